@@ -1,0 +1,106 @@
+"""GRU4Rec: session-based recommendation with recurrent neural networks.
+
+Data preparation comes with Ibis, which takes a while to import; its names are loaded on first use.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from gru4rec import evaluation
+from gru4rec.config import (
+    Config,
+    DataConfig,
+    DataSplitConfig,
+    EvaluationConfig,
+    LoadingConfig,
+    ModelConfig,
+    PathsConfig,
+    SessionFilterConfig,
+    TrainingConfig,
+    load_config,
+)
+from gru4rec.errors import (
+    ConfigError,
+    DatabricksError,
+    DataError,
+    GRU4RecError,
+    ModelFileError,
+    NotFittedError,
+    TrainingDivergedError,
+)
+from gru4rec.evaluation import RankedEvents, batch_eval, evaluate, rank_events, summarise
+from gru4rec.recommender import GRU4Rec, LiveSession, build_model, load_model, save_model
+
+if TYPE_CHECKING:
+    from gru4rec.preparation import (
+        Split,
+        describe_parts,
+        filter_sessions,
+        load_databricks_table,
+        load_events,
+        local_connection,
+        read_log,
+        split_data,
+        split_sessions,
+        train_valid_test_split,
+    )
+
+_PREPARATION = {
+    "Split",
+    "describe_parts",
+    "filter_sessions",
+    "load_databricks_table",
+    "load_events",
+    "local_connection",
+    "read_log",
+    "split_data",
+    "split_sessions",
+    "train_valid_test_split",
+}
+
+__all__ = [
+    "Config",
+    "ConfigError",
+    "DataConfig",
+    "DataError",
+    "DataSplitConfig",
+    "DatabricksError",
+    "EvaluationConfig",
+    "GRU4Rec",
+    "GRU4RecError",
+    "LiveSession",
+    "LoadingConfig",
+    "ModelConfig",
+    "ModelFileError",
+    "NotFittedError",
+    "PathsConfig",
+    "RankedEvents",
+    "SessionFilterConfig",
+    "Split",
+    "TrainingConfig",
+    "TrainingDivergedError",
+    "batch_eval",
+    "build_model",
+    "describe_parts",
+    "evaluate",
+    "evaluation",
+    "filter_sessions",
+    "load_config",
+    "load_databricks_table",
+    "load_events",
+    "load_model",
+    "local_connection",
+    "rank_events",
+    "read_log",
+    "save_model",
+    "split_data",
+    "split_sessions",
+    "summarise",
+    "train_valid_test_split",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PREPARATION:
+        return getattr(import_module("gru4rec.preparation"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,182 @@
+"""The `.pth` format: data, never code.
+
+A file is `torch.save` of a dictionary of plain values and tensors, read with `weights_only`.
+"""
+
+import os
+import pickle
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gru4rec.config import ModelConfig
+from gru4rec.errors import DataError, ModelFileError
+from gru4rec.network import Architecture, Network
+from gru4rec.optimizer import Adagrad
+from gru4rec.training import TrainingState, make_optimizer
+from gru4rec.vocabulary import Vocabulary
+
+FORMAT = "gru4rec-kedro"
+VERSION = 1
+
+
+@dataclass
+class Checkpoint:
+    """What a file holds.
+
+    Attributes:
+        config: Options of the model.
+        vocabulary: Its items.
+        state: Weights and counters. Optimiser state is fresh if the file has none.
+        history: One record an epoch.
+    """
+
+    config: ModelConfig
+    vocabulary: Vocabulary
+    state: TrainingState
+    history: list[dict[str, float]]
+
+
+def architecture_of(config: ModelConfig) -> Architecture:
+    """Returns the sizes that the options ask for."""
+    embedding = config.layers[0] if config.embedding == "layersize" else config.embedding
+    return Architecture(tuple(config.layers), embedding, config.constrained_embedding)
+
+
+def save_checkpoint(checkpoint: Checkpoint, path: str | Path, with_optimizer: bool) -> None:
+    """Writes a file whole or not at all: under a temporary name first, then renamed.
+
+    Raises:
+        ModelFileError: The path cannot be written.
+    """
+    ids = checkpoint.vocabulary.ids
+    state = checkpoint.state
+    content: dict[str, Any] = {
+        "format": FORMAT,
+        "version": VERSION,
+        "config": checkpoint.config.model_dump(),
+        "item_ids": ids.tolist() if checkpoint.vocabulary.holds_text else torch.tensor(ids),
+        "tables": state.network.tables,
+        "dense": state.network.dense,
+        "counts": state.counts,
+        "epochs": state.epochs,
+        "history": checkpoint.history,
+        "optimizer": None,
+    }
+    if with_optimizer:
+        content["optimizer"] = {
+            "accumulators": state.optimizer.accumulators,
+            "velocities": state.optimizer.velocities,
+            "generator": state.generator.get_state(),
+        }
+    path = Path(path)
+    temporary = None
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "wb") as file:
+            torch.save(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except (OSError, RuntimeError) as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        raise ModelFileError(f"cannot write the model to {path}: {error}") from None
+
+
+def load_checkpoint(
+    path: str | Path, device: torch.device, config: ModelConfig | None = None
+) -> Checkpoint:
+    """Reads a file onto a device, without running code from it.
+
+    Args:
+        path: The file.
+        device: Where the tensors go, wherever they were saved from.
+        config: Options to go on with instead of the saved ones.
+
+    Raises:
+        ConfigError: `config` asks for other sizes than the saved ones.
+        ModelFileError: The file is missing, damaged, of another version, or no model of ours.
+    """
+    try:
+        content = torch.load(path, map_location=device, weights_only=True)
+    except FileNotFoundError:
+        raise ModelFileError(f"there is no model file {path}; train and save one first") from None
+    except pickle.UnpicklingError:
+        raise ModelFileError(
+            f"{path} is no model file of ours, or was tampered with: it holds objects other than "
+            "plain data, which could run code and were not loaded"
+        ) from None
+    except Exception as error:
+        raise ModelFileError(
+            f"{path} cannot be read as a model file; it may be damaged or cut off "
+            f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''})"
+        ) from None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise ModelFileError(f"{path} is no model file of this package")
+    if content.get("version") != VERSION:
+        raise ModelFileError(
+            f"{path} has format version {content.get('version')!r}, this package reads {VERSION}; "
+            "load it with the package version that wrote it"
+        )
+    try:
+        saved = _unpack(content, device, config)
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, DataError) as error:
+        raise ModelFileError(f"{path} is damaged: {error}") from None
+    return saved
+
+
+def _unpack(
+    content: dict[str, Any], device: torch.device, config: ModelConfig | None
+) -> Checkpoint:
+    config = config or ModelConfig.model_validate(content["config"])
+    ids = content["item_ids"]
+    array = ids.cpu().numpy() if isinstance(ids, Tensor) else np.array(ids, dtype=object)
+    architecture = architecture_of(config)
+    table_shapes, dense_shapes = architecture.table_shapes(len(array)), architecture.dense_shapes()
+    network = Network(
+        architecture,
+        _checked(content["tables"], table_shapes),
+        _checked(content["dense"], dense_shapes),
+    )
+    optimizer = make_optimizer(network, config)
+    generator = new_generator(config.seed, device)
+    if content["optimizer"]:
+        _restore(optimizer, generator, content["optimizer"], {**table_shapes, **dense_shapes})
+    counts = content["counts"].cpu()
+    if counts.shape != (len(array),):
+        raise ValueError("item counts do not fit the items")
+    state = TrainingState(network, optimizer, counts, generator, int(content["epochs"]))
+    return Checkpoint(config, Vocabulary(array), state, list(content["history"]))
+
+
+def _restore(
+    optimizer: Adagrad,
+    generator: torch.Generator,
+    saved: dict[str, Any],
+    shapes: dict[str, tuple[int, ...]],
+) -> None:
+    optimizer.accumulators = _checked(saved["accumulators"], shapes)
+    if optimizer.velocities:
+        optimizer.velocities = _checked(saved["velocities"], shapes)
+    state = saved["generator"].cpu()
+    # a generator of another kind of device has a state of another size: there it starts anew
+    if state.shape == generator.get_state().shape:
+        generator.set_state(state)
+
+
+def _checked(tensors: dict[str, Tensor], shapes: dict[str, tuple[int, ...]]) -> dict[str, Tensor]:
+    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    if found != shapes:
+        raise ValueError(f"its tensors have the shapes {found}, its configuration wants {shapes}")
+    return tensors
+
+
+def new_generator(seed: int, device: torch.device) -> torch.Generator:
+    """Returns the source of randomness of a training on a device."""
+    return torch.Generator(device).manual_seed(seed)

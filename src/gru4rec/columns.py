@@ -1,0 +1,8 @@
+"""The canonical column names, once."""
+
+SESSION = "SessionId"
+ITEM = "ItemId"
+TIME = "Time"
+
+RANK = "rank"
+SCORE = "score"

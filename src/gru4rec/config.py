@@ -1,0 +1,368 @@
+"""Typed configuration: one model per section of the YAML file, every constraint in one place.
+
+A section is also a read-only mapping, so `gru.fit(train, **config["training"])` works.
+"""
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, cast
+
+import yaml
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from gru4rec import columns
+from gru4rec.errors import ConfigError
+
+if TYPE_CHECKING:
+    import torch
+
+Loss = Literal["cross-entropy", "bpr-max"]
+TieMode = Literal["conservative", "standard", "median"]
+TimeUnit = Literal["s", "ms", "us", "ns", "timestamp", "ordinal"]
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+DropProbability = Annotated[float, Field(ge=0, lt=1)]
+NonNegative = Annotated[float, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
+
+
+def _to_epoch_seconds(value: object) -> object:
+    """Reads a point in time: a number is epoch seconds; text and dates are UTC unless they say."""
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            value = datetime.fromisoformat(value)
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day)
+    if isinstance(value, datetime):
+        return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
+    return value
+
+
+PointInTime = Annotated[float, BeforeValidator(_to_epoch_seconds)]
+
+
+class Section(BaseModel, Mapping[str, Any]):
+    """Options that belong together; validated, frozen, and usable as a mapping."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse_booleans_as_numbers(cls, value: object, info: ValidationInfo) -> object:
+        # pydantic takes `true` for 1; in a configuration file it is a slip
+        if (
+            isinstance(value, bool)
+            and cls.model_fields[str(info.field_name)].annotation is not bool
+        ):
+            raise ValueError("a number or text is expected, not a boolean")
+        return value
+
+    def __getitem__(self, key: str) -> Any:
+        if key not in type(self).model_fields:
+            raise KeyError(key)
+        return getattr(self, key)
+
+    def __iter__(self) -> Iterator[str]:  # type: ignore[override]
+        return iter(type(self).model_fields)
+
+    def __len__(self) -> int:
+        return len(type(self).model_fields)
+
+    @classmethod
+    def parse(cls, options: Mapping[str, Any], origin: str) -> Self:
+        """Validates options, with every mistake in one report.
+
+        Args:
+            options: Option names and values.
+            origin: Where they come from, for the message.
+
+        Raises:
+            ConfigError: Some option is unknown, of the wrong type or impossible.
+        """
+        try:
+            return cls.model_validate(dict(options))
+        except ValidationError as error:
+            raise ConfigError(describe_mistakes(error, cls, origin)) from None
+
+
+class ModelConfig(Section):
+    """The network, its loss and how it is trained (CIKM 2018, sections 2-4)."""
+
+    layers: Annotated[list[PositiveInt], Field(min_length=1)] = [100]
+    loss: Loss = "cross-entropy"
+    batch_size: PositiveInt = 64
+    dropout_p_embed: DropProbability = 0.0
+    dropout_p_hidden: DropProbability = 0.0
+    learning_rate: Positive = 0.05
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    sample_alpha: float = 0.5
+    n_sample: Annotated[int, Field(ge=0)] = 2048
+    embedding: Annotated[int, Field(ge=0)] | Literal["layersize"] = 0
+    constrained_embedding: bool = True
+    n_epochs: PositiveInt = 10
+    bpreg: NonNegative = 1.0
+    elu_param: NonNegative = 0.5
+    logq: NonNegative = 0.0
+    device: str = "auto"
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 42
+
+    @field_validator("device")
+    @classmethod
+    def _known_device(cls, value: str) -> str:
+        if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", value):
+            raise ValueError("expected auto, cpu, mps, cuda or cuda:N")
+        return value
+
+    @model_validator(mode="after")
+    def _something_to_contrast(self) -> Self:
+        if self.n_sample == 0 and self.batch_size == 1:
+            raise ValueError(
+                "n_sample 0 with batch_size 1 leaves no negative item to learn from; raise either"
+            )
+        return self
+
+
+class DataConfig(Section):
+    """Names of the columns in the log."""
+
+    session_key: str = columns.SESSION
+    item_key: str = columns.ITEM
+    time_key: str = columns.TIME
+
+    @model_validator(mode="after")
+    def _three_columns(self) -> Self:
+        if len({self.session_key, self.item_key, self.time_key}) < len(self):
+            raise ValueError("session_key, item_key and time_key must name three columns")
+        return self
+
+
+class LoadingConfig(Section):
+    """How a raw log is read.
+
+    Attributes:
+        time_unit: Unit of the time column: seconds, milliseconds, microseconds or nanoseconds
+            since 1970 (UTC), `timestamp` (a timestamp column or ISO 8601 text), or `ordinal`
+            (any growing number; no clock, so no split by days).
+        whole_seconds: Cut fractions of a second off.
+        event_key: Column with the type of event; needed by `event_types`.
+        event_types: Keep only events of these types; empty keeps all.
+        filter_events: Apply `event_types` before or after the sessions are cut at gaps.
+        session_gap: Seconds of inactivity after which a new session starts. `session_key` may
+            then be a column of users. None leaves the sessions as they are.
+    """
+
+    time_unit: TimeUnit = "s"
+    whole_seconds: bool = False
+    event_key: str | None = None
+    event_types: list[str] = []
+    filter_events: Literal["before", "after"] = "before"
+    session_gap: Positive | None = None
+
+    @model_validator(mode="after")
+    def _event_filter_is_whole(self) -> Self:
+        if bool(self.event_types) != (self.event_key is not None):
+            raise ValueError("event_key and event_types go together: set both or neither")
+        return self
+
+
+class SessionFilterConfig(Section):
+    """Which sessions and items are kept.
+
+    Attributes:
+        drop_repeats: Drop an event on the same item as the event before it in its session (once,
+            before the other filters).
+        min_session_length: Shortest session kept, in events.
+        min_item_support: Fewest events of an item that is kept.
+        until_stable: Repeat both filters until nothing changes (2023 recipe); False filters
+            sessions, items and sessions again, once each (rsc15 recipe).
+    """
+
+    drop_repeats: bool = True
+    min_session_length: PositiveInt = 2
+    min_item_support: PositiveInt = 5
+    until_stable: bool = True
+
+
+class DataSplitConfig(Section):
+    """Where time is cut into training, validation and test.
+
+    For the test part `test_from` wins over `test_days`, which wins over `test_fraction`; the same
+    for validation. Sessions that start at or after the boundary are in the later part; events
+    after the boundary never stay in the earlier one.
+
+    Attributes:
+        valid_fraction: Share of all sessions for validation: the newest before the test part.
+        test_fraction: Share of all sessions for test: the newest by start.
+        test_days: Test is the last so many days of the log.
+        valid_days: Validation is the so many days before the test part.
+        test_from: Test starts here: epoch seconds or a date and time (UTC).
+        valid_from: Validation starts here.
+        whole_sessions: Never cut a session: those whose *last* event is at or after the boundary
+            go to the later part whole (rsc15 recipe).
+        known_items_only: Drop events on items that the training part does not know from
+            validation and test, then their sessions of one event (rsc15 recipe).
+    """
+
+    valid_fraction: Fraction = 0.1
+    test_fraction: Fraction = 0.1
+    test_days: Positive | None = None
+    valid_days: Positive | None = None
+    test_from: PointInTime | None = None
+    valid_from: PointInTime | None = None
+    whole_sessions: bool = False
+    known_items_only: bool = False
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        if self.valid_fraction + self.test_fraction >= 1:
+            raise ValueError("valid_fraction + test_fraction must leave something to train on")
+        if self.test_from is not None and self.test_days is not None:
+            raise ValueError("set test_from or test_days, not both")
+        if self.valid_from is not None and self.valid_days is not None:
+            raise ValueError("set valid_from or valid_days, not both")
+        if (
+            self.valid_from is not None
+            and self.test_from is not None
+            and self.valid_from >= self.test_from
+        ):
+            raise ValueError("valid_from must be before test_from")
+        return self
+
+
+class TrainingConfig(Section):
+    """Arguments of `GRU4Rec.fit` that are not about the data.
+
+    Attributes:
+        sample_cache_max_size: Most negative draws kept in memory.
+        compatibility_mode: Fresh weights equal those of the reference implementation.
+    """
+
+    sample_cache_max_size: PositiveInt = 10_000_000
+    compatibility_mode: bool = True
+
+
+class EvaluationConfig(Section):
+    """How recall and MRR are measured."""
+
+    cutoff: Annotated[list[PositiveInt], Field(min_length=1)] = [20]
+    batch_size: PositiveInt = 512
+    mode: TieMode = "conservative"
+
+
+class PathsConfig(Section):
+    """Files of `save_model` and `load_model`; in the Kedro project the catalog owns the paths."""
+
+    model_save: str = "model.pth"
+    model_load: str = "model.pth"
+
+
+class Config(Section):
+    """The whole configuration file. A section that is left out has its defaults."""
+
+    model: ModelConfig = ModelConfig()
+    data: DataConfig = DataConfig()
+    loading: LoadingConfig = LoadingConfig()
+    session_filter: SessionFilterConfig = SessionFilterConfig()
+    data_split: DataSplitConfig = DataSplitConfig()
+    training: TrainingConfig = TrainingConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    paths: PathsConfig = PathsConfig()
+
+
+def load_config(path: str | Path) -> Config:
+    """Reads a configuration file.
+
+    Args:
+        path: A YAML file with any of the sections of `Config`.
+
+    Returns:
+        The validated configuration; `config["model"]` is a mapping.
+
+    Raises:
+        ConfigError: The file is missing, is not YAML, or an option in it is wrong. All mistakes
+            are in the one message.
+    """
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"Cannot read the configuration file {path}: {error}") from None
+    if content is None:
+        content = {}
+    if not isinstance(content, dict):
+        raise ConfigError(
+            f"{path} holds {type(content).__name__}, but sections such as 'model:' are expected"
+        )
+    return Config.parse(content, origin=str(path))
+
+
+def as_config(config: Config | Mapping[str, Any]) -> Config:
+    """Returns a `Config`, validating a plain mapping of sections."""
+    return config if isinstance(config, Config) else Config.parse(config, origin="config")
+
+
+def describe_mistakes(error: ValidationError, section: type[BaseModel], origin: str) -> str:
+    """Turns pydantic's report into a line per mistake, with the nearest name for a misspelt one."""
+    lines = [f"{origin} has {error.error_count()} mistake(s):"]
+    for mistake in error.errors(include_url=False):
+        where = ".".join(str(part) for part in mistake["loc"])
+        if mistake["type"] == "extra_forbidden":
+            names = _names_beside(section, mistake["loc"])
+            close = difflib.get_close_matches(str(mistake["loc"][-1]), names, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(names)}"
+            lines.append(f"  {where}: unknown option; {hint}")
+        else:
+            place = f"{where}: " if where else ""
+            message = mistake["msg"].removeprefix("Value error, ")
+            got = "" if isinstance(mistake["input"], Mapping) else f" (got {mistake['input']!r})"
+            lines.append(f"  {place}{message}{got}")
+    return "\n".join(lines)
+
+
+def _names_beside(section: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    for part in location[:-1]:
+        section = cast(type[BaseModel], section.model_fields[str(part)].annotation)
+    return list(section.model_fields)
+
+
+def resolve_device(name: str) -> "torch.device":
+    """Turns a `device` option into a device that this machine has.
+
+    Args:
+        name: `auto` (CUDA, then MPS, then CPU), `cpu`, `mps`, `cuda` or `cuda:N`.
+
+    Raises:
+        ConfigError: The device is not on this machine.
+    """
+    import torch  # noqa: PLC0415  (a configuration can be read without torch)
+
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    device = torch.device(name)
+    available = {
+        "cpu": 1,
+        "mps": int(torch.backends.mps.is_available()),
+        "cuda": torch.cuda.device_count(),
+    }[device.type]
+    if (device.index or 0) >= available:
+        raise ConfigError(
+            f"device is {name!r}, but torch sees {available} {device.type} device(s) here; "
+            "use 'auto' or 'cpu', or install a torch build for this device"
+        )
+    return device

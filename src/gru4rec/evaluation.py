@@ -1,0 +1,256 @@
+"""Next-item evaluation against the whole catalogue: ranks, recall and MRR."""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from torch import Tensor
+
+from gru4rec import columns
+from gru4rec.batching import Schedule, make_schedule
+from gru4rec.config import Config, EvaluationConfig, as_config
+from gru4rec.errors import DataError
+from gru4rec.network import Network
+from gru4rec.progress import ProgressDisplay
+from gru4rec.ranking import rank, rows_at_a_time
+from gru4rec.sessions import Sessions, order_sessions
+from gru4rec.training import reset_states
+from gru4rec.vocabulary import UNKNOWN, Ids, Vocabulary
+
+logger = logging.getLogger(__name__)
+
+Metric = dict[int, float]
+
+
+class Model(Protocol):
+    """What evaluation needs of a recommender."""
+
+    @property
+    def network(self) -> Network:
+        """Weights."""
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """Items."""
+
+
+@dataclass(frozen=True)
+class RankedEvents:
+    """Every target of an evaluation and its rank; one entry a target.
+
+    Attributes:
+        sessions: Session id, shape (n,).
+        positions: Place of the target among the session's known events, from 1, shape (n,).
+        items: Item id, shape (n,).
+        ranks: Rank of the target, from 1, shape (n,).
+        n_events: Events given.
+        n_unknown: Events on items that the model does not know; removed before ranking.
+    """
+
+    sessions: Ids
+    positions: npt.NDArray[np.int64]
+    items: Ids
+    ranks: npt.NDArray[np.float64]
+    n_events: int
+    n_unknown: int
+
+    def to_frame(self) -> pd.DataFrame:
+        """Returns a row a target: SessionId, position, ItemId, rank."""
+        return pd.DataFrame(
+            {
+                columns.SESSION: self.sessions,
+                "position": self.positions,
+                columns.ITEM: self.items,
+                columns.RANK: self.ranks,
+            }
+        )
+
+
+@dataclass(frozen=True)
+class EvaluationData:
+    """A test set in order, without unknown items.
+
+    Attributes:
+        sessions: The known events.
+        indices: Item index of each, shape (n_known,).
+        n_events: Events given.
+    """
+
+    sessions: Sessions
+    indices: npt.NDArray[np.int64]
+    n_events: int
+
+    @property
+    def n_unknown(self) -> int:
+        """Events on items that the model does not know."""
+        return self.n_events - len(self.indices)
+
+
+def recall_at(ranks: npt.NDArray[np.float64], k: int) -> float:
+    """Share of targets with rank ≤ k; ranks of shape (n,), n > 0."""
+    return float(np.mean(ranks <= k))
+
+
+def mrr_at(ranks: npt.NDArray[np.float64], k: int) -> float:
+    """Mean of 1/rank where rank ≤ k, else 0; ranks of shape (n,), n > 0."""
+    return float(np.mean(np.where(ranks <= k, 1 / ranks, 0.0)))
+
+
+def rank_events(
+    gru: Model,
+    test_data: pd.DataFrame,
+    batch_size: int = 512,
+    mode: str = "conservative",
+    item_key: str = columns.ITEM,
+    session_key: str = columns.SESSION,
+    time_key: str = columns.TIME,
+) -> RankedEvents:
+    """Ranks each event but the first of a session against all items.
+
+    Args:
+        gru: A trained model.
+        test_data: One row an event, in any order.
+        batch_size: Sessions in parallel; changes nothing but rounding.
+        mode: Tie handling, see `ranking.rank`.
+        item_key: Column of items.
+        session_key: Column of sessions.
+        time_key: Column of times.
+
+    Raises:
+        ConfigError: `mode` or `batch_size` is not valid.
+        DataError: The data cannot be used, or nothing is left to rank.
+    """
+    data = prepare_evaluation(gru.vocabulary, test_data, item_key, session_key, time_key)
+    return rank_prepared(gru.network, data, batch_size, mode)
+
+
+def prepare_evaluation(
+    vocabulary: Vocabulary, test_data: pd.DataFrame, item_key: str, session_key: str, time_key: str
+) -> "EvaluationData":
+    """Orders a test set and removes the items that the model does not know; see `rank_events`."""
+    sessions = order_sessions(test_data, session_key, item_key, time_key)
+    indices = vocabulary.encode(sessions.items)
+    known = indices != UNKNOWN
+    data = EvaluationData(sessions.keep(known), indices[known], len(known))
+    if data.n_unknown:
+        logger.warning(
+            "%d of %d events are on items that the model does not know; they are left out",
+            data.n_unknown,
+            data.n_events,
+        )
+    if data.sessions.lengths.max() < 2:
+        raise DataError(
+            f"nothing to evaluate: of {data.n_events} events, {data.n_unknown} are on items that "
+            "the model does not know, and no session has two of the others"
+        )
+    return data
+
+
+def rank_prepared(
+    network: Network, data: "EvaluationData", batch_size: int, mode: str
+) -> RankedEvents:
+    """Does the work of `rank_events`."""
+    EvaluationConfig.parse({"mode": mode, "batch_size": batch_size}, origin="batch_eval")
+    sessions = data.sessions
+    schedule = make_schedule(sessions.offsets, sessions.oldest_first, batch_size)
+    ranks = np.zeros(len(data.indices))
+    ranks[schedule.positions + 1] = _rank_schedule(network, data.indices, schedule, mode)
+    session_of_event = sessions.session_of_event
+    places = np.arange(len(ranks)) - sessions.offsets[session_of_event]
+    targets = places > 0
+    return RankedEvents(
+        sessions=sessions.session_ids[session_of_event[targets]],
+        positions=places[targets],
+        items=sessions.items[targets],
+        ranks=ranks[targets],
+        n_events=data.n_events,
+        n_unknown=data.n_unknown,
+    )
+
+
+def _rank_schedule(
+    network: Network,
+    items: npt.NDArray[np.int64],
+    schedule: Schedule,
+    mode: str,
+) -> npt.NDArray[np.float64]:
+    wanted = torch.from_numpy(items[schedule.positions + 1]).to(network.device)
+    ranks, done = [], 0
+    with ProgressDisplay("Evaluating", len(wanted)) as display, torch.inference_mode():
+        states = walk_states(network, items, schedule)
+        for block in in_blocks(states, rows_at_a_time(network.n_items)):
+            ranks.append(rank(network, block, wanted[done : done + len(block)], mode))
+            done += len(block)
+            display.update(done)
+    return np.concatenate(ranks)
+
+
+def walk_states(
+    network: Network, items: npt.NDArray[np.int64], schedule: Schedule
+) -> Iterator[Tensor]:
+    """Yields the last layer's states after each step of a schedule, shape (n, units)."""
+    inputs = torch.from_numpy(items[schedule.positions]).to(network.device)
+    starts = torch.from_numpy(schedule.starts).to(network.device)
+    hidden = network.zero_state(schedule.n_lanes)
+    for begin, end in schedule.steps():
+        hidden = reset_states(hidden, starts[begin:end])
+        hidden = network.advance(network.embed(inputs[begin:end]), hidden)
+        yield hidden[-1]
+
+
+def in_blocks(states: Iterator[Tensor], at_least: int) -> Iterator[Tensor]:
+    """Gathers rows until there are enough for an efficient matrix product."""
+    waiting: list[Tensor] = []
+    for state in states:
+        waiting.append(state)
+        if sum(map(len, waiting)) >= at_least:
+            yield torch.cat(waiting)
+            waiting.clear()
+    if waiting:
+        yield torch.cat(waiting)
+
+
+def summarise(
+    ranks: npt.NDArray[np.float64], cutoff: Sequence[int] | int = (20,)
+) -> tuple[Metric, Metric]:
+    """Recall and MRR of ranks of shape (n,), as dictionaries keyed by cutoff."""
+    cutoffs = [cutoff] if isinstance(cutoff, int) else list(cutoff)
+    EvaluationConfig.parse({"cutoff": cutoffs}, origin="batch_eval")
+    return {k: recall_at(ranks, k) for k in cutoffs}, {k: mrr_at(ranks, k) for k in cutoffs}
+
+
+def batch_eval(
+    gru: Model,
+    test_data: pd.DataFrame,
+    cutoff: Sequence[int] | int = (20,),
+    batch_size: int = 512,
+    mode: str = "conservative",
+    item_key: str = columns.ITEM,
+    session_key: str = columns.SESSION,
+    time_key: str = columns.TIME,
+) -> tuple[Metric, Metric]:
+    """Measures recall and MRR (CIKM 2018, section 5) against the whole catalogue.
+
+    Arguments and errors are those of `rank_events`.
+
+    Args:
+        cutoff: The k's of recall@k and MRR@k.
+
+    Returns:
+        Recall and MRR, dictionaries keyed by cutoff.
+    """
+    ranked = rank_events(gru, test_data, batch_size, mode, item_key, session_key, time_key)
+    return summarise(ranked.ranks, cutoff)
+
+
+def evaluate(
+    gru: Model, test_data: pd.DataFrame, config: Config | Mapping[str, Any]
+) -> tuple[Metric, Metric]:
+    """Runs `batch_eval` with the sections `evaluation` and `data` of a configuration."""
+    sections = as_config(config)
+    return batch_eval(gru, test_data, **sections.evaluation, **sections.data)

@@ -1,0 +1,60 @@
+"""Adagrad with momentum; for tables only the rows that a step used."""
+
+import torch
+from torch import Tensor
+
+_EPSILON = 1e-6
+
+
+class Adagrad:
+    """acc += g²; step = −lr·g/√(acc + 1e-6); with momentum μ: v = μ·v + step, parameter += v.
+
+    Args:
+        parameters: Tensors by name; the state is made for them, starting from zero.
+        learning_rate: lr.
+        momentum: μ; 0 keeps no v.
+    """
+
+    def __init__(
+        self, parameters: dict[str, Tensor], learning_rate: float, momentum: float
+    ) -> None:
+        self.learning_rate = learning_rate
+        self.momentum = momentum
+        self.accumulators = {name: torch.zeros_like(p) for name, p in parameters.items()}
+        self.velocities = (
+            {name: torch.zeros_like(p) for name, p in parameters.items()} if momentum else {}
+        )
+
+    @torch.no_grad()
+    def update(self, name: str, parameter: Tensor, gradient: Tensor) -> None:
+        """Updates a whole tensor in place."""
+        accumulator = self.accumulators[name].addcmul_(gradient, gradient)
+        step = gradient.div(torch.sqrt(accumulator + _EPSILON)).mul_(-self.learning_rate)
+        if self.momentum:
+            step = self.velocities[name].mul_(self.momentum).add_(step)
+        parameter.add_(step)
+
+    @torch.no_grad()
+    def update_rows(self, name: str, table: Tensor, rows: Tensor, gradient: Tensor) -> None:
+        """Updates some rows of a table in place; the state of the others stays as it is.
+
+        Args:
+            name: Name of the table.
+            table: Shape (n_items, ...).
+            rows: Distinct row numbers, shape (n,).
+            gradient: Shape (n, ...).
+        """
+        accumulator = self.accumulators[name][rows].addcmul_(gradient, gradient)
+        self.accumulators[name][rows] = accumulator
+        step = gradient.div(torch.sqrt(accumulator + _EPSILON)).mul_(-self.learning_rate)
+        if self.momentum:
+            step.add_(self.velocities[name][rows], alpha=self.momentum)
+            self.velocities[name][rows] = step
+        table.index_add_(0, rows, step)
+
+    def grow(self, name: str, n_rows: int) -> None:
+        """Appends zero state for the new rows of a table."""
+        for state in (self.accumulators, self.velocities):
+            if name in state:
+                old = state[name]
+                state[name] = torch.cat([old, old.new_zeros(n_rows, *old.shape[1:])])

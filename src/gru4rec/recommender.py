@@ -1,0 +1,484 @@
+"""The recommender: fit, recommend, save, load."""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from torch import Tensor
+
+from gru4rec import columns
+from gru4rec.batching import make_schedule
+from gru4rec.checkpoint import (
+    Checkpoint,
+    architecture_of,
+    load_checkpoint,
+    new_generator,
+    save_checkpoint,
+)
+from gru4rec.config import (
+    Config,
+    EvaluationConfig,
+    ModelConfig,
+    TrainingConfig,
+    as_config,
+    resolve_device,
+)
+from gru4rec.errors import DataError, NotFittedError, TrainingDivergedError
+from gru4rec.evaluation import EvaluationData, prepare_evaluation, rank_prepared, summarise
+from gru4rec.network import Network, append_items, compatible_draw, new_network, seeded_draw
+from gru4rec.progress import ProgressDisplay
+from gru4rec.ranking import top_k
+from gru4rec.sampling import NegativeSampler, PopularitySampler
+from gru4rec.sessions import Sessions, order_sessions
+from gru4rec.training import Progress, Trainer, TrainingState, make_optimizer
+from gru4rec.vocabulary import UNKNOWN, Vocabulary
+
+logger = logging.getLogger(__name__)
+
+_SESSIONS_AT_A_TIME = 4096
+
+
+class GRU4Rec:
+    """Session-based recommendations with a recurrent network (ICLR 2016, CIKM 2018).
+
+    Args:
+        layers: Units of each GRU layer.
+        loss: `cross-entropy` or `bpr-max`.
+        batch_size: Sessions processed in parallel.
+        dropout_p_embed: Drop probability on the item embedding.
+        dropout_p_hidden: Drop probability on hidden states.
+        learning_rate: Step size of Adagrad.
+        momentum: Momentum coefficient.
+        sample_alpha: Negatives are drawn with P(item) ∝ count^sample_alpha.
+        n_sample: Extra negatives of a step; 0 uses the other targets of the batch only.
+        embedding: Width of a separate input embedding; 0: none; "layersize": the first layer's.
+        constrained_embedding: Use the output embedding as input embedding too.
+        n_epochs: Epochs of one `fit`.
+        bpreg: Score regularisation of bpr-max.
+        elu_param: α of bpr-max's ELU; 0: linear scores.
+        logq: Strength of the log-Q correction of cross-entropy; 0: none.
+        device: `auto` (CUDA, then MPS, then CPU), `cpu`, `mps`, `cuda` or `cuda:N`.
+        seed: Fixes initial weights (outside compatibility mode), negatives and dropout.
+
+    Raises:
+        ConfigError: An option is impossible, or the device is not there; all mistakes at once.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[int] = (100,),
+        loss: str = "cross-entropy",
+        batch_size: int = 64,
+        dropout_p_embed: float = 0.0,
+        dropout_p_hidden: float = 0.0,
+        learning_rate: float = 0.05,
+        momentum: float = 0.0,
+        sample_alpha: float = 0.5,
+        n_sample: int = 2048,
+        embedding: int | Literal["layersize"] = 0,
+        constrained_embedding: bool = True,
+        n_epochs: int = 10,
+        bpreg: float = 1.0,
+        elu_param: float = 0.5,
+        logq: float = 0.0,
+        device: str = "auto",
+        seed: int = 42,
+    ) -> None:
+        options = {name: value for name, value in locals().items() if name != "self"}
+        if isinstance(layers, Iterable) and not isinstance(layers, str):
+            options["layers"] = list(layers)
+        self.config = ModelConfig.parse(options, origin="GRU4Rec")
+        self.device = resolve_device(self.config.device)
+        self._vocabulary: Vocabulary | None = None
+        self._state: TrainingState | None = None
+        self._history: list[dict[str, float]] = []
+
+    def __repr__(self) -> str:
+        options = ", ".join(f"{name}={value!r}" for name, value in self.config.items())
+        return f"GRU4Rec({options})"
+
+    @property
+    def network(self) -> Network:
+        """The weights."""
+        return self._fitted().network
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The items that the model knows, in index order."""
+        self._fitted()
+        assert self._vocabulary is not None  # noqa: S101  (comes and goes with the state)
+        return self._vocabulary
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """One row an epoch: epoch, loss, events, seconds, events_per_second, validation metrics."""
+        return pd.DataFrame(self._history)
+
+    def _fitted(self) -> TrainingState:
+        if self._state is None:
+            raise NotFittedError("the model has no weights yet; call fit() or GRU4Rec.load() first")
+        return self._state
+
+    def fit(
+        self,
+        data: pd.DataFrame,
+        sample_cache_max_size: int = 10_000_000,
+        compatibility_mode: bool = True,
+        item_key: str = columns.ITEM,
+        session_key: str = columns.SESSION,
+        time_key: str = columns.TIME,
+        valid: pd.DataFrame | None = None,
+        valid_cutoff: Sequence[int] = (20,),
+        sampler: NegativeSampler | None = None,
+    ) -> Self:
+        """Trains for `n_epochs` epochs; a model that has weights already is trained further.
+
+        Training further keeps the rows of known items, appends new items with fresh rows and adds
+        the new events to the popularity counts.
+
+        Args:
+            data: One row an event, in any order.
+            sample_cache_max_size: Most negative draws kept in memory.
+            compatibility_mode: Fresh weights equal those of the reference implementation.
+            item_key: Column of items (integers or text).
+            session_key: Column of sessions (integers or text).
+            time_key: Column of times (numbers or timestamps).
+            valid: Events to measure recall and MRR on after each epoch.
+            valid_cutoff: The k's of these.
+            sampler: Source of extra negatives instead of the model's own.
+
+        Returns:
+            The model itself.
+
+        Raises:
+            DataError: The data cannot be used; the model is as it was.
+            TrainingDivergedError: The loss is not finite; the model has no weights then.
+        """
+        TrainingConfig.parse(
+            {
+                "sample_cache_max_size": sample_cache_max_size,
+                "compatibility_mode": compatibility_mode,
+            },
+            origin="fit",
+        )
+        EvaluationConfig.parse({"cutoff": list(valid_cutoff)}, origin="fit")
+        sessions = order_sessions(data, session_key, item_key, time_key)
+        config = self.config
+        min_lanes = 1 if config.n_sample else 2
+        schedule = make_schedule(
+            sessions.offsets, sessions.oldest_first, config.batch_size, min_lanes
+        )
+        if schedule.n_examples == 0:
+            raise DataError(_why_nothing_to_train_on(sessions))
+        vocabulary = self._vocabulary_with(sessions)
+        valid_data = (
+            prepare_evaluation(vocabulary, valid, item_key, session_key, time_key)
+            if valid is not None
+            else None
+        )
+        items = vocabulary.encode(sessions.items)
+        self._adopt(vocabulary, items, compatibility_mode)
+        state = self._fitted()
+        if sampler is None and config.n_sample:
+            sampler = self._sampler(sample_cache_max_size)
+        trainer = Trainer(state, config, sampler)
+        try:
+            for _ in range(config.n_epochs):
+                with ProgressDisplay(f"Epoch {state.epochs + 1}", schedule.n_examples) as display:
+                    done = trainer.run_epoch(
+                        items, schedule, lambda p: display.update(p.events, f"loss {p.loss:.4f}")
+                    )
+                self._record(done, valid_data, list(valid_cutoff))
+        except TrainingDivergedError:
+            self._state = self._vocabulary = None
+            raise
+        return self
+
+    def _vocabulary_with(self, sessions: Sessions) -> Vocabulary:
+        if self._vocabulary is None:
+            return Vocabulary.from_items(sessions.items)
+        return self._vocabulary.extended(sessions.items)
+
+    def _adopt(
+        self, vocabulary: Vocabulary, items: npt.NDArray[np.int64], compatibility_mode: bool
+    ) -> None:
+        """Makes the training state fit the vocabulary, and counts the events."""
+        counts = torch.from_numpy(np.bincount(items, minlength=len(vocabulary)))
+        # not the seed of the training: weights and negatives must not come from the same numbers
+        fresh = new_generator(self.config.seed + 1, torch.device("cpu"))
+        if self._state is None:
+            draw = compatible_draw() if compatibility_mode else seeded_draw(fresh)
+            network = new_network(architecture_of(self.config), len(vocabulary), draw)
+            network = network.to(self.device)
+            optimizer = make_optimizer(network, self.config)
+            generator = new_generator(self.config.seed, self.device)
+            self._state = TrainingState(network, optimizer, counts, generator)
+        else:
+            state = self._state
+            n_new = len(vocabulary) - state.network.n_items
+            if n_new:
+                state.network = append_items(state.network, n_new, fresh)
+                for name in state.network.tables:
+                    state.optimizer.grow(name, n_new)
+            counts[: len(state.counts)] += state.counts
+            state.counts = counts
+        self._vocabulary = vocabulary
+
+    def _sampler(self, cache_size: int) -> PopularitySampler:
+        state, config = self._fitted(), self.config
+        generator = state.generator
+        if generator.device.type == "mps":
+            # MPS has no 64-bit floats, which exact sampling needs
+            generator = new_generator(config.seed, torch.device("cpu"))
+        return PopularitySampler(
+            state.counts, config.sample_alpha, config.n_sample, generator, cache_size, self.device
+        )
+
+    def _record(
+        self, done: Progress, valid: EvaluationData | None, valid_cutoff: list[int]
+    ) -> None:
+        record: dict[str, float] = {
+            "epoch": done.epoch,
+            "loss": done.loss,
+            "events": done.events,
+            "seconds": done.seconds,
+            "events_per_second": done.events_per_second,
+        }
+        if valid is not None:
+            defaults = EvaluationConfig()
+            ranked = rank_prepared(self.network, valid, defaults.batch_size, defaults.mode)
+            recall, mrr = summarise(ranked.ranks, valid_cutoff)
+            record |= {f"recall@{k}": value for k, value in recall.items()}
+            record |= {f"mrr@{k}": value for k, value in mrr.items()}
+        self._history.append(record)
+        measured = "".join(f", {n} {v:.4f}" for n, v in record.items() if "@" in n)
+        logger.info(
+            "Epoch %d: loss %.4f, %.0f events/s, %.1f s%s",
+            done.epoch,
+            done.loss,
+            done.events_per_second,
+            done.seconds,
+            measured,
+        )
+
+    def recommend(
+        self,
+        sessions: Mapping[Any, Sequence[Any]] | Sequence[Sequence[Any]],
+        k: int = 20,
+        exclude_seen: bool = False,
+    ) -> pd.DataFrame:
+        """Recommends next items for many sessions at once.
+
+        Unknown items are skipped, and reported in a log line. A session without a known item is
+        answered from the state in which every session begins: there the scores are the items'
+        biases, which grow with popularity.
+
+        Args:
+            sessions: The items of each session so far, oldest first; the whole list is used. A
+                mapping from session ids, or a sequence, whose sessions are then numbered from 0.
+            k: Items for each session; fewer where the model knows fewer.
+            exclude_seen: Leave out the items of the session itself.
+
+        Returns:
+            Columns session, rank (from 1), item, score; sessions in the order given.
+
+        Raises:
+            DataError: A session is not a list of items, or its items are of another kind.
+        """
+        _check_k(k)
+        keyed = sessions if isinstance(sessions, Mapping) else dict(enumerate(sessions))
+        for key, items in keyed.items():
+            if isinstance(items, str) or not isinstance(items, Iterable):
+                raise DataError(f"session {key!r} is {items!r}; a list of its items is expected")
+        lists = [list(items) for items in keyed.values()]
+        indices = self.vocabulary.encode([item for items in lists for item in items])
+        n_unknown = int((indices == UNKNOWN).sum())
+        if n_unknown:
+            logger.warning(
+                "%d of %d items in the sessions are unknown to the model and skipped",
+                n_unknown,
+                len(indices),
+            )
+        ends = np.cumsum([len(items) for items in lists], dtype=np.int64)
+        known = [part[part != UNKNOWN] for part in np.split(indices, ends)[: len(lists)]]
+        best: list[tuple[npt.NDArray[Any], npt.NDArray[Any]]] = []
+        with torch.inference_mode():
+            for first in range(0, len(known), _SESSIONS_AT_A_TIME):
+                some = known[first : first + _SESSIONS_AT_A_TIME]
+                states = final_states(self.network, some)
+                seen = [part.tolist() for part in some] if exclude_seen else None
+                best += top_k(self.network, states, k, seen)
+        return self._as_frame(list(keyed), best)
+
+    def live_session(self, session: Any = 0) -> "LiveSession":
+        """Starts a session that takes one item at a time.
+
+        Args:
+            session: Its id in results.
+        """
+        return LiveSession(self, session)
+
+    def _as_frame(
+        self, sessions: Sequence[Any], best: list[tuple[npt.NDArray[Any], npt.NDArray[Any]]]
+    ) -> pd.DataFrame:
+        lengths = [len(items) for items, _ in best]
+        items = np.concatenate([items for items, _ in best] or [np.empty(0, dtype=np.int64)])
+        scores = np.concatenate([scores for _, scores in best] or [np.empty(0, dtype=np.float32)])
+        ranks = [np.arange(1, n + 1) for n in lengths] or [np.empty(0, dtype=np.int64)]
+        return pd.DataFrame(
+            {
+                "session": pd.Series(list(sessions)).repeat(lengths).to_numpy(),
+                "rank": np.concatenate(ranks),
+                "item": self.vocabulary.decode(items),
+                "score": scores,
+            }
+        )
+
+    def save(self, path: str | Path, with_optimizer: bool = True) -> None:
+        """Writes the model to a `.pth` file, whole or not at all.
+
+        Args:
+            path: The file.
+            with_optimizer: Include what training further needs; without it the file is half as
+                large, or a third with momentum.
+
+        Raises:
+            NotFittedError: There is nothing to save.
+            ModelFileError: The path cannot be written.
+        """
+        save_checkpoint(
+            Checkpoint(self.config, self.vocabulary, self._fitted(), self._history),
+            path,
+            with_optimizer,
+        )
+
+    @classmethod
+    def load(
+        cls, path: str | Path, device: str = "auto", config: ModelConfig | None = None
+    ) -> "GRU4Rec":
+        """Reads a model that `save` wrote, on whatever device it was trained. Runs no code from it.
+
+        Args:
+            path: The file.
+            device: Where the model goes: `auto`, `cpu`, `cuda:0`, ...
+            config: Options to go on with instead of the saved ones; sizes must be the saved ones.
+
+        Raises:
+            ConfigError: The device is not there, or `config` asks for other sizes.
+            ModelFileError: The file is missing, damaged, of another version, or no model of ours.
+        """
+        loaded = load_checkpoint(path, resolve_device(device), config)
+        gru = cls(**{**loaded.config, "device": device})
+        gru._vocabulary, gru._state = loaded.vocabulary, loaded.state
+        gru._history = loaded.history
+        return gru
+
+
+class LiveSession:
+    """One session as it happens: takes an item at a time, at the cost of one step.
+
+    The model is only read, so any number of sessions can share it.
+
+    Args:
+        gru: A trained model.
+        session: Id of the session in results.
+    """
+
+    def __init__(self, gru: GRU4Rec, session: Any = 0) -> None:
+        self._gru = gru
+        self._session = session
+        self._hidden = gru.network.zero_state(1)
+        self._seen: list[int] = []
+
+    def add(self, item: Any) -> bool:
+        """Takes the next item of the session.
+
+        Returns:
+            Whether the model knows the item; an unknown one is skipped.
+
+        Raises:
+            DataError: The item is of another kind than the model's.
+        """
+        index = int(self._gru.vocabulary.encode([item])[0])
+        if index == UNKNOWN:
+            return False
+        network = self._gru.network
+        with torch.inference_mode():
+            x = network.embed(torch.tensor([index], device=network.device))
+            self._hidden = network.advance(x, self._hidden)
+        self._seen.append(index)
+        return True
+
+    def recommend(self, k: int = 20, exclude_seen: bool = False) -> pd.DataFrame:
+        """Recommends next items; arguments and result are those of `GRU4Rec.recommend`."""
+        _check_k(k)
+        with torch.inference_mode():
+            seen = [self._seen] if exclude_seen else None
+            best = list(top_k(self._gru.network, self._hidden[-1], k, seen))
+        return self._gru._as_frame([self._session], best)
+
+
+def final_states(network: Network, sessions: Sequence[npt.NDArray[np.int64]]) -> Tensor:
+    """Reads whole sessions and returns the last layer's states after them, shape (n, units).
+
+    Args:
+        network: The weights.
+        sessions: Item indices of each session; an empty one stays at the zero state.
+    """
+    lengths = np.array([len(items) for items in sessions], dtype=np.int64)
+    longest_first = np.argsort(-lengths, kind="stable")
+    lengths = lengths[longest_first]
+    items = np.concatenate([*(sessions[s] for s in longest_first), np.empty(0, dtype=np.int64)])
+    begins = np.cumsum(lengths) - lengths
+    hidden = network.zero_state(len(sessions))
+    for step in range(int(lengths.max(initial=0))):
+        # sessions that still go on are the first ones
+        n = int(np.searchsorted(-lengths, -step, side="left"))
+        inputs = torch.from_numpy(items[begins[:n] + step]).to(network.device)
+        advanced = network.advance(network.embed(inputs), [h[:n] for h in hidden])
+        for h, new in zip(hidden, advanced, strict=True):
+            h[:n] = new
+    back = torch.from_numpy(np.argsort(longest_first)).to(network.device)
+    return hidden[-1][back]
+
+
+def build_model(config: Config | Mapping[str, Any]) -> GRU4Rec:
+    """Makes a new model from the section `model` of a configuration."""
+    return GRU4Rec(**as_config(config).model)
+
+
+def save_model(gru: GRU4Rec, config: Config | Mapping[str, Any]) -> None:
+    """Writes a model to `paths.model_save`."""
+    gru.save(as_config(config).paths.model_save)
+
+
+def load_model(config: Config | Mapping[str, Any]) -> GRU4Rec:
+    """Reads the model in `paths.model_load`, to evaluate it or to train it further.
+
+    Further training goes by the options of `config`; the sizes must be those of the file.
+    """
+    sections = as_config(config)
+    return GRU4Rec.load(sections.paths.model_load, sections.model.device, sections.model)
+
+
+def _check_k(k: int) -> None:
+    if k < 1:
+        raise DataError(f"k is {k}; at least one item must be asked for")
+
+
+def _why_nothing_to_train_on(sessions: Sessions) -> str:
+    n_usable = int((sessions.lengths > 1).sum())
+    if n_usable == 0:
+        return (
+            f"nothing to train on: none of the {len(sessions.lengths)} sessions has two events; "
+            "are the session ids right?"
+        )
+    return (
+        "nothing to train on: with n_sample 0 the other sessions of the batch are the only "
+        f"negatives, and there is {n_usable} session of two events or more; set n_sample"
+    )

@@ -1,0 +1,69 @@
+"""Negative items, drawn by popularity (CIKM 2018, section 3.1)."""
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+# draws are made for many steps at once, but more than this gains nothing
+_BLOCK = 1 << 20
+
+
+class NegativeSampler(Protocol):
+    """Whatever gives the extra negatives of a step."""
+
+    def sample(self) -> Tensor:
+        """Returns item indices, shape (n_sample,), int64."""
+
+
+class PopularitySampler:
+    """Draws items with replacement, P(item) ∝ count(item)^alpha.
+
+    The cumulative distribution and the draws are 64-bit: on catalogues of millions, 32 bits can
+    never hit the rare items.
+
+    Args:
+        counts: Events of each item, shape (n_items,).
+        alpha: 0 draws uniformly, 1 by popularity.
+        n_sample: Draws of one step.
+        generator: Source of randomness; its device makes the draws.
+        cache_size: Most draws kept in memory; at least one step's are.
+        device: Where the indices are wanted.
+    """
+
+    def __init__(
+        self,
+        counts: Tensor,
+        alpha: float,
+        n_sample: int,
+        generator: torch.Generator,
+        cache_size: int,
+        device: torch.device,
+    ) -> None:
+        weights = counts.to(generator.device, torch.float64) ** alpha
+        self._cumulative = torch.cumsum(weights, 0) / weights.sum()
+        self._cumulative[-1] = 1.0
+        self._n_sample = n_sample
+        self._n_steps = max(1, min(cache_size, _BLOCK) // max(1, n_sample))
+        self._generator = generator
+        self._device = device
+        self._block = torch.empty(0, n_sample, dtype=torch.int64, device=device)
+        self._next = 0
+
+    def sample(self) -> Tensor:
+        """Returns item indices, shape (n_sample,), int64."""
+        if self._next == len(self._block):
+            self._block = self._draw()
+            self._next = 0
+        self._next += 1
+        return self._block[self._next - 1]
+
+    def _draw(self) -> Tensor:
+        uniform = torch.rand(
+            self._n_steps * self._n_sample,
+            dtype=torch.float64,
+            generator=self._generator,
+            device=self._generator.device,
+        )
+        items = torch.searchsorted(self._cumulative, uniform, right=True)
+        return items.view(self._n_steps, self._n_sample).to(self._device)

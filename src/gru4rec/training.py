@@ -1,0 +1,231 @@
+"""The training step and the loop over an epoch, on one training state."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from gru4rec.batching import Schedule
+from gru4rec.config import ModelConfig
+from gru4rec.errors import TrainingDivergedError
+from gru4rec.losses import bpr_max, cross_entropy
+from gru4rec.network import Dropout, Network
+from gru4rec.optimizer import Adagrad
+from gru4rec.sampling import NegativeSampler
+
+# losses are looked at once in so many steps: a look waits for the device
+_CHECK_EVERY = 128
+
+
+@dataclass
+class TrainingState:
+    """All that training changes.
+
+    Attributes:
+        network: Weights.
+        optimizer: Accumulators and velocities.
+        counts: Training events of each item, shape (n_items,), int64.
+        generator: Source of negatives and dropout.
+        epochs: Epochs done so far.
+    """
+
+    network: Network
+    optimizer: Adagrad
+    counts: Tensor
+    generator: torch.Generator
+    epochs: int = 0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where an epoch stands.
+
+    Attributes:
+        epoch: Counted from 1.
+        step: Steps done.
+        events: Targets seen in this epoch.
+        loss: Mean loss of these targets.
+        seconds: Since the epoch began.
+    """
+
+    epoch: int
+    step: int
+    events: int
+    loss: float
+    seconds: float
+
+    @property
+    def events_per_second(self) -> float:
+        """Targets a second."""
+        return self.events / max(self.seconds, 1e-9)
+
+
+OnProgress = Callable[[Progress], None]
+
+
+def make_optimizer(network: Network, config: ModelConfig) -> Adagrad:
+    """Returns an optimiser without history for all tensors of the network."""
+    parameters = {**network.tables, **network.dense}
+    return Adagrad(parameters, config.learning_rate, config.momentum)
+
+
+class Trainer:
+    """Runs epochs on a training state.
+
+    Args:
+        state: Is changed in place.
+        config: Loss, dropout and batch size.
+        sampler: Extra negatives; None for in-batch negatives only.
+    """
+
+    def __init__(
+        self, state: TrainingState, config: ModelConfig, sampler: NegativeSampler | None
+    ) -> None:
+        self.state = state
+        self.config = config
+        self.sampler = sampler
+        self._dropout = Dropout(config.dropout_p_embed, config.dropout_p_hidden, state.generator)
+        self._log_counts = torch.log(state.counts.to(torch.float32).to(state.network.device))
+
+    def run_epoch(
+        self,
+        items: npt.NDArray[np.int64],
+        schedule: Schedule,
+        on_progress: OnProgress = lambda _: None,
+    ) -> Progress:
+        """Trains on every target of the schedule once.
+
+        Args:
+            items: Item index of each event, shape (n_events,).
+            schedule: Plan over these events, not empty.
+            on_progress: Is told now and then how the epoch stands.
+
+        Returns:
+            The epoch's totals.
+
+        Raises:
+            TrainingDivergedError: The loss is not finite.
+        """
+        network = self.state.network
+        inputs = torch.from_numpy(items[schedule.positions]).to(network.device)
+        targets = torch.from_numpy(items[schedule.positions + 1]).to(network.device)
+        starts = torch.from_numpy(schedule.starts).to(network.device)
+        hidden = network.zero_state(schedule.n_lanes)
+        pending: list[Tensor] = []
+        total = 0.0
+        begun = time.perf_counter()
+        epoch = self.state.epochs + 1
+        for step, (begin, end) in enumerate(schedule.steps(), start=1):
+            hidden = reset_states(hidden, starts[begin:end])
+            loss, hidden = self.step(inputs[begin:end], targets[begin:end], hidden)
+            pending.append(loss)
+            if len(pending) == _CHECK_EVERY or step == schedule.n_steps:
+                total += _sum_finite(pending, epoch, step)
+                pending.clear()
+                seconds = time.perf_counter() - begun
+                progress = Progress(epoch, step, end, total / end, seconds)
+                on_progress(progress)
+        self.state.epochs = epoch
+        return progress
+
+    def step(
+        self, inputs: Tensor, targets: Tensor, hidden: list[Tensor]
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Trains on one mini-batch: samples first, scores only the candidates, updates their rows.
+
+        Args:
+            inputs: Item indices, shape (n,).
+            targets: Item indices, shape (n,).
+            hidden: Hidden states, per layer (n, units).
+
+        Returns:
+            The sum of the rows' losses, and the new hidden states, cut off from the past.
+        """
+        network, optimizer = self.state.network, self.state.optimizer
+        negatives = self.sampler.sample() if self.sampler else targets[:0]
+        gathered = Gathered(network, inputs, torch.cat([targets, negatives]))
+        dense = {name: weight.detach().requires_grad_() for name, weight in network.dense.items()}
+        with torch.enable_grad():
+            differentiable = Network(network.architecture, {}, dense)
+            states = differentiable.advance(gathered.inputs, hidden, self._dropout)
+            scores = states[-1] @ gathered.outputs.T + gathered.biases
+            losses = self._losses(scores, targets, negatives)
+            loss = losses.sum()
+            leaves = [*gathered.rows.values(), *dense.values()]
+            gradients = torch.autograd.grad(loss / self.config.batch_size, leaves)
+        for (name, rows), gradient in zip(gathered.numbers.items(), gradients, strict=False):
+            optimizer.update_rows(name, network.tables[name], rows, gradient)
+        for name, gradient in zip(dense, gradients[len(gathered.rows) :], strict=True):
+            optimizer.update(name, network.dense[name], gradient)
+        return loss.detach(), [state.detach() for state in states]
+
+    def _losses(self, scores: Tensor, targets: Tensor, negatives: Tensor) -> Tensor:
+        config = self.config
+        if config.loss == "bpr-max":
+            return bpr_max(scores, config.bpreg, config.elu_param)
+        if not config.logq:
+            return cross_entropy(scores)
+        # log(count^alpha) of a drawn negative, log(count) of a target
+        log_q = torch.cat(
+            [self._log_counts[targets], config.sample_alpha * self._log_counts[negatives]]
+        )
+        return cross_entropy(scores, config.logq * log_q)
+
+
+class Gathered:
+    """The rows that a step uses, each once, as leaves of the gradient.
+
+    Attributes:
+        numbers: Distinct row numbers by table, shape (n_rows,).
+        rows: These rows by table, shape (n_rows, ...); they want gradients, which autograd sums
+            over all uses of a row.
+        inputs: Shape (n_inputs, input width).
+        outputs: Shape (n_candidates, last layer).
+        biases: Shape (n_candidates,).
+    """
+
+    def __init__(self, network: Network, inputs: Tensor, candidates: Tensor) -> None:
+        uses = {"bias": candidates}
+        if network.architecture.shared:
+            uses["output"] = torch.cat([inputs, candidates])
+        else:
+            uses |= {"output": candidates, "input": inputs}
+        self.numbers: dict[str, Tensor] = {}
+        self.rows: dict[str, Tensor] = {}
+        used = {}
+        for name, items in uses.items():
+            self.numbers[name], where = torch.unique(items, return_inverse=True)
+            self.rows[name] = network.tables[name][self.numbers[name]].requires_grad_()
+            with torch.enable_grad():
+                used[name] = self.rows[name][where]
+        if network.architecture.shared:
+            n = len(inputs)
+            used["input"], used["output"] = used["output"][:n], used["output"][n:]
+        self.inputs, self.outputs, self.biases = used["input"], used["output"], used["bias"]
+
+
+def reset_states(hidden: list[Tensor], starts: Tensor) -> list[Tensor]:
+    """Cuts the states to the lanes that are left and zeroes those that begin a session.
+
+    Args:
+        hidden: Per layer (lanes so far, units).
+        starts: Shape (lanes left,), bool.
+    """
+    return [h[: len(starts)].masked_fill(starts[:, None], 0.0) for h in hidden]
+
+
+def _sum_finite(losses: list[Tensor], epoch: int, last_step: int) -> float:
+    values = torch.stack(losses).double().cpu()
+    total = float(values.sum())
+    if not math.isfinite(total):
+        step = last_step - len(values) + 1 + int((~torch.isfinite(values)).nonzero()[0])
+        raise TrainingDivergedError(
+            f"the loss is not finite in epoch {epoch}, step {step}; a lower learning_rate or "
+            "momentum usually helps, and cross-entropy is more robust than bpr-max"
+        )
+    return total

@@ -1,0 +1,1 @@
+"""The Kedro project around `gru4rec`."""
