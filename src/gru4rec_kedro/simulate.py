@@ -3,7 +3,7 @@
 The sample log of this repository, `data/01_raw/sample_clicks.csv`, is not real: it is what this
 command writes.
 
-    python -m gru4rec_kedro.simulate --sessions 15000 --items 600 --seed 1 \
+    python -m gru4rec_kedro.simulate --sessions 14000 --items 500 --seed 1 \
         --output data/01_raw/sample_clicks.csv
 
 One row is one click: `SessionId` (1, 2, …, in the order in which the sessions start), `ItemId`
@@ -47,10 +47,10 @@ from gru4rec.columns import ITEM, SESSION, TIME
 
 POPULARITY_EXPONENT = 0.6
 TOPICS_PER_ITEM = 4
-ITEMS_PER_TOPIC = 40
-TOPIC_SPREAD = 0.7
+ITEMS_PER_TOPIC = 50
+TOPIC_SPREAD = 0.5
 OFF_TOPIC = 0.1
-MEAN_LENGTH = 5.5
+MEAN_LENGTH = 6.0
 MEDIAN_GAP = 40.0
 GAP_SPREAD = 1.0
 FIRST_SECOND = 1_717_200_000  # 2024-06-01 00:00 UTC

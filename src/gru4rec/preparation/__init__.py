@@ -1,0 +1,27 @@
+"""From a raw log to sessions for training, validation and test.
+
+Everything is written once, in Ibis: on DuckDB inside this process, or wherever a table lives. A
+pandas DataFrame goes in and comes out as one.
+"""
+
+from gru4rec.preparation.connection import local_connection
+from gru4rec.preparation.databricks import load_databricks_table
+from gru4rec.preparation.filtering import filter_sessions
+from gru4rec.preparation.frames import split_data, train_valid_test_split
+from gru4rec.preparation.loading import load_events
+from gru4rec.preparation.reading import read_log
+from gru4rec.preparation.splitting import Split, split_sessions
+from gru4rec.preparation.statistics import describe_parts
+
+__all__ = [
+    "Split",
+    "describe_parts",
+    "filter_sessions",
+    "load_databricks_table",
+    "load_events",
+    "local_connection",
+    "read_log",
+    "split_data",
+    "split_sessions",
+    "train_valid_test_split",
+]

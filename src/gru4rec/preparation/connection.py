@@ -1,0 +1,141 @@
+"""Where queries run: DuckDB inside this process, and the way from pandas to Ibis and back."""
+
+import functools
+from collections.abc import Collection, Iterable
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar
+
+import ibis
+import ibis.expr.operations as ops
+import ibis.expr.types as ir
+import pandas as pd
+import platformdirs
+import pyarrow as pa
+from ibis.backends.duckdb import Backend
+
+from gru4rec.columns import ITEM, SESSION, TIME
+from gru4rec.errors import DataError
+
+Events = TypeVar("Events", ir.Table, pd.DataFrame)
+
+DAY = 86_400.0
+EVENT_COLUMNS = (SESSION, ITEM, TIME)
+
+
+@functools.cache
+def local_connection() -> Backend:
+    """Returns the DuckDB connection that this process shares.
+
+    It lives in memory; a query that needs more than that spills into the user's cache folder,
+    which is created only then.
+    """
+    return private_connection()
+
+
+def private_connection() -> Backend:
+    """Returns a DuckDB connection of its own; its memory is free when its last table is gone."""
+    spill = Path(platformdirs.user_cache_dir("gru4rec")) / "duckdb"
+    return ibis.duckdb.connect(temp_directory=str(spill))
+
+
+def require_columns(present: Collection[object], wanted: Iterable[str], origin: str) -> None:
+    """Checks that columns are there.
+
+    Raises:
+        DataError: One or more are missing; the message lists those present.
+    """
+    names = [str(name) for name in present]
+    missing = [name for name in wanted if name not in names]
+    if not missing:
+        return
+    lines = []
+    for name in missing:
+        close = get_close_matches(name, names, n=1)
+        lines.append(f"{name!r}" + (f" (did you mean {close[0]!r}?)" if close else ""))
+    raise DataError(
+        f"{origin} lacks the column {', '.join(lines)}; it has {', '.join(names) or 'no columns'}. "
+        "Set session_key, item_key and time_key of the section 'data' to the names in use"
+    )
+
+
+def frame_to_table(connection: Backend, frame: pd.DataFrame, names: Collection[str]) -> ir.Table:
+    """Copies columns of a DataFrame, values exact, into a table of the connection.
+
+    Raises:
+        DataError: A column is missing, is there twice, or mixes kinds of values.
+    """
+    require_columns(frame.columns, names, "The DataFrame")
+    columns: dict[str, pa.Array] = {}
+    for name in dict.fromkeys(names):
+        values = frame[name]
+        if isinstance(values, pd.DataFrame):
+            raise DataError(f"The DataFrame has {values.shape[1]} columns named {name!r}; keep one")
+        try:
+            array = pa.array(values, from_pandas=True)
+        except (pa.ArrowException, OverflowError) as error:
+            raise DataError(
+                f"The column {name!r} mixes kinds of values or has some that are too large: "
+                f"{error}. Convert it to one kind first, e.g. df[{name!r}].astype(str)"
+            ) from None
+        is_categorical = pa.types.is_dictionary(array.type)
+        columns[name] = array.dictionary_decode() if is_categorical else array
+    return connection.create_table(ibis.util.gen_name("frame"), pa.table(columns), temp=True)
+
+
+def events_from_frame(frame: pd.DataFrame) -> ir.Table:
+    """Copies a DataFrame of events (canonical columns) to a private connection.
+
+    Raises:
+        DataError: A column is missing or has nulls.
+    """
+    require_columns(frame.columns, EVENT_COLUMNS, "The DataFrame of events")
+    refuse_nulls({name: int(frame[[name]].isna().to_numpy().sum()) for name in EVENT_COLUMNS})
+    return frame_to_table(private_connection(), frame, EVENT_COLUMNS)
+
+
+def refuse_nulls(counts: dict[str, int]) -> None:
+    """Checks counts of nulls per column.
+
+    Raises:
+        DataError: There are some.
+    """
+    found = [f"{name!r} has {count:,}" for name, count in counts.items() if count]
+    if found:
+        raise DataError(
+            f"Missing values (null, NaN or empty text): {', '.join(found)}. Ids and times must "
+            "be there in every row: fill or drop these rows"
+        )
+
+
+def table_to_frame(table: ir.Table) -> pd.DataFrame:
+    """Runs a query of events; rows in the order of session, time and item."""
+    frame: pd.DataFrame = table.order_by(SESSION, TIME, ITEM).to_pyarrow().to_pandas()
+    return frame
+
+
+def fetch_row(expression: ir.Table) -> dict[str, Any]:
+    """Runs a query of one row; integers stay exact (pandas would turn some into floats)."""
+    row: dict[str, Any] = expression.to_pyarrow().to_pylist()[0]
+    return row
+
+
+def count_rows(table: ir.Table) -> int:
+    """Counts the rows of a table."""
+    return int(table.count().to_pyarrow().as_py())
+
+
+def is_stored(table: ir.Table) -> bool:
+    """Tells a table that lies somewhere from a query that is computed at each use."""
+    return bool(isinstance(table.op(), ops.PhysicalTable))
+
+
+def date_text(seconds: float | None) -> str:
+    """Says epoch seconds as a date and time in UTC, ISO 8601; empty text for None."""
+    if seconds is None:
+        return ""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+    except (ValueError, OverflowError, OSError):
+        return "beyond the year 9999"

@@ -1,0 +1,131 @@
+"""The split of a DataFrame whose rows stay as the caller has them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+from pandas.api import types
+
+from gru4rec.columns import ITEM, SESSION, TIME
+from gru4rec.config import Config, DataConfig, DataSplitConfig, as_config
+from gru4rec.errors import DataError
+from gru4rec.preparation.connection import private_connection, refuse_nulls, require_columns
+from gru4rec.preparation.splitting import split_table
+
+_ROW = "_row"
+
+Parts = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
+
+
+def train_valid_test_split(
+    data: pd.DataFrame,
+    valid_fraction: float = 0.1,
+    test_fraction: float = 0.1,
+    session_key: str = SESSION,
+    item_key: str = ITEM,
+    time_key: str = TIME,
+) -> Parts:
+    """Splits events by time: the newest sessions are for test, those before for validation.
+
+    Sessions that straddle a boundary keep their early events in the earlier part and lose the
+    others; sessions that this leaves with one event are dropped (see `split_sessions`).
+
+    Args:
+        data: Events in any order. Time is numbers or timestamps.
+        valid_fraction: Share of the sessions for validation.
+        test_fraction: Share of the sessions for test.
+        session_key: Column of session ids.
+        item_key: Column of item ids.
+        time_key: Column of times.
+
+    Returns:
+        Training, validation and test part: rows of `data` with all columns, types and the index,
+        in the order that they have there.
+
+    Raises:
+        DataError: The data cannot be split, see `split_sessions`.
+        ConfigError: The fractions or column names are impossible.
+    """
+    fractions = {"valid_fraction": valid_fraction, "test_fraction": test_fraction}
+    keys = {"session_key": session_key, "item_key": item_key, "time_key": time_key}
+    origin = "train_valid_test_split"
+    return _split(data, DataConfig.parse(keys, origin), DataSplitConfig.parse(fractions, origin))
+
+
+def split_data(df: pd.DataFrame, config: Config | Mapping[str, Any]) -> Parts:
+    """Splits events as the sections `data` and `data_split` of a configuration say.
+
+    Args:
+        df: Events in any order. Time is numbers (of seconds, where the configuration gives days or
+            dates) or timestamps.
+        config: A configuration, or its sections as a mapping.
+
+    Returns:
+        Training, validation and test part, see `train_valid_test_split`.
+
+    Raises:
+        DataError: The data cannot be split, see `split_sessions`.
+        ConfigError: An option is wrong.
+    """
+    config = as_config(config)
+    return _split(df, config.data, config.data_split)
+
+
+def _split(df: pd.DataFrame, keys: DataConfig, options: DataSplitConfig) -> Parts:
+    names = (keys.session_key, keys.item_key, keys.time_key)
+    require_columns(df.columns, names, "The DataFrame")
+    columns = {name: _one_column(df, name) for name in names}
+    if df.empty:
+        raise DataError("The DataFrame is empty: it has columns but no rows")
+    refuse_nulls({name: int(column.isna().sum()) for name, column in columns.items()})
+    # codes instead of ids and a row number: whatever the caller's columns are, they stay
+    table = pa.table(
+        {
+            SESSION: pd.factorize(columns[keys.session_key])[0],
+            ITEM: pd.factorize(columns[keys.item_key])[0],
+            TIME: _as_numbers(columns[keys.time_key]),
+            _ROW: np.arange(len(df)),
+        }
+    )
+    events = private_connection().create_table("events", table, temp=True)
+    parts = split_table(events, options)
+    rows = [
+        np.sort(part.select(_ROW).to_pyarrow()[_ROW].to_numpy())
+        for part in (parts.train, parts.valid, parts.test)
+    ]
+    return df.iloc[rows[0]], df.iloc[rows[1]], df.iloc[rows[2]]
+
+
+def _one_column(df: pd.DataFrame, name: str) -> "pd.Series[Any]":
+    column = df[name]
+    if isinstance(column, pd.DataFrame):
+        raise DataError(f"The DataFrame has {column.shape[1]} columns named {name!r}; keep one")
+    return column
+
+
+def _as_numbers(times: "pd.Series[Any]") -> npt.NDArray[Any]:
+    """Turns times into integers or floats that no split can misorder; timestamps into seconds."""
+    if types.is_datetime64_any_dtype(times):
+        naive = times.dt.tz_convert("UTC").dt.tz_localize(None) if _has_zone(times) else times
+        return naive.to_numpy(dtype="datetime64[us]").astype("int64") / 1e6
+    if types.is_bool_dtype(times) or not types.is_numeric_dtype(times):
+        raise DataError(
+            f"The time column {times.name!r} holds {times.dtype} values; numbers or timestamps are "
+            "expected (pd.to_datetime reads text)"
+        )
+    numbers = times.to_numpy("int64" if types.is_integer_dtype(times) else "float64")
+    if not np.isfinite(numbers).all():
+        raise DataError(f"The time column {times.name!r} has values that are not finite; drop them")
+    if (numbers < 0).any():
+        raise DataError(
+            f"The time column {times.name!r} has {int((numbers < 0).sum()):,} negative values "
+            f"(smallest {numbers.min():g}); mend or drop these rows"
+        )
+    return numbers
+
+
+def _has_zone(times: "pd.Series[Any]") -> bool:
+    return isinstance(times.dtype, pd.DatetimeTZDtype)

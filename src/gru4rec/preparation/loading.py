@@ -1,0 +1,160 @@
+"""From a raw log to events: three columns with known names, exact ids and time in seconds."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import duckdb
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+from gru4rec.columns import ITEM, SESSION, TIME
+from gru4rec.config import DataConfig, LoadingConfig
+from gru4rec.errors import DataError
+from gru4rec.preparation.connection import (
+    EVENT_COLUMNS,
+    Events,
+    fetch_row,
+    frame_to_table,
+    private_connection,
+    refuse_nulls,
+    require_columns,
+    table_to_frame,
+)
+from gru4rec.preparation.identifiers import is_missing, measure_ids, read_ids
+from gru4rec.preparation.reading import is_text_log
+from gru4rec.preparation.sessionizing import cut_at_gaps
+from gru4rec.preparation.timestamps import measure_time, read_time, refuse_other_kind
+
+_KEPT = "_kept"
+
+_log = logging.getLogger(__name__)
+
+
+def load_events(log: Events, data: DataConfig, loading: LoadingConfig) -> Events:
+    """Reads the events of a raw log.
+
+    Args:
+        log: The raw log; other columns than those named are ignored.
+        data: Names of the three columns.
+        loading: Unit of time, filter of event types, cutting into sessions.
+
+    Returns:
+        `SessionId`, `ItemId` (int64 or text, values exact) and `Time` (seconds; int64 or
+        float64), of the same kind as the input. A table is checked now, but computed when used;
+        a DataFrame is in the order of session, time and item.
+
+    Raises:
+        DataError: The log is empty or unreadable, a column is missing or of the wrong kind, ids
+            or times are missing, or the times cannot be what `time_unit` says.
+    """
+    names = [data.session_key, data.item_key, data.time_key]
+    if loading.event_key is not None:
+        names.append(loading.event_key)
+    if not isinstance(log, pd.DataFrame):
+        require_columns(log.columns, names, "The log")
+        return _load(log, data, loading)
+    table = frame_to_table(private_connection(), log, names)
+    return table_to_frame(_load(table, data, loading))
+
+
+def _load(log: ir.Table, data: DataConfig, loading: LoadingConfig) -> ir.Table:
+    rows = _pick_columns(log, data, loading)
+    refuse_other_kind(rows[TIME], data.time_key, loading.time_unit)
+    facts = _collect_facts(rows, data, loading)
+    _refuse_nothing(log, loading, facts["rows"], facts["kept"])
+    keys = {SESSION: data.session_key, ITEM: data.item_key, TIME: data.time_key}
+    refuse_nulls({key: facts[f"{name}_missing"] for name, key in keys.items()})
+    events = rows.select(
+        _KEPT,
+        read_ids(rows[SESSION], data.session_key, _facts_of(facts, SESSION)).name(SESSION),
+        read_ids(rows[ITEM], data.item_key, _facts_of(facts, ITEM)).name(ITEM),
+        read_time(rows[TIME], data.time_key, loading, _facts_of(facts, TIME)).name(TIME),
+    )
+    _warn_of_copies(events, facts["kept"])
+    if loading.session_gap is not None:
+        events = cut_at_gaps(events, loading.session_gap)
+    return events.filter(_KEPT).select(*EVENT_COLUMNS)
+
+
+def _pick_columns(log: ir.Table, data: DataConfig, loading: LoadingConfig) -> ir.Table:
+    """Names the columns and marks the rows that stay; drops those that go before sessions form."""
+    kept: ir.BooleanValue = ibis.literal(True)
+    if loading.event_key is not None:
+        kept = _event_types(log, loading.event_key).isin(loading.event_types).fill_null(False)
+    rows = log.select(
+        log[data.session_key].name(SESSION),
+        log[data.item_key].name(ITEM),
+        log[data.time_key].name(TIME),
+        kept.name(_KEPT),
+    )
+    if loading.filter_events == "before" or loading.session_gap is None:
+        return rows.filter(_KEPT)
+    # events that only mark the passing of time often have no item, or one of another kind
+    return rows.mutate(**{ITEM: ibis.cases((rows[_KEPT], rows[ITEM]))})
+
+
+def _event_types(log: ir.Table, event_key: str) -> ir.StringColumn:
+    types: ir.StringColumn = log[event_key].cast("string")
+    return types
+
+
+def _collect_facts(rows: ir.Table, data: DataConfig, loading: LoadingConfig) -> dict[str, Any]:
+    """Measures all that the checks and conversions need, in one pass over the log."""
+    from_text_file = is_text_log(rows)
+    measures = {
+        SESSION: measure_ids(rows[SESSION], data.session_key, from_text_file),
+        ITEM: measure_ids(rows[ITEM], data.item_key, from_text_file),
+        TIME: measure_time(rows[TIME], loading.time_unit),
+    }
+    aggregates = {
+        f"{name}_{fact}": value for name, of in measures.items() for fact, value in of.items()
+    }
+    for name in EVENT_COLUMNS:
+        expected = is_missing(rows[name]) & (rows[_KEPT] if name == ITEM else True)
+        aggregates[f"{name}_missing"] = expected.sum()
+    try:
+        return fetch_row(
+            rows.aggregate(rows=rows.count(), kept=rows[_KEPT].sum().fill_null(0), **aggregates)
+        )
+    except (duckdb.InvalidInputException, duckdb.IOException, duckdb.SerializationException) as e:
+        raise DataError(f"The log cannot be read: {_shorten(str(e))}") from None
+
+
+def _shorten(message: str) -> str:
+    """Keeps of DuckDB's page of advice what went wrong and in which file."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    file = [line for line in lines if line.startswith("file =")]
+    return "; ".join([*lines[:3], *file]) + ". Mend this row, or set the right delimiter"
+
+
+def _facts_of(facts: Mapping[str, Any], column: str) -> dict[str, Any]:
+    start = f"{column}_"
+    return {
+        name.removeprefix(start): fact for name, fact in facts.items() if name.startswith(start)
+    }
+
+
+def _refuse_nothing(log: ir.Table, loading: LoadingConfig, rows: int, kept: int) -> None:
+    if kept:
+        return
+    if rows == 0 and (loading.event_key is None or log.count().to_pyarrow().as_py() == 0):
+        raise DataError("The log is empty: it has columns but no rows; check where it comes from")
+    types = _event_types(log, str(loading.event_key)).name("type")
+    present = log.select(types).distinct().order_by("type").limit(20).to_pyarrow()["type"]
+    raise DataError(
+        f"No event is of the event_types {', '.join(loading.event_types)}; the column "
+        f"{loading.event_key!r} has {', '.join(str(value) for value in present)}"
+    )
+
+
+def _warn_of_copies(events: ir.Table, kept: int) -> None:
+    distinct = events.filter(_KEPT).select(*EVENT_COLUMNS).distinct().count()
+    copies = kept - distinct.to_pyarrow().as_py()
+    if copies:
+        _log.warning(
+            "The log has %s rows that are exact copies of another (session, item and time). They "
+            "are kept; drop_repeats removes those that follow each other in a session",
+            f"{copies:,}",
+        )

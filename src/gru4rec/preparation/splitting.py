@@ -1,0 +1,201 @@
+"""Where time is cut: training, validation and test."""
+
+import math
+from contextlib import ExitStack
+from typing import Any, Generic, NamedTuple
+
+import ibis.expr.types as ir
+import pandas as pd
+from ibis import _
+
+from gru4rec.columns import ITEM, SESSION, TIME
+from gru4rec.config import DataSplitConfig
+from gru4rec.errors import DataError
+from gru4rec.preparation.connection import (
+    DAY,
+    EVENT_COLUMNS,
+    Events,
+    count_rows,
+    date_text,
+    events_from_frame,
+    fetch_row,
+    is_stored,
+    require_columns,
+    table_to_frame,
+)
+
+
+class Split(NamedTuple, Generic[Events]):
+    """The parts of a log. `train_full` is all before the test part: `train` and `valid`, uncut."""
+
+    train: Events
+    valid: Events
+    test: Events
+    train_full: Events
+
+
+class _Cut(NamedTuple):
+    """Events before and from a boundary on, and the sessions of those before it."""
+
+    early: ir.Table
+    late: ir.Table
+    early_sessions: ir.Table
+
+
+def split_sessions(events: Events, options: DataSplitConfig) -> Split[Events]:
+    """Cuts events at two points in time.
+
+    The later part of a cut has the sessions that start at or after the boundary. The earlier part
+    has the *events* before it; a session that straddles the boundary loses its tail, and goes if
+    that leaves one event. With `whole_sessions` a session is where its last event is, uncut.
+    The first cut parts `test` from `train_full`, the second `valid` from `train`.
+
+    Args:
+        events: Events with canonical columns, in any order.
+        options: Where to cut. Fractions count sessions from the newest by start (by last event
+            with `whole_sessions`), at least one; those of equal time go together. A fraction of 0
+            leaves its part empty. If only `test_days` is set, validation has as many days.
+
+    Returns:
+        The parts, of the same kind as the input. Tables are computed when used.
+
+    Raises:
+        DataError: A part that was asked for is empty, or there is but one session.
+    """
+    if isinstance(events, pd.DataFrame):
+        parts = split_table(events_from_frame(events), options)
+        return Split(*(table_to_frame(part) for part in parts))
+    require_columns(events.columns, EVENT_COLUMNS, "The table of events")
+    return split_table(events, options)
+
+
+def split_table(events: ir.Table, options: DataSplitConfig) -> Split[ir.Table]:
+    """Does the work of `split_sessions`; further columns stay on their rows."""
+    if not is_stored(events):
+        events = events.cache()
+    with ExitStack() as scratch:
+        sessions = scratch.enter_context(_measure_sessions(events, options).cache())
+        facts = fetch_row(
+            sessions.aggregate(
+                n=sessions.count(), first=sessions["first"].min(), last=sessions["last"].max()
+            )
+        )
+        if facts["n"] == 0:
+            raise DataError("There are no events to split")
+        boundary = _find_test_boundary(sessions, facts, options)
+        outer = _cut(events, sessions, boundary, options)
+        valid_boundary = _find_valid_boundary(outer.early_sessions, facts, boundary, options)
+        inner = _cut(outer.early, outer.early_sessions, valid_boundary, options)
+        parts = Split(inner.early, inner.late, outer.late, outer.early)
+        if options.known_items_only:
+            parts = parts._replace(
+                test=_keep_known(parts.test, parts.train_full),
+                valid=_keep_known(parts.valid, parts.train),
+            )
+        _refuse_empty(parts, {"test": boundary, "valid": valid_boundary}, facts)
+    return parts
+
+
+def _measure_sessions(events: ir.Table, options: DataSplitConfig) -> ir.Table:
+    """First and last time and length of each session, and the `place` that a cut goes by."""
+    sessions = events.group_by(SESSION).agg(
+        first=events[TIME].min(), last=events[TIME].max(), length=events.count()
+    )
+    return sessions.mutate(place=sessions["last" if options.whole_sessions else "first"])
+
+
+def _find_test_boundary(
+    sessions: ir.Table, facts: dict[str, Any], options: DataSplitConfig
+) -> float:
+    if options.test_from is not None:
+        return options.test_from
+    if options.test_days is not None:
+        return float(facts["last"] - options.test_days * DAY)
+    return _find_newest(sessions, options.test_fraction, facts["n"])
+
+
+def _find_valid_boundary(
+    sessions: ir.Table, facts: dict[str, Any], boundary: float, options: DataSplitConfig
+) -> float:
+    if options.valid_from is not None:
+        return options.valid_from
+    days = options.test_days if options.valid_days is None else options.valid_days
+    if days is None:
+        return _find_newest(sessions, options.valid_fraction, facts["n"])
+    end = min(boundary, facts["last"])
+    if options.whole_sessions:
+        # the rsc15 recipe does to the training part what it did to the log: its own latest time
+        end = sessions["last"].max().to_pyarrow().as_py() or end
+    return float(end - days * DAY)
+
+
+def _find_newest(sessions: ir.Table, fraction: float, n_sessions: int) -> float:
+    """Finds the oldest place among the newest sessions; infinity for none of them."""
+    if fraction == 0:
+        return math.inf
+    wanted = min(max(1, round(fraction * n_sessions)), max(1, count_rows(sessions)))
+    newest = sessions.order_by(sessions["place"].desc()).select("place")
+    places = newest.limit(1, offset=wanted - 1).to_pyarrow()["place"].to_pylist()
+    return places[0] if places else math.inf
+
+
+def _cut(events: ir.Table, sessions: ir.Table, boundary: float, options: DataSplitConfig) -> _Cut:
+    """Cuts events once.
+
+    The stored tables that the parts hang on are small: the sessions of the later part, and those
+    that the cut leaves with one event.
+    """
+    late_sessions = sessions.filter(sessions["place"] >= boundary).select(SESSION).cache()
+    late = events.semi_join(late_sessions, SESSION)
+    if options.whole_sessions:
+        early = events.anti_join(late_sessions, SESSION)
+    else:
+        early = events.filter(events[TIME] < boundary)
+    alone = _find_alone(early, sessions, boundary).cache()
+    early_sessions = sessions.filter(sessions["place"] < boundary).anti_join(alone, SESSION)
+    return _Cut(early.anti_join(alone, SESSION), late, early_sessions)
+
+
+def _find_alone(early: ir.Table, sessions: ir.Table, boundary: float) -> ir.Table:
+    """Finds the sessions that have one event before the boundary.
+
+    Only those that straddle it are counted again.
+    """
+    ended = sessions.filter(sessions["last"] < boundary, sessions["length"] == 1)
+    straddling = sessions.filter(sessions["first"] < boundary, sessions["last"] >= boundary)
+    lengths = early.semi_join(straddling, SESSION).group_by(SESSION).agg(length=_.count())
+    cut = lengths.filter(_["length"] == 1)
+    return ended.select(SESSION).union(cut.select(SESSION))
+
+
+def _keep_known(part: ir.Table, training: ir.Table) -> ir.Table:
+    """Drops events on items that training does not have, then sessions left with one event."""
+    known = part.semi_join(training.select(ITEM).distinct().cache(), ITEM)
+    lengths = known.group_by(SESSION).agg(length=_.count())
+    long = lengths.filter(_["length"] >= 2).select(SESSION).cache()
+    return known.semi_join(long, SESSION)
+
+
+def _refuse_empty(
+    parts: Split[ir.Table], boundaries: dict[str, float], facts: dict[str, Any]
+) -> None:
+    counts = {name: count_rows(part) for name, part in parts._asdict().items()}
+    wanted = [name for name in counts if boundaries.get(name) != math.inf]
+    empty = [name for name in wanted if counts[name] == 0]
+    if not empty:
+        return
+    cuts = [f"{name} from {_say(start)}" for name, start in boundaries.items() if start < math.inf]
+    hint = (
+        "The log has one session only, and a session is never in two parts"
+        if facts["n"] == 1
+        else "Choose other boundaries or fractions in the section 'data_split'"
+    )
+    raise DataError(
+        f"The split leaves {', '.join(empty)} empty. Boundaries: {', '.join(cuts) or 'none'}. "
+        f"Events: {', '.join(f'{name} {count:,}' for name, count in counts.items())}. The log has "
+        f"{facts['n']:,} session(s) from {_say(facts['first'])} to {_say(facts['last'])}. {hint}"
+    )
+
+
+def _say(time: float) -> str:
+    return f"{time:.15g} ({date_text(time)})"

@@ -1,0 +1,21 @@
+"""Runs the packaged project: `python -m gru4rec_kedro --conf-source=...`."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from kedro.framework.cli.utils import find_run_command
+from kedro.framework.project import configure_project
+
+
+def main(*args: Any, **kwargs: Any) -> Any:
+    """Runs `kedro run` on this package."""
+    package_name = Path(__file__).parent.name
+    configure_project(package_name)
+    # in a notebook click must not end the kernel
+    kwargs["standalone_mode"] = not hasattr(sys, "ps1")
+    return find_run_command(package_name)(*args, **kwargs)
+
+
+if __name__ == "__main__":
+    main()

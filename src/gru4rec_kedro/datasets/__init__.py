@@ -1,0 +1,23 @@
+"""Catalog datasets of the project."""
+
+from gru4rec_kedro.datasets.events import EventsDataset
+from gru4rec_kedro.datasets.model import GRU4RecDataset
+from gru4rec_kedro.datasets.raw_log import RawLogDataset
+from gru4rec_kedro.datasets.written_whole import (
+    CSVDataset,
+    JSONDataset,
+    ParquetDataset,
+    PlotlyDataset,
+    TextDataset,
+)
+
+__all__ = [
+    "CSVDataset",
+    "EventsDataset",
+    "GRU4RecDataset",
+    "JSONDataset",
+    "ParquetDataset",
+    "PlotlyDataset",
+    "RawLogDataset",
+    "TextDataset",
+]

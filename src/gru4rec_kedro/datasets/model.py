@@ -1,0 +1,66 @@
+"""The trained model as a catalog entry."""
+
+import json
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from kedro.io import AbstractVersionedDataset, Version
+from kedro_datasets._typing import JSONPreview
+
+from gru4rec import GRU4Rec
+from gru4rec_kedro.datasets.written_whole import WrittenWhole
+
+
+class _ModelFile(AbstractVersionedDataset[GRU4Rec, GRU4Rec]):
+    """Reads and writes; see `GRU4RecDataset`."""
+
+    def __init__(
+        self,
+        *,
+        filepath: str,
+        device: str = "auto",
+        with_optimizer: bool = True,
+        version: Version | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(PurePosixPath(filepath), version)
+        self._device = device
+        self._with_optimizer = with_optimizer
+        self.metadata = metadata
+
+    def load(self) -> GRU4Rec:
+        return GRU4Rec.load(str(self._get_load_path()), self._device)
+
+    def save(self, data: GRU4Rec) -> None:
+        data.save(str(self._get_save_path()), self._with_optimizer)
+
+    def _exists(self) -> bool:
+        return Path(self._get_load_path()).exists()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath, "device": self._device, "version": self._version}
+
+
+class GRU4RecDataset(WrittenWhole, _ModelFile):
+    """A model in a `.pth` file: weights, configuration and item ids, no code.
+
+    Args:
+        filepath: The file.
+        device: Where a loaded model goes: `auto`, `cpu`, `cuda:0`, ...
+        with_optimizer: Save what training further needs too.
+        version: Kedro's version, where the entry is versioned.
+        metadata: For plugins.
+    """
+
+    def preview(self) -> JSONPreview:
+        """Shows options, sizes and training history in kedro-viz."""
+        gru = GRU4Rec.load(str(self._get_load_path()), "cpu")
+        tensors = {**gru.network.tables, **gru.network.dense}
+        content = {
+            "items": len(gru.vocabulary),
+            "parameters": sum(tensor.numel() for tensor in tensors.values()),
+            "tensors": {name: list(tensor.shape) for name, tensor in tensors.items()},
+            "configuration": gru.config.model_dump(),
+            "history": gru.history.to_dict(orient="records"),
+        }
+        return JSONPreview(json.dumps(content))

@@ -1,0 +1,60 @@
+"""The raw log as its owner keeps it."""
+
+from typing import Any
+
+import ibis.expr.types as ir
+from kedro.io import AbstractDataset, DatasetError
+from kedro_datasets._typing import TablePreview
+
+from gru4rec import DataError, read_log
+from gru4rec_kedro.datasets.events import json_table
+
+
+class RawLogDataset(AbstractDataset[Any, ir.Table]):
+    """A log in CSV, TSV or Parquet files; read only.
+
+    Args:
+        filepath: One file, or a glob such as `data/01_raw/clicks_*.csv`.
+        delimiter: Of CSV files; None detects it.
+        column_names: Of CSV files without a header.
+        metadata: For plugins.
+    """
+
+    def __init__(
+        self,
+        *,
+        filepath: str,
+        delimiter: str | None = None,
+        column_names: list[str] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        self._filepath = filepath
+        self._delimiter = delimiter
+        self._column_names = column_names
+        self.metadata = metadata
+
+    def load(self) -> ir.Table:
+        """Returns the log as an Ibis table that reads when it is executed."""
+        return read_log(self._filepath, delimiter=self._delimiter, column_names=self._column_names)
+
+    def save(self, data: Any) -> None:  # noqa: ARG002  (Kedro's signature)
+        """Refuses: raw data is never written.
+
+        Raises:
+            DatasetError: Always.
+        """
+        raise DatasetError(f"{self._filepath} is a raw log and is never written")
+
+    def preview(self, nrows: int = 10) -> TablePreview:
+        """Shows the first rows in kedro-viz."""
+        return TablePreview(json_table(self.load().limit(nrows).to_pandas()))
+
+    def _exists(self) -> bool:
+        try:
+            self.load()
+        except DataError:
+            return False
+        return True
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath, "delimiter": self._delimiter}

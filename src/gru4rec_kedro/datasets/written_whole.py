@@ -1,0 +1,61 @@
+"""Files are written whole or not at all."""
+
+import os
+import uuid
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from kedro_datasets.json import JSONDataset as KedroJSONDataset
+from kedro_datasets.pandas import CSVDataset as KedroCSVDataset
+from kedro_datasets.pandas import ParquetDataset as KedroParquetDataset
+from kedro_datasets.plotly import JSONDataset as KedroPlotlyDataset
+from kedro_datasets.text import TextDataset as KedroTextDataset
+
+
+class WrittenWhole:
+    """Mixin for file datasets: they write to a temporary name beside the file and rename it.
+
+    A writer that is killed otherwise leaves a broken file under the final name, which
+    `--only-missing-outputs` then trusts.
+    """
+
+    _temporary_path: PurePosixPath | None = None
+
+    def _get_save_path(self) -> PurePosixPath:
+        path: PurePosixPath = self._temporary_path or super()._get_save_path()  # type: ignore[misc]
+        return path
+
+    def save(self, data: Any) -> None:
+        """Saves data, or leaves what was there before."""
+        final = Path(self._get_save_path())
+        final.parent.mkdir(parents=True, exist_ok=True)
+        temporary = final.with_name(f".{final.name}.{uuid.uuid4().hex}")
+        self._temporary_path = PurePosixPath(temporary)
+        # Kedro's wrapper around save() would look for the file under its final name already
+        write = super().save.__wrapped__  # type: ignore[misc]
+        try:
+            write(self, data)
+            os.replace(temporary, final)
+        finally:
+            self._temporary_path = None
+            temporary.unlink(missing_ok=True)
+
+
+class JSONDataset(WrittenWhole, KedroJSONDataset):
+    """Kedro's dataset of this name, written whole or not at all."""
+
+
+class CSVDataset(WrittenWhole, KedroCSVDataset):
+    """Kedro's dataset of this name, written whole or not at all."""
+
+
+class ParquetDataset(WrittenWhole, KedroParquetDataset):
+    """Kedro's dataset of this name, written whole or not at all."""
+
+
+class PlotlyDataset(WrittenWhole, KedroPlotlyDataset):
+    """Kedro's plotly.JSONDataset, written whole or not at all."""
+
+
+class TextDataset(WrittenWhole, KedroTextDataset):
+    """Kedro's dataset of this name, written whole or not at all."""

@@ -1,0 +1,54 @@
+"""All parameters of the project: what is not declared here is refused."""
+
+from typing import Literal, Self
+
+from pydantic import model_validator
+
+from gru4rec import (
+    DataConfig,
+    DataSplitConfig,
+    EvaluationConfig,
+    LoadingConfig,
+    ModelConfig,
+    SessionFilterConfig,
+    TrainingConfig,
+)
+from gru4rec.config import Section
+
+
+class ExperimentConfig(Section):
+    """Which part of the log the model learns from, and which it is measured on.
+
+    Attributes:
+        train_on: `train_full` is everything before the test boundary (the published protocol);
+            `train` stops at the validation boundary.
+        evaluate_on: `test`, or `valid` while options are chosen.
+        valid_each_epoch: Measure recall and MRR on `valid` after each epoch.
+    """
+
+    train_on: Literal["train_full", "train"] = "train_full"
+    evaluate_on: Literal["test", "valid"] = "test"
+    valid_each_epoch: bool = False
+
+    @model_validator(mode="after")
+    def _no_leak(self) -> Self:
+        if self.train_on == "train_full" and (self.evaluate_on == "valid" or self.valid_each_epoch):
+            raise ValueError(
+                "train_full contains the validation part, so measuring on it would flatter the "
+                "model; set train_on to train"
+            )
+        return self
+
+
+class Parameters(Section):
+    """The sections of `parameters.yml`, and what `--params` may add."""
+
+    model: ModelConfig = ModelConfig()
+    data: DataConfig = DataConfig()
+    loading: LoadingConfig = LoadingConfig()
+    session_filter: SessionFilterConfig = SessionFilterConfig()
+    data_split: DataSplitConfig = DataSplitConfig()
+    training: TrainingConfig = TrainingConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    experiment: ExperimentConfig = ExperimentConfig()
+    events: str | None = None  # --params events=path: the raw log

@@ -1,0 +1,1 @@
+"""The pipelines; none imports another, the catalog connects them."""

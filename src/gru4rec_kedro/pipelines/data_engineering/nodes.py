@@ -1,0 +1,92 @@
+"""The steps of data engineering, on Ibis tables; the work is done by `gru4rec`."""
+
+import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from gru4rec import (
+    DataConfig,
+    DataSplitConfig,
+    LoadingConfig,
+    SessionFilterConfig,
+    describe_parts,
+    filter_sessions,
+    load_events,
+    split_sessions,
+)
+from gru4rec.columns import ITEM, SESSION
+
+_MOST_POINTS = 500
+
+
+def load_log(raw_log: ir.Table, data: DataConfig, loading: LoadingConfig) -> ir.Table:
+    """Picks the columns of the log, turns times to seconds and cuts sessions where asked for.
+
+    Returns:
+        Events: SessionId, ItemId, Time (seconds).
+    """
+    return load_events(raw_log, data, loading)
+
+
+def filter_log(
+    events: ir.Table, session_filter: SessionFilterConfig
+) -> tuple[ir.Table, pd.DataFrame]:
+    """Drops repeats, short sessions and rare items.
+
+    Returns:
+        The events that are left, and what each round removed.
+    """
+    return filter_sessions(events, session_filter)
+
+
+def split_log(
+    filtered_events: ir.Table, data_split: DataSplitConfig
+) -> tuple[ir.Table, ir.Table, ir.Table, ir.Table]:
+    """Cuts the log in time.
+
+    Returns:
+        train, valid, test, and train_full: everything before the test boundary.
+    """
+    split = split_sessions(filtered_events, data_split)
+    return split.train, split.valid, split.test, split.train_full
+
+
+def describe_log(
+    train: ir.Table, valid: ir.Table, test: ir.Table, train_full: ir.Table
+) -> pd.DataFrame:
+    """Counts events, sessions and items of each part, a row a part."""
+    return describe_parts({"train": train, "valid": valid, "test": test, "train_full": train_full})
+
+
+def plot_session_lengths(train_full: ir.Table) -> go.Figure:
+    """Plots how many sessions have how many events."""
+    lengths = train_full.group_by(SESSION).agg(length=train_full.count())
+    counted = lengths.group_by("length").agg(sessions=lengths.count()).order_by("length")
+    frame = counted.to_pandas()
+    figure = go.Figure(go.Bar(x=frame["length"], y=frame["sessions"]))
+    longest = frame["length"].max()
+    # a few very long sessions must not squeeze the others
+    shown = frame["length"][frame["sessions"].cumsum() <= 0.99 * frame["sessions"].sum()].max()
+    figure.update_layout(
+        title="Length of training sessions",
+        xaxis={"title": f"events in the session (longest: {longest})", "range": [0.5, shown + 1.5]},
+        yaxis={"title": "sessions"},
+        template="plotly_white",
+    )
+    return figure
+
+
+def plot_item_popularity(train_full: ir.Table) -> go.Figure:
+    """Plots the events of each item, most popular first, on logarithmic axes."""
+    counts = train_full.group_by(ITEM).agg(events=train_full.count()).select("events").to_pandas()
+    events = counts["events"].sort_values(ascending=False, ignore_index=True)
+    places = np.unique(np.geomspace(1, len(events), _MOST_POINTS).round().astype(int))
+    figure = go.Figure(go.Scatter(x=places, y=events.iloc[places - 1], mode="lines+markers"))
+    figure.update_layout(
+        title="Popularity of items in training",
+        xaxis={"title": "place of the item by popularity", "type": "log"},
+        yaxis={"title": "events", "type": "log"},
+        template="plotly_white",
+    )
+    return figure

@@ -1,0 +1,55 @@
+"""The wiring of data engineering: load, filter, split, describe."""
+
+from kedro.pipeline import Node, Pipeline
+
+from gru4rec_kedro.pipelines.data_engineering import nodes
+
+
+def create_pipeline(**_: object) -> Pipeline:
+    """Returns the pipeline."""
+    return Pipeline(
+        [
+            Node(
+                nodes.load_log,
+                inputs=["raw_log", "params:data", "params:loading"],
+                outputs="events",
+                name="load_log",
+                tags="preparation",
+            ),
+            Node(
+                nodes.filter_log,
+                inputs=["events", "params:session_filter"],
+                outputs=["filtered_events", "filter_report"],
+                name="filter_log",
+                tags="preparation",
+            ),
+            Node(
+                nodes.split_log,
+                inputs=["filtered_events", "params:data_split"],
+                outputs=["train", "valid", "test", "train_full"],
+                name="split_log",
+                tags="preparation",
+            ),
+            Node(
+                nodes.describe_log,
+                inputs=["train", "valid", "test", "train_full"],
+                outputs="split_statistics",
+                name="describe_log",
+                tags="statistics",
+            ),
+            Node(
+                nodes.plot_session_lengths,
+                inputs="train_full",
+                outputs="session_length_figure",
+                name="plot_session_lengths",
+                tags="statistics",
+            ),
+            Node(
+                nodes.plot_item_popularity,
+                inputs="train_full",
+                outputs="item_popularity_figure",
+                name="plot_item_popularity",
+                tags="statistics",
+            ),
+        ]
+    )

@@ -1,0 +1,12 @@
+"""Project settings; Kedro reads them by name."""
+
+from gru4rec_kedro.hooks import ProjectHooks
+
+HOOKS = (ProjectHooks(),)
+
+CONFIG_LOADER_ARGS = {
+    "base_env": "base",
+    "default_run_env": "local",
+    # an environment changes single options, it does not repeat whole sections
+    "merge_strategy": {"parameters": "soft"},
+}
