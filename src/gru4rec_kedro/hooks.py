@@ -3,23 +3,31 @@
 import logging
 import os
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
+from click import ClickException
 from kedro.framework.cli.utils import KedroCliError
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
-from gru4rec import ConfigError
+from gru4rec import ConfigError, GRU4RecError
 from gru4rec_kedro.parameters import Parameters
 from gru4rec_kedro.pipelines.modelling.report import results_table
 
 logger = logging.getLogger(__name__)
 
 
-class ParameterError(ConfigError, KedroCliError):
-    """Parameters are wrong; the command line shows the message without a traceback."""
+class RunError(KedroCliError, GRU4RecError):
+    """A mistake of the user's; the command line shows the message without a traceback."""
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Prints the message; with `--verbose` Kedro's traceback."""
+        if self.VERBOSE_ERROR:
+            super().show(file)
+        else:
+            ClickException.show(self, file)
 
 
 class ProjectHooks:
@@ -34,7 +42,16 @@ class ProjectHooks:
         try:
             Parameters.parse(context.config_loader["parameters"], origin="parameters")
         except ConfigError as error:
-            raise ParameterError(str(error)) from None
+            raise RunError(str(error)) from None
+
+    @hook_impl
+    def on_pipeline_error(self, error: Exception) -> None:
+        """Turns an error of `gru4rec` into its message; any other keeps its traceback."""
+        cause: BaseException | None = error
+        while cause is not None:  # Kedro wraps what a dataset raises
+            if isinstance(cause, GRU4RecError):
+                raise RunError(str(cause)) from error
+            cause = cause.__cause__
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:

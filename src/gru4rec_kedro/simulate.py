@@ -30,7 +30,7 @@ twice in a row, which happens by itself.
 import argparse
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -252,13 +252,11 @@ def write_log(
     blocks = _draw_blocks(n_sessions, n_items, rng)
     blocks_per_chunk = -(-chunk_sessions // BLOCK_SESSIONS)
     n_clicks = 0
-    with _write_whole(path) as file:
-        writer = _WRITERS[path.suffix](file)
+    with _write_whole(path) as file, closing(_WRITERS[path.suffix](file)) as writer:
         while chunk := list(islice(blocks, blocks_per_chunk)):
             table = pa.Table.from_pandas(pd.concat(chunk), _SCHEMA, preserve_index=False)
             writer.write_table(table)
             n_clicks += table.num_rows
-        writer.close()
     return n_clicks
 
 

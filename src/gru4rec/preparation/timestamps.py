@@ -114,11 +114,9 @@ def _is_integer(column: ir.Column) -> ir.BooleanValue:
 
 def _read_timestamps(column: ir.Column, whole: bool) -> ir.Column:
     # a zone makes text with an offset come out right; without one, UTC is meant
-    moments: Any = (
-        column.try_cast("timestamp('UTC')")
-        if column.type().is_string()
-        else column.cast("timestamp('UTC')")
-    )
+    zoned = "timestamp('UTC')"
+    is_text = column.type().is_string()
+    moments: Any = (column.try_cast(zoned) if is_text else column.cast(zoned)).cast("timestamp")
     # DuckDB's epoch has a fraction, other backends' has not
     seconds = moments.truncate("s").epoch_seconds().cast("int64")
     return cast(ir.Column, seconds if whole else seconds + moments.microsecond() / 1e6)

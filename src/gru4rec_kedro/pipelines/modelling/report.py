@@ -94,10 +94,13 @@ def write_report(
         summary=describe_run(metrics),
         results=metrics_by_cutoff(metrics),
         tie_mode=metrics["tie_mode"],
-        statistics=split_statistics,
+        statistics=split_statistics.drop(columns=["first_time", "last_time"]),
         rounds=filter_report,
         figures=[
-            plotly.io.to_html(figure, full_html=False, include_plotlyjs=False) for figure in figures
+            plotly.io.to_html(
+                figure, full_html=False, include_plotlyjs=False, config={"responsive": True}
+            )
+            for figure in figures
         ],
         plotlyjs=get_plotlyjs(),
         parameters=yaml.safe_dump(_plain(parameters), sort_keys=False),

@@ -1,0 +1,172 @@
+"""Databricks itself is never reached here.
+
+A DuckDB connection of Ibis stands in for a SQL warehouse, and a module named `pyspark` with the few
+calls that are used stands in for Spark.
+"""
+
+import sys
+import types
+
+import ibis
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from gru4rec.errors import DatabricksError, DataError
+from gru4rec.preparation import load_databricks_table
+
+VARIABLES = {
+    "DATABRICKS_SERVER_HOSTNAME": "host.example",
+    "DATABRICKS_HTTP_PATH": "/sql/1",
+    "DATABRICKS_TOKEN": "dapi-secret",
+}
+ROWS = {
+    "SessionId": [2**63 - 1, 1],
+    "ItemId": [2**53 + 1, 2],
+    "Time": [1.5, 2.5],
+    "other": [None, 1],
+}
+
+
+@pytest.fixture
+def warehouse() -> ibis.BaseBackend:
+    """DuckDB instead of a SQL warehouse, with the table `shop.clicks`."""
+    connection = ibis.duckdb.connect()
+    connection.create_database("shop")
+    connection.create_table("clicks", pa.table(ROWS), database="shop")
+    return connection
+
+
+@pytest.fixture(autouse=True)
+def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyspark", None)
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
+class FakeFrame:
+    """A Spark DataFrame as far as it is used; notes which columns travel."""
+
+    def __init__(self, rows: dict[str, list[object]]) -> None:
+        self.rows = rows
+
+    @property
+    def columns(self) -> list[str]:
+        return list(self.rows)
+
+    @property
+    def dtypes(self) -> list[tuple[str, str]]:
+        kinds = {"Time": "double"}
+        return [(name, kinds.get(name, "bigint")) for name in self.rows]
+
+    def select(self, *names: str) -> "FakeFrame":
+        return FakeFrame({name.strip("`"): self.rows[name.strip("`")] for name in names})
+
+    def toPandas(self) -> pd.DataFrame:  # noqa: N802
+        return pd.DataFrame(self.rows)
+
+
+class FakeSession:
+    def __init__(self, rows: dict[str, list[object]]) -> None:
+        self.rows = rows
+        self.asked: list[str] = []
+
+    def table(self, name: str) -> FakeFrame:
+        self.asked.append(name)
+        if "missing" in name:
+            raise RuntimeError("[TABLE_OR_VIEW_NOT_FOUND] no such table\nplan…")
+        return FakeFrame(self.rows)
+
+
+def activate(monkeypatch: pytest.MonkeyPatch, session: FakeSession | None) -> None:
+    package, sql = types.ModuleType("pyspark"), types.ModuleType("pyspark.sql")
+    sql.SparkSession = types.SimpleNamespace(getActiveSession=lambda: session)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "pyspark", package)
+    monkeypatch.setitem(sys.modules, "pyspark.sql", sql)
+
+
+def test_the_active_spark_session_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = FakeSession(ROWS)
+    activate(monkeypatch, session)
+    frame = load_databricks_table("main.web-shop.clicks")
+    assert session.asked == ["`main`.`web-shop`.`clicks`"]
+    assert frame.to_dict("list") == {name: ROWS[name] for name in ("SessionId", "ItemId", "Time")}
+    assert frame["ItemId"].dtype == "int64"
+
+
+def test_spark_nulls_missing_columns_and_missing_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    activate(monkeypatch, FakeSession(ROWS))
+    with pytest.raises(DataError, match="nulls in integer columns: 'other' has 1"):
+        load_databricks_table("s.clicks", columns=["SessionId", "other"])
+    with pytest.raises(
+        DataError, match=r"s\.clicks lacks the column 'user'.*has SessionId, ItemId"
+    ):
+        load_databricks_table("s.clicks", session_key="user")
+    with pytest.raises(DatabricksError, match=r"s\.missing \(RuntimeError: .*no such table\);"):
+        load_databricks_table("s.missing")
+
+
+def test_only_the_needed_columns_travel_and_ids_are_exact(warehouse: ibis.BaseBackend) -> None:
+    frame = load_databricks_table("shop.clicks", connection=warehouse)
+    assert frame.to_dict("list") == {name: ROWS[name] for name in ("SessionId", "ItemId", "Time")}
+    one = load_databricks_table("shop.clicks", columns=["ItemId"], connection=warehouse)
+    assert list(one) == ["ItemId"]
+    assert len(load_databricks_table("memory.shop.clicks", connection=warehouse)) == 2
+
+
+def test_nulls_missing_columns_and_missing_tables(warehouse: ibis.BaseBackend) -> None:
+    with pytest.raises(DataError, match="nulls in integer columns: 'other' has 1"):
+        load_databricks_table("shop.clicks", item_key="other", connection=warehouse)
+    with pytest.raises(DataError, match=r"'Items' \(did you mean 'ItemId'\?\); it has SessionId"):
+        load_databricks_table("shop.clicks", item_key="Items", connection=warehouse)
+    with pytest.raises(DatabricksError, match=r"Cannot read the table shop\.none .*check its name"):
+        load_databricks_table("shop.none", connection=warehouse)
+
+
+@pytest.mark.parametrize("name", ["", "a.b.c.d", "a..b", "a.b;drop table x", "a b", "a.`b`", "a\n"])
+def test_what_is_not_a_name_is_refused(name: str, warehouse: ibis.BaseBackend) -> None:
+    with pytest.raises(DatabricksError, match="is not the name of a table"):
+        load_databricks_table(name, connection=warehouse)
+
+
+def test_environment_variables_connect(
+    monkeypatch: pytest.MonkeyPatch, warehouse: ibis.BaseBackend
+) -> None:
+    seen: dict[str, str] = {}
+
+    def connect(**options: str) -> ibis.BaseBackend:
+        seen.update(options)
+        return warehouse
+
+    for name, value in VARIABLES.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(ibis, "databricks", types.SimpleNamespace(connect=connect), raising=False)
+    activate(monkeypatch, None)
+    assert len(load_databricks_table("shop.clicks")) == 2
+    assert list(seen.values()) == list(VARIABLES.values())
+
+
+def test_no_way_names_both_and_the_missing_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABRICKS_TOKEN", "dapi-secret")
+    with pytest.raises(DatabricksError) as caught:
+        load_databricks_table("shop.clicks")
+    message = str(caught.value)
+    assert "Spark session" in message
+    assert "(not set: DATABRICKS_SERVER_HOSTNAME, DATABRICKS_HTTP_PATH)" in message
+    assert "dapi-secret" not in message
+
+
+@pytest.mark.parametrize("error", [OSError("refused token dapi-secret"), ImportError("no sql")])
+def test_failed_connection_hides_the_token(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def connect(**_: str) -> None:
+        raise error
+
+    for name, value in VARIABLES.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(ibis, "databricks", types.SimpleNamespace(connect=connect), raising=False)
+    with pytest.raises(DatabricksError, match=r"databricks\]|check DATABRICKS") as caught:
+        load_databricks_table("shop.clicks")
+    assert "dapi-secret" not in str(caught.value)
+    assert caught.value.__suppress_context__

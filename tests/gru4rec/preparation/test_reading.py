@@ -1,0 +1,132 @@
+import gzip
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from gru4rec.errors import DataError
+from gru4rec.preparation import local_connection, read_log
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def rows_of(path: Path | str, **options: object) -> dict[str, list[object]]:
+    return read_log(path, **options).to_pyarrow().to_pydict()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "txt", "dat"])
+def test_text_stays_text_whatever_the_delimiter(
+    tmp_path: Path, delimiter: str, suffix: str
+) -> None:
+    lines = ["a,b", "007,9223372036854775808", '1e3,"x y"', ",2019-10-01"]
+    text = "\n".join(lines).replace(",", delimiter)
+    found = rows_of(write(tmp_path / f"log.{suffix}", text))
+    assert found == {"a": ["007", "1e3", None], "b": ["9223372036854775808", "x y", "2019-10-01"]}
+
+
+def test_options_windows_lines_byte_order_mark_and_unnamed_columns(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.csv", "1;2,3\r\n4;5,6\r\n")
+    assert rows_of(path, delimiter=",", column_names=["p", "q"]) == {
+        "p": ["1;2", "4;5"],
+        "q": ["3", "6"],
+    }
+    path = write(tmp_path / "y.csv", "\ufeff,b\r\n1,2\r\n")
+    assert rows_of(path) == {"column0": ["1"], "b": ["2"]}
+
+
+def test_compressed_text(tmp_path: Path) -> None:
+    (tmp_path / "x.csv.gz").write_bytes(gzip.compress(b"a,b\n1,2\n"))
+    assert rows_of(tmp_path / "x.csv.gz") == {"a": ["1"], "b": ["2"]}
+
+
+def test_parquet_keeps_its_types(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"a": [2**63 - 1], "b": ["007"]}), tmp_path / "x.parquet")
+    assert rows_of(tmp_path / "x.parquet") == {"a": [2**63 - 1], "b": ["007"]}
+
+
+def test_a_glob_reads_all_and_a_name_with_brackets_only_itself(tmp_path: Path) -> None:
+    write(tmp_path / "part1.csv", "a\n1\n")
+    write(tmp_path / "part[1].csv", "a\n2\n")
+    assert rows_of(tmp_path / "part[1].csv") == {"a": ["2"]}
+    assert sorted(rows_of(f"{tmp_path}/part*.csv")["a"]) == ["1", "2"]
+    for part in (1, 2):
+        pq.write_table(pa.table({"a": [part]}), tmp_path / f"{part}.parquet")
+    assert sorted(rows_of(f"{tmp_path}/*.parquet")["a"]) == [1, 2]
+
+
+def test_the_shared_connection_is_one_and_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    local_connection.cache_clear()
+    try:
+        connection = local_connection()
+        assert connection is local_connection()
+        spill = connection.raw_sql("SELECT current_setting('temp_directory')").fetchone()[0]
+        assert spill.startswith(str(tmp_path / "cache"))
+        rows_of(write(tmp_path / "x.csv", "a\n1\n"))
+        assert not (tmp_path / "cache").exists()
+    finally:
+        local_connection.cache_clear()
+
+
+def test_given_connection_is_used(tmp_path: Path) -> None:
+    import ibis
+
+    connection = ibis.duckdb.connect()
+    table = read_log(write(tmp_path / "x.csv", "a\n1\n"), connection=connection)
+    assert table.get_backend() is connection
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("none.csv", None, r"No file is at .*none\.csv; check the path"),
+        ("none*.csv", None, r"No file is at .*a glob must match"),
+        ("log.xlsx", b"x", r"log\.xlsx: its suffix is \.xlsx, but one of \.csv.* is expected"),
+        ("log", b"x", "Cannot tell how to read"),
+        ("log.csv", b"", r"log\.csv is empty"),
+        ("log.parquet", b"", r"log\.parquet is empty"),
+        ("log.parquet", b"PAR1" + b"x" * 50, r"Cannot read .*log\.parquet as Parquet: .*cut off"),
+        ("log.csv", b"a,b\n1,2\n1,\xff\n", r"log\.csv is not UTF-8 text .*byte 10\); convert"),
+        ("log.csv", "a\n".encode("utf-16"), r"log\.csv is not UTF-8 text"),
+        ("log.csv.gz", b"no gzip", r"Cannot read .*log\.csv\.gz: Not a gzipped file"),
+        ("log.csv.gz", gzip.compress(b"a,b\n" * 99)[:-9], r"Cannot read .*log\.csv\.gz"),
+        ("log.csv", b"a,a\n1,2\n", r"column name twice: a, a"),
+    ],
+)
+def test_what_cannot_be_read(
+    tmp_path: Path, name: str, content: bytes | None, message: str
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        read_log(tmp_path / name)
+
+
+def test_truncated_parquet(tmp_path: Path) -> None:
+    path = tmp_path / "log.parquet"
+    pd.DataFrame({"a": range(1000)}).to_parquet(path)
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(DataError, match=r"Cannot read .*log\.parquet as Parquet"):
+        read_log(path)
+
+
+def test_folders_mixed_kinds_other_headers_and_wrong_column_names(tmp_path: Path) -> None:
+    write(tmp_path / "1.csv", "a,b\n1,2\n")
+    with pytest.raises(DataError, match=r"is a folder; name its files by a glob"):
+        read_log(tmp_path)
+    with pytest.raises(DataError, match="has 2 columns .*but 1 column_names are given: x"):
+        read_log(tmp_path / "1.csv", column_names=["x"])
+    write(tmp_path / "2.csv", "b,a\n1,2\n")
+    with pytest.raises(DataError, match=r"2\.csv has other columns than .*1\.csv: 'b,a' and 'a,b'"):
+        read_log(f"{tmp_path}/*.csv")
+    write(tmp_path / "3.tsv", "a\n")
+    with pytest.raises(DataError, match=r"its suffix is \.csv, \.tsv"):
+        read_log(f"{tmp_path}/*")
