@@ -3,9 +3,10 @@
 A file is `torch.save` of a dictionary of plain values and tensors, read with `weights_only`.
 """
 
+import contextlib
 import os
 import pickle
-import tempfile
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor
 
 from gru4rec.config import ModelConfig
-from gru4rec.errors import DataError, ModelFileError
+from gru4rec.errors import ConfigError, ModelFileError
 from gru4rec.network import Architecture, Network
 from gru4rec.optimizer import Adagrad
 from gru4rec.training import TrainingState, make_optimizer
@@ -52,7 +53,7 @@ def save_checkpoint(checkpoint: Checkpoint, path: str | Path, with_optimizer: bo
     """Writes a file whole or not at all: under a temporary name first, then renamed.
 
     Raises:
-        ModelFileError: The path cannot be written.
+        ModelFileError: The path cannot be written; a file that was there is as it was.
     """
     ids = checkpoint.vocabulary.ids
     state = checkpoint.state
@@ -75,18 +76,19 @@ def save_checkpoint(checkpoint: Checkpoint, path: str | Path, with_optimizer: bo
             "generator": state.generator.get_state(),
         }
     path = Path(path)
-    temporary = None
+    # not from tempfile, whose files only their owner may read
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("xb") as file:
             torch.save(content, file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except (OSError, RuntimeError) as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
         raise ModelFileError(f"cannot write the model to {path}: {error}") from None
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
 
 
 def load_checkpoint(
@@ -109,8 +111,8 @@ def load_checkpoint(
         raise ModelFileError(f"there is no model file {path}; train and save one first") from None
     except pickle.UnpicklingError:
         raise ModelFileError(
-            f"{path} is no model file of ours, or was tampered with: it holds objects other than "
-            "plain data, which could run code and were not loaded"
+            f"{path} is no model file of ours, is damaged, or was tampered with: it holds other "
+            "than plain data, which could run code and was not loaded"
         ) from None
     except Exception as error:
         raise ModelFileError(
@@ -126,7 +128,9 @@ def load_checkpoint(
         )
     try:
         saved = _unpack(content, device, config)
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, DataError) as error:
+    except ConfigError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise ModelFileError(f"{path} is damaged: {error}") from None
     return saved
 
@@ -134,10 +138,16 @@ def load_checkpoint(
 def _unpack(
     content: dict[str, Any], device: torch.device, config: ModelConfig | None
 ) -> Checkpoint:
-    config = config or ModelConfig.model_validate(content["config"])
+    saved_config = ModelConfig.model_validate(content["config"])
+    config = config or saved_config
     ids = content["item_ids"]
     array = ids.cpu().numpy() if isinstance(ids, Tensor) else np.array(ids, dtype=object)
     architecture = architecture_of(config)
+    if architecture != architecture_of(saved_config):
+        raise ConfigError(
+            f"the options ask for {architecture}, but the model was saved with "
+            f"{architecture_of(saved_config)}; give the saved sizes or fit a new model"
+        )
     table_shapes, dense_shapes = architecture.table_shapes(len(array)), architecture.dense_shapes()
     network = Network(
         architecture,
@@ -162,7 +172,8 @@ def _restore(
     shapes: dict[str, tuple[int, ...]],
 ) -> None:
     optimizer.accumulators = _checked(saved["accumulators"], shapes)
-    if optimizer.velocities:
+    # without momentum so far there are none: they start from zero
+    if optimizer.velocities and saved["velocities"]:
         optimizer.velocities = _checked(saved["velocities"], shapes)
     state = saved["generator"].cpu()
     # a generator of another kind of device has a state of another size: there it starts anew

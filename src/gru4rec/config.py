@@ -65,8 +65,9 @@ class Section(BaseModel, Mapping[str, Any]):
     @classmethod
     def _refuse_booleans_as_numbers(cls, value: object, info: ValidationInfo) -> object:
         # pydantic takes `true` for 1; in a configuration file it is a slip
+        values = value if isinstance(value, list | tuple) else [value]
         if (
-            isinstance(value, bool)
+            any(isinstance(part, bool) for part in values)
             and cls.model_fields[str(info.field_name)].annotation is not bool
         ):
             raise ValueError("a number or text is expected, not a boolean")

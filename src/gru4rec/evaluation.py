@@ -1,7 +1,7 @@
 """Next-item evaluation against the whole catalogue: ranks, recall and MRR."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -155,11 +155,11 @@ def rank_prepared(
     network: Network, data: "EvaluationData", batch_size: int, mode: str
 ) -> RankedEvents:
     """Does the work of `rank_events`."""
-    EvaluationConfig.parse({"mode": mode, "batch_size": batch_size}, origin="batch_eval")
+    options = EvaluationConfig.parse({"mode": mode, "batch_size": batch_size}, origin="batch_eval")
     sessions = data.sessions
-    schedule = make_schedule(sessions.offsets, sessions.oldest_first, batch_size)
+    schedule = make_schedule(sessions.offsets, sessions.oldest_first, options.batch_size)
     ranks = np.zeros(len(data.indices))
-    ranks[schedule.positions + 1] = _rank_schedule(network, data.indices, schedule, mode)
+    ranks[schedule.positions + 1] = _rank_schedule(network, data.indices, schedule, options.mode)
     session_of_event = sessions.session_of_event
     places = np.arange(len(ranks)) - sessions.offsets[session_of_event]
     targets = places > 0
@@ -219,9 +219,14 @@ def summarise(
     ranks: npt.NDArray[np.float64], cutoff: Sequence[int] | int = (20,)
 ) -> tuple[Metric, Metric]:
     """Recall and MRR of ranks of shape (n,), as dictionaries keyed by cutoff."""
-    cutoffs = [cutoff] if isinstance(cutoff, int) else list(cutoff)
-    EvaluationConfig.parse({"cutoff": cutoffs}, origin="batch_eval")
+    cutoffs = as_cutoffs(cutoff, "batch_eval")
     return {k: recall_at(ranks, k) for k in cutoffs}, {k: mrr_at(ranks, k) for k in cutoffs}
+
+
+def as_cutoffs(cutoff: Sequence[int] | int, origin: str) -> list[int]:
+    """Checks the k's of recall@k and MRR@k; a lone one is a list of one."""
+    several = list(cutoff) if isinstance(cutoff, Iterable) else [cutoff]
+    return EvaluationConfig.parse({"cutoff": several}, origin).cutoff
 
 
 def batch_eval(

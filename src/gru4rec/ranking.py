@@ -15,6 +15,8 @@ from gru4rec.network import Network
 _BLOCK_BYTES = 1 << 27  # of scores; comparisons and products need about as much again
 _MAX_ROWS = 1024  # more rows do not make a matrix product faster
 
+Best = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]  # item indices and their scores
+
 
 def rows_at_a_time(n_items: int) -> int:
     """How many rows of states are scored at once."""
@@ -56,17 +58,20 @@ def rank(network: Network, states: Tensor, targets: Tensor, mode: str) -> npt.ND
         scores = score(network, states[first : first + size])
         own = scores.gather(1, targets[first : first + size, None])
         if mode == "conservative":
-            ranks.append((scores >= own).sum(dim=1).double())
+            ranks.append((scores >= own).sum(dim=1))
             continue
-        ranks.append((scores > own).sum(dim=1).double() + 1)
+        ranks.append((scores > own).sum(dim=1) + 1)
         if mode == "median":
-            ranks[-1].add_((scores >= own).sum(dim=1)).div_(2)
-    return torch.cat(ranks).cpu().numpy() if ranks else np.empty(0)
+            ranks[-1] += (scores >= own).sum(dim=1)
+    if not ranks:
+        return np.empty(0)
+    # not every device has 64-bit floats
+    return torch.cat(ranks).cpu().numpy() / (2.0 if mode == "median" else 1.0)
 
 
 def top_k(
     network: Network, states: Tensor, k: int, seen: list[list[int]] | None = None
-) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]]:
+) -> Iterator[Best]:
     """The k items with the highest scores, best first, equal scores by index.
 
     Args:
@@ -79,12 +84,27 @@ def top_k(
         Item indices and their scores for each row, both of shape (≤ k,).
     """
     size = rows_at_a_time(network.n_items)
+    k = min(k, network.n_items)
     for first in range(0, len(states), size):
         scores = score(network, states[first : first + size])
         for row, left_out in enumerate(seen[first : first + size] if seen else []):
             scores[row, left_out] = -torch.inf
-        values, items = (part.cpu().numpy() for part in scores.topk(min(k, network.n_items), 1))
-        for row_values, row_items in zip(values, items, strict=True):
-            order = np.lexsort((row_items, -row_values))
-            order = order[np.isfinite(row_values[order])]
-            yield row_items[order], row_values[order]
+        values, items = scores.topk(k, dim=1)
+        # topk takes any of the items that tie for the last place
+        tied = ((scores >= values[:, -1:]).sum(dim=1) > k).tolist()
+        best = list(zip(items.cpu().numpy(), values.cpu().numpy(), strict=True))
+        for row, is_tied in enumerate(tied):
+            candidates: Best = _all_from(scores[row], values[row, -1]) if is_tied else best[row]
+            yield _first_k(*candidates, k)
+
+
+def _all_from(scores: Tensor, least: Tensor) -> Best:
+    """All items with a score ≥ `least`; scores of shape (n_items,)."""
+    items = (scores >= least).nonzero()[:, 0]
+    return items.cpu().numpy(), scores[items].cpu().numpy()
+
+
+def _first_k(items: npt.NDArray[np.int64], scores: npt.NDArray[np.float32], k: int) -> Best:
+    order = np.lexsort((items, -scores))[:k]
+    order = order[np.isfinite(scores[order])]
+    return items[order], scores[order]

@@ -29,7 +29,13 @@ from gru4rec.config import (
     resolve_device,
 )
 from gru4rec.errors import DataError, NotFittedError, TrainingDivergedError
-from gru4rec.evaluation import EvaluationData, prepare_evaluation, rank_prepared, summarise
+from gru4rec.evaluation import (
+    EvaluationData,
+    as_cutoffs,
+    prepare_evaluation,
+    rank_prepared,
+    summarise,
+)
 from gru4rec.network import Network, append_items, compatible_draw, new_network, seeded_draw
 from gru4rec.progress import ProgressDisplay
 from gru4rec.ranking import top_k
@@ -133,7 +139,7 @@ class GRU4Rec:
         session_key: str = columns.SESSION,
         time_key: str = columns.TIME,
         valid: pd.DataFrame | None = None,
-        valid_cutoff: Sequence[int] = (20,),
+        valid_cutoff: Sequence[int] | int = (20,),
         sampler: NegativeSampler | None = None,
     ) -> Self:
         """Trains for `n_epochs` epochs; a model that has weights already is trained further.
@@ -157,16 +163,17 @@ class GRU4Rec:
 
         Raises:
             DataError: The data cannot be used; the model is as it was.
-            TrainingDivergedError: The loss is not finite; the model has no weights then.
+            TrainingDivergedError: The loss is not finite; the model has no weights then, but still
+                the history up to there.
         """
-        TrainingConfig.parse(
+        options = TrainingConfig.parse(
             {
                 "sample_cache_max_size": sample_cache_max_size,
                 "compatibility_mode": compatibility_mode,
             },
             origin="fit",
         )
-        EvaluationConfig.parse({"cutoff": list(valid_cutoff)}, origin="fit")
+        cutoffs = as_cutoffs(valid_cutoff, "fit")
         sessions = order_sessions(data, session_key, item_key, time_key)
         config = self.config
         min_lanes = 1 if config.n_sample else 2
@@ -182,10 +189,10 @@ class GRU4Rec:
             else None
         )
         items = vocabulary.encode(sessions.items)
-        self._adopt(vocabulary, items, compatibility_mode)
+        self._adopt(vocabulary, items, options.compatibility_mode)
         state = self._fitted()
         if sampler is None and config.n_sample:
-            sampler = self._sampler(sample_cache_max_size)
+            sampler = self._sampler(options.sample_cache_max_size)
         trainer = Trainer(state, config, sampler)
         try:
             for _ in range(config.n_epochs):
@@ -193,7 +200,7 @@ class GRU4Rec:
                     done = trainer.run_epoch(
                         items, schedule, lambda p: display.update(p.events, f"loss {p.loss:.4f}")
                     )
-                self._record(done, valid_data, list(valid_cutoff))
+                self._record(done, valid_data, cutoffs)
         except TrainingDivergedError:
             self._state = self._vocabulary = None
             raise
@@ -209,8 +216,10 @@ class GRU4Rec:
     ) -> None:
         """Makes the training state fit the vocabulary, and counts the events."""
         counts = torch.from_numpy(np.bincount(items, minlength=len(vocabulary)))
-        # not the seed of the training: weights and negatives must not come from the same numbers
-        fresh = new_generator(self.config.seed + 1, torch.device("cpu"))
+        # not the seed of the training: weights and negatives must not come from the same numbers;
+        # nor that of earlier rows: items that come later must not start equal to them
+        n_known = len(self._vocabulary) if self._vocabulary is not None else 0
+        fresh = new_generator(self.config.seed + 1 + n_known, torch.device("cpu"))
         if self._state is None:
             draw = compatible_draw() if compatibility_mode else seeded_draw(fresh)
             network = new_network(architecture_of(self.config), len(vocabulary), draw)
@@ -218,6 +227,7 @@ class GRU4Rec:
             optimizer = make_optimizer(network, self.config)
             generator = new_generator(self.config.seed, self.device)
             self._state = TrainingState(network, optimizer, counts, generator)
+            self._history = []
         else:
             state = self._state
             n_new = len(vocabulary) - state.network.n_items

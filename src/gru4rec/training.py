@@ -220,7 +220,7 @@ def reset_states(hidden: list[Tensor], starts: Tensor) -> list[Tensor]:
 
 
 def _sum_finite(losses: list[Tensor], epoch: int, last_step: int) -> float:
-    values = torch.stack(losses).double().cpu()
+    values = torch.stack(losses).cpu().double()
     total = float(values.sum())
     if not math.isfinite(total):
         step = last_step - len(values) + 1 + int((~torch.isfinite(values)).nonzero()[0])

@@ -46,12 +46,7 @@ def load_databricks_table(
         DataError: A column is missing, or an integer column has nulls (pandas would turn its
             values into floats).
     """
-    parts = table.split(".")
-    if len(parts) > 3 or not all(re.fullmatch(r"[\w-]+", part) for part in parts):
-        raise DatabricksError(
-            f"{table!r} is not the name of a table; expected catalog.schema.table or schema.table "
-            "of letters, digits, _ and -"
-        )
+    parts = _split_name(table)
     names = list(dict.fromkeys(columns or (session_key, item_key, time_key)))
     if connection is None:
         session = _find_spark_session()
@@ -59,6 +54,16 @@ def load_databricks_table(
             return _load_with_spark(session, parts, names)
         connection = _connect()
     return _load_with_ibis(connection, parts, names)
+
+
+def _split_name(table: str) -> list[str]:
+    parts = table.split(".")
+    if len(parts) > 3 or not all(re.fullmatch(r"[\w-]+", part) for part in parts):
+        raise DatabricksError(
+            f"{table!r} is not the name of a table; expected catalog.schema.table or schema.table "
+            "of letters, digits, _ and -"
+        )
+    return parts
 
 
 def _find_spark_session() -> Any:

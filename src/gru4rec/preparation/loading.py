@@ -106,7 +106,7 @@ def _collect_facts(rows: ir.Table, data: DataConfig, loading: LoadingConfig) -> 
     measures = {
         SESSION: measure_ids(rows[SESSION], data.session_key, from_text_file),
         ITEM: measure_ids(rows[ITEM], data.item_key, from_text_file),
-        TIME: measure_time(rows[TIME], loading.time_unit),
+        TIME: measure_time(rows[TIME], loading),
     }
     aggregates = {
         f"{name}_{fact}": value for name, of in measures.items() for fact, value in of.items()

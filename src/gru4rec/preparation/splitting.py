@@ -140,11 +140,7 @@ def _find_newest(sessions: ir.Table, fraction: float, n_sessions: int) -> float:
 
 
 def _cut(events: ir.Table, sessions: ir.Table, boundary: float, options: DataSplitConfig) -> _Cut:
-    """Cuts events once.
-
-    The stored tables that the parts hang on are small: the sessions of the later part, and those
-    that the cut leaves with one event.
-    """
+    """Cuts events once. Stored are only small tables: late sessions, and those left alone."""
     late_sessions = sessions.filter(sessions["place"] >= boundary).select(SESSION).cache()
     late = events.semi_join(late_sessions, SESSION)
     if options.whole_sessions:

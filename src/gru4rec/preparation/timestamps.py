@@ -42,21 +42,22 @@ def refuse_other_kind(column: ir.Column, name: str, unit: str) -> None:
         raise DataError(f"The time column {name!r} holds {kind} values; times are expected")
 
 
-def measure_time(column: ir.Column, unit: str) -> dict[str, ir.Scalar]:
+def measure_time(column: ir.Column, loading: LoadingConfig) -> dict[str, ir.Scalar]:
     """Says what must be known of a time column before `read_time` can read it.
 
     Args:
         column: The raw times.
-        unit: `time_unit` of the section 'loading'.
+        loading: `time_unit` and `whole_seconds`.
 
     Returns:
         Aggregates: `broken` values (cannot be read), an `example` of them, `infinite` and
         `negative` values, `earliest` and `latest` in the unit, and whether all are `integral`.
     """
-    numbers = _read_numbers(column, unit)
+    numbers = _read_numbers(column, loading)
     present = ~is_missing(column)
     broken = present & numbers.isnull()
-    infinite = present & (numbers.isinf() | numbers.isnan())
+    reals = cast(ir.FloatingColumn, numbers.cast("float64"))
+    infinite = present & (reals.isinf() | reals.isnan())
     return {
         "broken": broken.sum(),
         "example": column.cast("string").min(where=broken),
@@ -97,12 +98,13 @@ def read_time(
     return ((raw - raw % scale) / scale if integral else (raw / scale).floor()).cast("int64")
 
 
-def _read_numbers(column: ir.Column, unit: str) -> ir.FloatingColumn:
-    """Reads times as float64 in their unit; null where that fails."""
-    if unit == "timestamp":
-        return cast(ir.FloatingColumn, _read_timestamps(column, whole=False))
+def _read_numbers(column: ir.Column, loading: LoadingConfig) -> ir.NumericColumn:
+    """Reads times as numbers in their unit; null where that fails."""
+    if loading.time_unit == "timestamp":
+        seconds = _read_timestamps(column, loading.whole_seconds)
+        return cast(ir.NumericColumn, seconds)
     numbers = column.try_cast("float64") if column.type().is_string() else column.cast("float64")
-    return cast(ir.FloatingColumn, numbers)
+    return cast(ir.NumericColumn, numbers)
 
 
 def _is_integer(column: ir.Column) -> ir.BooleanValue:

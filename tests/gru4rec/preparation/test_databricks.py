@@ -140,7 +140,7 @@ def test_environment_variables_connect(
 
     for name, value in VARIABLES.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(ibis, "databricks", types.SimpleNamespace(connect=connect), raising=False)
+    monkeypatch.setitem(vars(ibis), "databricks", types.SimpleNamespace(connect=connect))
     activate(monkeypatch, None)
     assert len(load_databricks_table("shop.clicks")) == 2
     assert list(seen.values()) == list(VARIABLES.values())
@@ -165,7 +165,7 @@ def test_failed_connection_hides_the_token(
 
     for name, value in VARIABLES.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(ibis, "databricks", types.SimpleNamespace(connect=connect), raising=False)
+    monkeypatch.setitem(vars(ibis), "databricks", types.SimpleNamespace(connect=connect))
     with pytest.raises(DatabricksError, match=r"databricks\]|check DATABRICKS") as caught:
         load_databricks_table("shop.clicks")
     assert "dapi-secret" not in str(caught.value)

@@ -22,6 +22,11 @@ def options(**given: object) -> SessionFilterConfig:
     return SessionFilterConfig.parse(given, "test")
 
 
+def tables_in(connection: ibis.BaseBackend) -> list[str]:
+    # list_tables of ibis 12 warns on duckdb 1.5
+    return [name for (name,) in connection.raw_sql("SHOW TABLES").fetchall()]
+
+
 def expected(events: pd.DataFrame, chosen: SessionFilterConfig) -> pd.DataFrame:
     """What the specification says, in pandas and without any economy."""
     events = events.sort_values(["SessionId", "Time", "ItemId"])
@@ -35,7 +40,7 @@ def expected(events: pd.DataFrame, chosen: SessionFilterConfig) -> pd.DataFrame:
     return events.reset_index(drop=True)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(ROWS, st.booleans(), st.integers(1, 3), st.integers(1, 4), st.booleans())
 def test_equals_the_specification(
     rows: list[tuple[int, int, int]], repeats: bool, length: int, support: int, stable: bool
@@ -96,7 +101,7 @@ def test_once_is_sessions_items_sessions() -> None:
 def test_repeats_are_neighbours_by_time_then_item_and_go_once() -> None:
     # 5 5 6 5: the second 5 repeats; the last does not, also if 6 goes later
     events = frame([(1, 5, 4), (1, 6, 3), (1, 5, 2), (1, 5, 1), (2, 5, 5), (2, 7, 5), (2, 5, 5)])
-    found, _ = filter_sessions(events, options(min_item_support=3))
+    found, _ = filter_sessions(events, options(min_item_support=3, until_stable=False))
     assert found.to_numpy().tolist() == [[1, 5, 1], [1, 5, 4]]
 
 
@@ -121,10 +126,10 @@ def test_a_table_stays_where_it_is_and_only_the_result_is_left_behind() -> None:
     )
     found, _ = filter_sessions(source, options(min_item_support=1))
     assert found.count().to_pyarrow().as_py() == 2
-    assert len(connection.list_tables()) == 2
+    assert len(tables_in(connection)) == 2
     assert source.count().to_pyarrow().as_py() == 3
     del found
-    assert connection.list_tables() == ["source"]
+    assert tables_in(connection) == ["source"]
 
 
 def test_columns_and_nulls_are_checked() -> None:

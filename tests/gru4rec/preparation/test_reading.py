@@ -122,7 +122,7 @@ def test_folders_mixed_kinds_other_headers_and_wrong_column_names(tmp_path: Path
     write(tmp_path / "1.csv", "a,b\n1,2\n")
     with pytest.raises(DataError, match=r"is a folder; name its files by a glob"):
         read_log(tmp_path)
-    with pytest.raises(DataError, match="has 2 columns .*but 1 column_names are given: x"):
+    with pytest.raises(DataError, match=r"has 2 columns .*but 1 column_names are given: x"):
         read_log(tmp_path / "1.csv", column_names=["x"])
     write(tmp_path / "2.csv", "b,a\n1,2\n")
     with pytest.raises(DataError, match=r"2\.csv has other columns than .*1\.csv: 'b,a' and 'a,b'"):

@@ -41,7 +41,7 @@ def test_events_that_are_filtered_away_bridge_a_pause_only_if_filtered_after(
     assert events["ItemId"].tolist() == [1, 3]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(0, 3), st.integers(0, 9), st.integers(0, 12)), min_size=1, max_size=30

@@ -29,6 +29,11 @@ def sessions_of(events: pd.DataFrame) -> list[int]:
     return sorted(events["SessionId"].unique().tolist())
 
 
+def tables_in(connection: ibis.BaseBackend) -> list[str]:
+    # list_tables of ibis 12 warns on duckdb 1.5
+    return [name for (name,) in connection.raw_sql("SHOW TABLES").fetchall()]
+
+
 def cut(events: pd.DataFrame, boundary: float, whole: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The specification of one cut, in pandas."""
     times = events.groupby("SessionId")["Time"]
@@ -43,7 +48,7 @@ def known(part: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:
     return part[part.groupby("SessionId")["Time"].transform("size") > 1]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(ROWS, st.integers(0, 13), st.integers(0, 13), st.booleans(), st.booleans())
 def test_fixed_boundaries_equal_the_specification(
     rows: list[tuple[int, int, int]], first: int, second: int, whole: bool, known_items: bool
@@ -70,7 +75,7 @@ def test_fixed_boundaries_equal_the_specification(
         pd.testing.assert_frame_equal(found, part.sort_values(order).reset_index(drop=True))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 40), st.integers(1, 9)), min_size=8, max_size=20),
     st.sampled_from([0.1, 0.25, 0.3]),
@@ -90,7 +95,7 @@ def test_fractions_take_the_newest_sessions(
     train, valid = cut(train_full, before[wanted - 1] if valid_fraction else math.inf, False)
     chosen = options(test_fraction=test_fraction, valid_fraction=valid_fraction)
     if train.empty or train_full.empty:
-        with pytest.raises(DataError, match="leaves .*train.* empty"):
+        with pytest.raises(DataError, match=r"leaves .*train.* empty"):
             split_sessions(frame(rows), chosen)
         return
     parts = split_sessions(frame(rows), chosen)
@@ -109,17 +114,16 @@ def test_a_straddling_session_loses_its_tail_and_goes_if_one_event_is_left() -> 
     pd.testing.assert_frame_equal(parts.train, parts.train_full)
 
 
-# five sessions of two events, one starting per day
+# six sessions of two events within a second, one starting per day
 DAILY = frame([(s, i, s * DAY + i) for s in range(6) for i in (0, 1)])
 
 
 @pytest.mark.parametrize(
     ("given", "valid", "test"),
     [
-        # the latest time is 5 days and a second: the boundary lies a second after a session's start
-        ({"test_days": 1}, [4], [5]),
-        ({"test_days": 1.5}, [3], [4, 5]),
-        ({"test_days": 1, "valid_days": 2}, [3, 4], [5]),
+        ({"test_days": 1.25}, [3], [4, 5]),
+        ({"test_days": 1.25, "valid_fraction": 0.5}, [3], [4, 5]),
+        ({"test_days": 0.5, "valid_days": 2}, [3, 4], [5]),
         ({"test_from": 5 * DAY, "valid_days": 2}, [3, 4], [5]),
         ({"test_from": "1970-01-06", "valid_from": "1970-01-04"}, [3, 4], [5]),
         ({"test_from": 4 * DAY, "valid_fraction": 0.34}, [2, 3], [4, 5]),
@@ -132,8 +136,7 @@ DAILY = frame([(s, i, s * DAY + i) for s in range(6) for i in (0, 1)])
 def test_which_option_sets_the_boundary(
     given: dict[str, object], valid: list[int], test: list[int]
 ) -> None:
-    events = DAILY.assign(Time=DAILY["Time"] - (DAILY["Time"] % DAY) // 2)
-    parts = split_sessions(DAILY if "test_from" in given else events, options(**given))
+    parts = split_sessions(DAILY, options(**given))
     assert sessions_of(parts.valid) == valid
     assert sessions_of(parts.test) == test
 
@@ -194,10 +197,10 @@ def test_fractional_and_whole_seconds_are_both_exact() -> None:
             r"leaves test empty\. Boundaries: test from 1508112000 \(2017-10-16T00:00:00\+00:00\), "
             r"valid from 432000 .*Events: train 10, valid 2, test 0, train_full 12.*6 session",
         ),
-        ([(1, 1, 5), (1, 2, 6)], {}, r"leaves train, valid, train_full empty.*one session only"),
+        ([(1, 1, 5), (1, 2, 6)], {}, r"leaves train, train_full empty.*one session only"),
         ([(1, 1, 5), (1, 2, 6)], {"test_fraction": 0}, r"leaves train empty.*one session only"),
         ([(s, i, 5) for s in range(9) for i in (1, 2)], {}, r"train_full empty.*from 5 .* to 5 "),
-        (DAILY.to_numpy().tolist(), {"test_from": 0}, "leaves train, valid, train_full empty"),
+        (DAILY.to_numpy().tolist(), {"test_from": 0}, "leaves train, train_full empty"),
         (
             [(1, 1, 0), (1, 2, 1), (2, 3, 5), (2, 4, 6)],
             {"test_from": 5, "valid_fraction": 0, "known_items_only": True},
@@ -222,13 +225,13 @@ def test_tables_are_lazy_and_leave_little_behind() -> None:
     source = connection.create_table("source", pa.Table.from_pandas(DAILY), temp=True)
     parts = split_sessions(source, options(test_days=2))
     rows = {name: connection.table(name).count().to_pyarrow().as_py()
-            for name in connection.list_tables()}  # fmt: skip
+            for name in tables_in(connection)}  # fmt: skip
     # each cut keeps its late sessions and those left alone, not all sessions or events
-    assert sorted(count for name, count in rows.items() if name != "source") == [0, 0, 1, 2]
+    assert sorted(count for name, count in rows.items() if name != "source") == [1, 1, 1, 2]
     assert parts.train.get_backend() is connection
-    assert parts.train_full.count().to_pyarrow().as_py() == 8
+    assert parts.train_full.count().to_pyarrow().as_py() == 6
     del parts
-    assert connection.list_tables() == ["source"]
+    assert tables_in(connection) == ["source"]
 
 
 def test_a_query_as_input_is_computed_once() -> None:

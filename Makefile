@@ -1,0 +1,57 @@
+# `make` lists the targets. Everything is installed into .venv, nothing elsewhere.
+
+# The interpreter that makes .venv: Python 3.11 or newer.
+PYTHON ?= python3
+
+export DO_NOT_TRACK := 1
+export KEDRO_DISABLE_TELEMETRY := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install -c constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test lint viz notebook clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: .venv/installed  ## create .venv with the pinned dependencies
+
+run: .venv/installed  ## run the whole workflow on the sample log
+	$(BIN)/kedro run
+
+test: .venv/installed-dev  ## run the tests
+	@# one thread for each worker: the workers already share the cores
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
+
+lint: .venv/installed-dev  ## check style, types and import directions
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+viz: .venv/installed-viz  ## show the pipelines in the browser
+	$(BIN)/kedro viz run
+
+notebook: .venv/installed-notebook  ## open the notebooks in JupyterLab
+	$(BIN)/kedro jupyter lab
+
+clean:  ## remove .venv, caches and build products; data/ stays
+	rm -rf .venv build dist src/*.egg-info .coverage .hypothesis .viz
+	rm -rf .mypy_cache .ruff_cache .import_linter_cache
+	find src tests -name __pycache__ -prune -exec rm -rf {} +
+
+# A marker is made last, so it stands for an installation that succeeded; while it is newer than
+# the two files that decide what is installed, nothing is installed again.
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: name it as in make PYTHON=python3.11")'
+	$(PYTHON) -m venv .venv
+	@# torch first: a build for CPU is kept if one is at hand
+	$(INSTALL) torch
+	$(INSTALL) -e .
+	@touch $@
+
+.venv/installed-%: .venv/installed
+	$(INSTALL) -e '.[$*]'
+	@touch $@

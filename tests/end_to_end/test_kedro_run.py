@@ -1,0 +1,254 @@
+"""The project as its users run it."""
+
+import json
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from kedro.framework.session import KedroSession
+
+from gru4rec import GRU4Rec, GRU4RecError
+from gru4rec_kedro.hooks import RunError
+
+
+@pytest.fixture(scope="module")
+def finished(new_project, run):
+    project = new_project()
+    run(project)
+    return project
+
+
+def newest(folder: Path) -> Path:
+    return max(folder.glob("*/*"))
+
+
+def files(project: Path) -> dict[str, int]:
+    return {
+        str(path.relative_to(project)): path.stat().st_mtime_ns
+        for path in (project / "data/test").rglob("*")
+        if path.is_file()
+    }
+
+
+def test_run_writes_every_catalog_entry_and_nothing_else(finished):
+    written = {re.sub(r"/\d{4}-[^/]*/[^/]*$", "", name) for name in files(finished)}
+    assert written == {
+        f"data/test/{name}"
+        for name in (
+            "02_intermediate/events.parquet",
+            "03_primary/filtered_events.parquet",
+            "03_primary/filter_report.csv",
+            "05_model_input/train.parquet",
+            "05_model_input/valid.parquet",
+            "05_model_input/test.parquet",
+            "05_model_input/train_full.parquet",
+            "06_models/gru4rec.pth",
+            "06_models/training_history.csv",
+            "07_model_output/ranked_events.parquet",
+            "08_reporting/metrics.json",
+            "08_reporting/split_statistics.csv",
+            "08_reporting/session_lengths.json",
+            "08_reporting/item_popularity.json",
+            "08_reporting/training.json",
+            "08_reporting/metrics_by_cutoff.json",
+            "08_reporting/report.html",
+        )
+    }
+    beside_outputs = {path.name for path in finished.iterdir()} - {".viz"}
+    assert beside_outputs == {"conf", "data", "notebooks", "pyproject.toml", "src"}
+
+
+def test_metrics_fit_the_ranks(finished):
+    metrics = json.loads(newest(finished / "data/test/08_reporting/metrics.json").read_text())
+    ranked = pd.read_parquet(finished / "data/test/07_model_output/ranked_events.parquet")
+    assert metrics["targets"] == len(ranked)
+    assert metrics["recall@20"] == (ranked["rank"] <= 20).mean()
+    assert metrics["mrr@5"] == (1 / ranked["rank"]).where(ranked["rank"] <= 5, 0).mean()
+
+
+def test_parts_are_cut_in_time_and_add_up(finished):
+    parts = {
+        name: pd.read_parquet(finished / f"data/test/05_model_input/{name}.parquet")
+        for name in ("train", "valid", "test", "train_full")
+    }
+    assert parts["train_full"]["Time"].max() < parts["test"]["Time"].min()
+    assert parts["train"]["Time"].max() < parts["valid"]["Time"].min()
+    statistics = pd.read_csv(finished / "data/test/08_reporting/split_statistics.csv")
+    assert statistics.set_index("part")["events"].to_dict() == {n: len(p) for n, p in parts.items()}
+
+
+def test_report_is_one_page_that_needs_no_network(finished):
+    page = (finished / "data/test/08_reporting/report.html").read_text()
+    metrics = json.loads(newest(finished / "data/test/08_reporting/metrics.json").read_text())
+    assert f"{metrics['recall@20']:.4f}" in page
+    assert page.count('class="plotly-graph-div"') == 4
+    assert not re.search(r"<(script|link|img)[^>]+(src|href)=", page)
+
+
+def test_model_of_the_catalog_recommends(finished):
+    gru = GRU4Rec.load(newest(finished / "data/test/06_models/gru4rec.pth"))
+    assert len(gru.recommend([gru.vocabulary.ids[:2].tolist()], k=3)) == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"pipeline_names": ["data_engineering"]}, {"02", "03", "05", "08"}),
+        ({"pipeline_names": ["modelling"]}, {"06", "07", "08"}),
+        ({"tags": ["reporting"]}, {"08"}),
+        ({"from_nodes": ["evaluate_model"]}, {"07", "08"}),
+        ({"only_missing_outputs": True}, set()),
+    ],
+    ids=str,
+)
+def test_parts_of_the_run(finished, run, options, expected):
+    before = files(finished)
+    run(finished, **options)
+    changed = {name for name, time in files(finished).items() if before.get(name) != time}
+    assert {Path(name).parts[2][:2] for name in changed} == expected
+
+
+def test_only_missing_outputs_makes_what_is_missing(finished, run):
+    report = finished / "data/test/08_reporting/report.html"
+    report.unlink()
+    before = files(finished)
+    run(finished, only_missing_outputs=True)
+    assert report.exists()
+    changed = {name for name, time in files(finished).items() if before.get(name) != time}
+    assert all("05_model_input" not in name and "06_models" not in name for name in changed)
+
+
+def test_your_own_log(new_project, run, tmp_path):
+    project = new_project()
+    log = pd.read_csv(project / "data/01_raw/sample_clicks.csv").head(6000)
+    half = len(log) // 2
+    for number, part in enumerate((log.iloc[half:], log.iloc[:half])):
+        renamed = part.rename(columns={"SessionId": "who", "ItemId": "what", "Time": "when"})
+        renamed["when"] = renamed["when"] * 1000
+        renamed["what"] = "item-" + renamed["what"].astype(str)
+        renamed.to_parquet(tmp_path / f"part{number}.parquet")
+    params = {
+        "events": str(tmp_path / "part*.parquet"),
+        "data": {"session_key": "who", "item_key": "what", "time_key": "when"},
+        "loading": {"time_unit": "ms"},
+    }
+    run(project, params)
+    events = pd.read_parquet(project / "data/test/02_intermediate/events.parquet")
+    assert len(events) == len(log)
+    assert events["ItemId"].str.startswith("item-").all()
+    assert set(events["Time"]) == set(log["Time"])
+    gru = GRU4Rec.load(newest(project / "data/test/06_models/gru4rec.pth"))
+    assert gru.vocabulary.holds_text
+
+
+def test_validation_curve_and_part_to_train_on_are_parameters(finished, run):
+    options = {"train_on": "train", "evaluate_on": "valid", "valid_each_epoch": True}
+    run(finished, {"experiment": options}, pipeline_names=["modelling"])
+    history = pd.read_csv(finished / "data/test/06_models/training_history.csv")
+    metrics = json.loads(newest(finished / "data/test/08_reporting/metrics.json").read_text())
+    assert metrics["trained_on"] == "train"
+    assert history["recall@20"].iloc[-1] == pytest.approx(metrics["recall@20"], abs=1e-3)
+
+
+def test_refuses_wrong_parameters_all_at_once(finished, run):
+    before = files(finished)
+    params = {"event": "x.csv", "modle": {"layers": [3]}, "model": {"loss": "bpr", "lr": 1}}
+    with pytest.raises(RunError) as caught:
+        run(finished, params)
+    message = str(caught.value)
+    assert "event: unknown option; did you mean 'events'?" in message
+    assert "modle: unknown option; did you mean 'model'?" in message
+    assert "model.loss" in message
+    assert "model.lr: unknown option" in message
+    assert files(finished) == before
+
+
+def test_refuses_to_validate_on_what_it_trains_on(finished, run):
+    with pytest.raises(RunError, match="train_full contains the validation part"):
+        run(finished, {"experiment": {"evaluate_on": "valid"}})
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("a,b\n1,2\n", "SessionId"),
+        ("SessionId,ItemId,Time\n", "no events|empty"),
+        ("SessionId,ItemId,Time\n1,1,1600000000\n1,2,1600000001\n", "(?i)left"),
+    ],
+    ids=["missing column", "empty", "nothing left"],
+)
+def test_bad_log_is_one_message_and_writes_nothing(finished, run, tmp_path, content, message):
+    log = tmp_path / "log.csv"
+    log.write_text(content)
+    before = {n: t for n, t in files(finished).items() if "02_intermediate" not in n}
+    with pytest.raises(GRU4RecError, match=message):
+        run(finished, {"events": str(log)})
+    assert {n: t for n, t in files(finished).items() if "02_intermediate" not in n} == before
+
+
+def test_missing_log(finished, run):
+    with pytest.raises(GRU4RecError, match=r"nowhere\.csv"):
+        run(finished, {"events": "nowhere.csv"})
+
+
+def test_command_line_shows_results_and_mistakes_without_traceback(finished, kedro):
+    good = kedro(finished, "run", "--pipeline", "modelling")
+    assert good.returncode == 0, good.stderr
+    assert re.search(r"k +recall@k +MRR@k", good.stdout + good.stderr)
+    assert "Report: data/test/08_reporting/report.html" in good.stdout + good.stderr
+    bad = kedro(finished, "run", "--params", "event=log.csv")
+    assert bad.returncode == 1
+    assert "did you mean 'events'?" in bad.stdout + bad.stderr
+    assert "Traceback" not in bad.stdout + bad.stderr
+    bad = kedro(finished, "run", "--params", "events=nowhere.csv")
+    assert bad.returncode == 1
+    assert "Traceback" not in bad.stdout + bad.stderr
+
+
+def test_unwritable_catalog_path_is_named(new_project, run):
+    project = new_project()
+    (project / "data/test").write_text("a file where a folder is needed")
+    with pytest.raises(Exception, match="02_intermediate"):
+        run(project)
+
+
+def test_kedro_viz_builds_with_layers_figures_and_previews(finished, kedro):
+    built = kedro(finished, "viz", "build", "--include-previews")
+    assert built.returncode == 0, built.stderr
+    main = json.loads((finished / "build/api/main").read_text())
+    assert {p["id"] for p in main["pipelines"]} == {
+        "__default__",
+        "data_engineering",
+        "modelling",
+    }
+    assert main["layers"] == [
+        "raw",
+        "intermediate",
+        "primary",
+        "model_input",
+        "models",
+        "model_output",
+        "reporting",
+    ]
+    nodes = {node["name"]: node for node in main["nodes"]}
+    previews = {}
+    for name, node in nodes.items():
+        detail = json.loads((finished / f"build/api/nodes/{node['id']}").read_text())
+        previews[name] = detail.get("preview_type")
+    assert {n for n, kind in previews.items() if kind == "PlotlyPreview"} == {
+        "training_figure",
+        "metrics_figure",
+        "session_length_figure",
+        "item_popularity_figure",
+    }
+    assert previews["model"] == previews["metrics"] == "JSONPreview"
+    for name in ("raw_log", "events", "train", "split_statistics", "training_history"):
+        assert previews[name] == "TablePreview"
+
+
+def test_session_is_kedros_own(finished, in_folder):
+    in_folder(finished)
+    with KedroSession.create(finished, env="test") as session:
+        catalog = session.load_context().catalog
+    assert catalog.load("train").to_pandas().columns.tolist() == ["SessionId", "ItemId", "Time"]
