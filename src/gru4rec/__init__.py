@@ -6,7 +6,7 @@ Data preparation comes with Ibis, which takes a while to import; its names are l
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from gru4rec import evaluation
+from gru4rec import columns, evaluation
 from gru4rec.config import (
     Config,
     DataConfig,
@@ -15,6 +15,7 @@ from gru4rec.config import (
     LoadingConfig,
     ModelConfig,
     PathsConfig,
+    Section,
     SessionFilterConfig,
     TrainingConfig,
     load_config,
@@ -75,12 +76,14 @@ __all__ = [
     "NotFittedError",
     "PathsConfig",
     "RankedEvents",
+    "Section",
     "SessionFilterConfig",
     "Split",
     "TrainingConfig",
     "TrainingDivergedError",
     "batch_eval",
     "build_model",
+    "columns",
     "describe_parts",
     "evaluate",
     "evaluation",

@@ -10,10 +10,10 @@ from gru4rec import (
     EvaluationConfig,
     LoadingConfig,
     ModelConfig,
+    Section,
     SessionFilterConfig,
     TrainingConfig,
 )
-from gru4rec.config import Section
 
 
 class ExperimentConfig(Section):

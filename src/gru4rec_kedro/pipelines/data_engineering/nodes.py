@@ -10,12 +10,12 @@ from gru4rec import (
     DataSplitConfig,
     LoadingConfig,
     SessionFilterConfig,
+    columns,
     describe_parts,
     filter_sessions,
     load_events,
     split_sessions,
 )
-from gru4rec.columns import ITEM, SESSION
 
 _MOST_POINTS = 500
 
@@ -61,7 +61,7 @@ def describe_log(
 
 def plot_session_lengths(train_full: ir.Table) -> go.Figure:
     """Plots how many sessions have how many events."""
-    lengths = train_full.group_by(SESSION).agg(length=train_full.count())
+    lengths = train_full.group_by(columns.SESSION).agg(length=train_full.count())
     counted = lengths.group_by("length").agg(sessions=lengths.count()).order_by("length")
     frame = counted.to_pandas()
     figure = go.Figure(go.Bar(x=frame["length"], y=frame["sessions"]))
@@ -79,7 +79,12 @@ def plot_session_lengths(train_full: ir.Table) -> go.Figure:
 
 def plot_item_popularity(train_full: ir.Table) -> go.Figure:
     """Plots the events of each item, most popular first, on logarithmic axes."""
-    counts = train_full.group_by(ITEM).agg(events=train_full.count()).select("events").to_pandas()
+    counts = (
+        train_full.group_by(columns.ITEM)
+        .agg(events=train_full.count())
+        .select("events")
+        .to_pandas()
+    )
     events = counts["events"].sort_values(ascending=False, ignore_index=True)
     places = np.unique(np.geomspace(1, len(events), _MOST_POINTS).round().astype(int))
     figure = go.Figure(go.Scatter(x=places, y=events.iloc[places - 1], mode="lines+markers"))
