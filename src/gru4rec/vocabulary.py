@@ -67,7 +67,7 @@ def _whole_numbers(values: npt.NDArray[np.float64], name: str) -> Ids:
     bad = values[(values != np.floor(values)) | (np.abs(values) >= _EXACT_FLOAT)]
     if len(bad):
         raise DataError(
-            f"{name} holds {bad[0]!r} as a floating-point number, which is no exact id; "
+            f"{name} holds {bad[0]} as a floating-point number, which is no exact id; "
             "read the column as integers or text"
         )
     return values.astype(np.int64)
@@ -83,7 +83,7 @@ class Vocabulary:
     def __init__(self, ids: Ids) -> None:
         self._index = pd.Index(ids, dtype=np.int64 if ids.dtype == np.int64 else object)
         if not self._index.is_unique:
-            repeated = self._index[self._index.duplicated()][0]
+            repeated = self._index[self._index.duplicated()].tolist()[0]
             raise DataError(f"item id {repeated!r} occurs twice in the vocabulary")
 
     @classmethod
@@ -115,7 +115,7 @@ class Vocabulary:
             mine, theirs = ("text", "integers") if self.holds_text else ("integers", "text")
             raise DataError(
                 f"the model knows its items by {mine}, but {theirs} were given "
-                f"(such as {ids[0]!r}); convert them"
+                f"(such as {ids[:1].tolist()[0]!r}); convert them"
             )
         return self._index.get_indexer(pd.Index(ids, dtype=self._index.dtype)).astype(np.int64)
 

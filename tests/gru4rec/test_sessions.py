@@ -95,7 +95,7 @@ def test_neighbouring_large_ids_are_two_sessions() -> None:
         pd.array([30, 10, 20], dtype="Int64"),
         pd.array([3.5, 0.25, 3.25], dtype="Float64"),
         pd.array([30, 10, 20], dtype="int64[pyarrow]"),
-        pd.array(pd.to_datetime([30, 10, 20]), dtype="timestamp[us][pyarrow]"),
+        pd.array(pd.to_datetime([30, 10, 20], unit="s"), dtype="timestamp[us][pyarrow]"),
         np.array([30, 10, 20], dtype=np.uint64),
         # as 64-bit floats these are all equal
         [2**60 + 2, 2**60, 2**60 + 1],
@@ -136,7 +136,7 @@ def test_columns_may_have_other_names() -> None:
         (frame([(1, 1, None), (1, 1, 5)]), "column 'Time' has 1 missing"),
         (frame([(1, 1, pd.NaT), (1, 1, pd.Timestamp(0))]), "column 'Time' has 1 missing"),
         (frame([(1, 1, "noon")]), "column 'Time' holds 'noon'; times must be numbers or"),
-        (frame([(1, 1, True)]), "column 'Time' holds np.True_; times must be"),
+        (frame([(1, 1, True)]), "column 'Time' holds .*True.*; times must be"),
         (frame([(1, 1, np.inf)]), "column 'Time' holds times that are not finite"),
         (frame([(1, 1, -5)]), "column 'Time' holds the negative time -5"),
         (frame([(1, 1.5, 5)]), "column 'ItemId' holds .*1.5.* as a floating-point number"),

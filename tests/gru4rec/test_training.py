@@ -116,10 +116,11 @@ def test_steps_equal_training_on_whole_tables(
         ([7, 2, 4], [7, 0, 2]),
         ([2, 6], [6, 1]),
     ]
-    hidden, hidden_of_oracle = network.zero_state(4), None
+    hidden = network.zero_state(4)
+    hidden_of_oracle = [h.double() for h in hidden]
     for inputs, targets in steps:
         hidden = [h[: len(inputs)] for h in hidden]
-        hidden_of_oracle = [h[: len(inputs)] for h in hidden_of_oracle or map(torch.double, hidden)]
+        hidden_of_oracle = [h[: len(inputs)] for h in hidden_of_oracle]
         both = torch.tensor(inputs), torch.tensor(targets)
 
         loss, hidden = trainer.step(*both, hidden)

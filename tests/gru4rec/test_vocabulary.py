@@ -108,9 +108,9 @@ def test_ids_take_one_of_two_exact_forms(values: Any, expected: list[Any]) -> No
         (pd.Series([1, None], dtype="Int64"), r"items has 1 missing value\(s\)"),
         (pd.Series(["a", None], dtype="category"), r"items has 1 missing value\(s\)"),
         (pd.Series([1.0, np.nan]), r"items has 1 missing value\(s\)"),
-        (pd.Series([1.0, 2.5]), r"items holds np.float64\(2.5\) as a floating-point number"),
+        (pd.Series([1.0, 2.5]), r"items holds 2.5 as a floating-point number"),
         (pd.Series([2.0**53]), r"as a floating-point number, which is no exact id"),
-        (pd.Series([np.inf]), r"items holds np.float64\(inf\)"),
+        (pd.Series([np.inf]), r"items holds inf as"),
         ([1, "a"], r"items holds 1 of type int; all ids must be integers or all must be text"),
         (["a", 2], r"items holds 2 of type int"),
         (["a", 2.5], r"items holds 2.5 of type float"),
@@ -136,9 +136,9 @@ def test_text_is_not_looked_up_among_integers() -> None:
     integers = Vocabulary.from_items(as_ids([1, 2], "items"))
     texts = Vocabulary.from_items(as_ids(["1", "2"], "items"))
 
-    with pytest.raises(DataError, match="by integers, but text were given .such as '1'."):
+    with pytest.raises(DataError, match=r"by integers, but text were given \(such as '1'\)"):
         integers.encode(["1"])
-    with pytest.raises(DataError, match="by text, but integers were given .such as 1."):
+    with pytest.raises(DataError, match=r"by text, but integers were given \(such as 1\)"):
         texts.encode([1])
     with pytest.raises(DataError, match="by text, but integers"):
         texts.extended([1])

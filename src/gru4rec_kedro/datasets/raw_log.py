@@ -6,7 +6,7 @@ import ibis.expr.types as ir
 from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import TablePreview
 
-from gru4rec import DataError, read_log
+from gru4rec import read_log
 from gru4rec_kedro.datasets.events import json_table
 
 
@@ -52,7 +52,7 @@ class RawLogDataset(AbstractDataset[Any, ir.Table]):
     def _exists(self) -> bool:
         try:
             self.load()
-        except DataError:
+        except DatasetError:
             return False
         return True
 

@@ -1,0 +1,42 @@
+import json
+
+import pandas as pd
+import pytest
+from kedro.io import DatasetError, Version
+
+from gru4rec import GRU4Rec
+from gru4rec_kedro.datasets import GRU4RecDataset
+
+
+@pytest.fixture(scope="module")
+def gru():
+    log = pd.DataFrame({"SessionId": [1, 1, 2, 2], "ItemId": [1, 2, 2, 3], "Time": [1, 2, 3, 4]})
+    return GRU4Rec(layers=[4], n_sample=4, n_epochs=2, device="cpu").fit(log)
+
+
+def test_saves_and_loads_versions(tmp_path, gru):
+    dataset = GRU4RecDataset(
+        filepath=str(tmp_path / "gru.pth"), device="cpu", version=Version(None, None)
+    )
+    dataset.save(gru)
+    loaded = dataset.load()
+    pd.testing.assert_frame_equal(loaded.recommend([[1]]), gru.recommend([[1]]))
+    assert len(list(tmp_path.glob("gru.pth/*/gru.pth"))) == 1
+
+
+def test_preview_shows_options_sizes_and_history(tmp_path, gru):
+    dataset = GRU4RecDataset(filepath=str(tmp_path / "gru.pth"))
+    dataset.save(gru)
+    preview = json.loads(dataset.preview())
+    assert preview["items"] == 3
+    assert preview["tensors"]["output"] == [3, 4]
+    # output, bias; three gates each with input, recurrent weights and two biases
+    assert preview["parameters"] == 3 * 4 + 3 + 3 * (4 * 4 + 4 * 4 + 4 + 4)
+    assert preview["configuration"]["layers"] == [4]
+    assert [record["epoch"] for record in preview["history"]] == [1, 2]
+
+
+def test_broken_file_is_an_error_that_names_it(tmp_path):
+    (tmp_path / "gru.pth").write_bytes(b"no model")
+    with pytest.raises(DatasetError, match=r"gru\.pth is no model file of ours"):
+        GRU4RecDataset(filepath=str(tmp_path / "gru.pth")).load()

@@ -1,0 +1,37 @@
+import pandas as pd
+import pytest
+from kedro.io import DatasetError
+
+from gru4rec_kedro.datasets import RawLogDataset
+
+
+@pytest.fixture
+def log(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("s;i\n007;1\n8;2\n")
+    return str(path)
+
+
+def test_loads_ids_as_they_are_written(log):
+    frame = RawLogDataset(filepath=log).load().to_pandas()
+    expected = pd.DataFrame({"s": ["007", "8"], "i": ["1", "2"]})
+    pd.testing.assert_frame_equal(frame, expected)
+
+
+def test_file_without_header(log):
+    dataset = RawLogDataset(filepath=log, delimiter=";", column_names=["a", "b"])
+    assert dataset.load().to_pandas()["a"].tolist() == ["s", "007", "8"]
+
+
+def test_preview(log):
+    assert RawLogDataset(filepath=log).preview(1)["data"] == [["007", "1"]]
+
+
+def test_exists(log):
+    assert RawLogDataset(filepath=log).exists()
+    assert not RawLogDataset(filepath=log + ".parquet").exists()
+
+
+def test_is_never_written(log):
+    with pytest.raises(DatasetError, match="never written"):
+        RawLogDataset(filepath=log).save(pd.DataFrame())

@@ -1,0 +1,70 @@
+import json
+import os
+
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+from kedro.io import DatasetError, Version
+
+from gru4rec_kedro.datasets import (
+    CSVDataset,
+    EventsDataset,
+    JSONDataset,
+    ParquetDataset,
+    PlotlyDataset,
+    TextDataset,
+)
+
+FRAME = pd.DataFrame({"SessionId": [1, 1], "ItemId": [2, 3], "Time": [4, 5]})
+CASES = [
+    (JSONDataset, {"a": 1}),
+    (CSVDataset, FRAME),
+    (ParquetDataset, FRAME),
+    (EventsDataset, FRAME),
+    (PlotlyDataset, go.Figure()),
+    (TextDataset, "text"),
+]
+
+
+@pytest.mark.parametrize(("kind", "data"), CASES)
+def test_writes_the_file_and_nothing_beside_it(tmp_path, kind, data):
+    dataset = kind(filepath=str(tmp_path / "folder" / "file"))
+    dataset.save(data)
+    assert os.listdir(tmp_path / "folder") == ["file"]
+    assert dataset.exists()
+
+
+@pytest.mark.parametrize(("kind", "data"), CASES)
+def test_keeps_what_was_there_when_writing_fails(tmp_path, kind, data, monkeypatch):
+    dataset = kind(filepath=str(tmp_path / "file"))
+    dataset.save(data)
+    before = (tmp_path / "file").read_bytes()
+
+    def fail(*_):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("gru4rec_kedro.datasets.written_whole.os.replace", fail)
+    with pytest.raises(DatasetError, match="no space left"):
+        dataset.save(data)
+    assert os.listdir(tmp_path) == ["file"]
+    assert (tmp_path / "file").read_bytes() == before
+
+
+def test_keeps_what_was_there_when_the_writer_dies_half_way(tmp_path):
+    dataset = JSONDataset(filepath=str(tmp_path / "file"))
+    dataset.save({"a": 1})
+    with pytest.raises(DatasetError, match="not JSON serializable"):
+        dataset.save({"a": 2, "b": object()})
+    assert os.listdir(tmp_path) == ["file"]
+    assert dataset.load() == {"a": 1}
+
+
+def test_versions_are_whole_too(tmp_path):
+    for number in ("1", "2"):
+        dataset = JSONDataset(filepath=str(tmp_path / "m.json"), version=Version(None, number))
+        dataset.save({"number": number})
+    assert json.loads((tmp_path / "m.json/1/m.json").read_text()) == {"number": "1"}
+    latest = JSONDataset(filepath=str(tmp_path / "m.json"), version=Version(None, None))
+    assert latest.load() == {"number": "2"}
+    with pytest.raises(DatasetError, match="must not exist"):
+        dataset.save({"number": "again"})
