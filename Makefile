@@ -19,8 +19,7 @@ help:  ## list the targets
 install: .venv/installed  ## create .venv with the pinned dependencies
 
 run: .venv/installed  ## run the whole workflow on the sample log
-	@# one thread: the sample's network is small, and threads that wait for each other slow it down
-	OMP_NUM_THREADS=1 $(BIN)/kedro run
+	$(BIN)/kedro run
 
 test: .venv/installed-dev  ## run the tests
 	@# one thread for each worker: the workers already share the cores

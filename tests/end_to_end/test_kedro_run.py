@@ -100,7 +100,7 @@ def test_model_of_the_catalog_recommends(finished):
         ({"from_nodes": ["evaluate_model"]}, {"07", "08"}),
         ({"only_missing_outputs": True}, set()),
     ],
-    ids=str,
+    ids=["data_engineering", "modelling", "tags", "from_nodes", "only_missing_outputs"],
 )
 def test_parts_of_the_run(finished, run, options, expected):
     before = files(finished)
