@@ -1,0 +1,93 @@
+"""The surface of the package."""
+
+import subprocess
+import sys
+
+import pytest
+
+import gru4rec
+from gru4rec import errors
+
+NAMES = [
+    "Config",
+    "ConfigError",
+    "DataConfig",
+    "DataError",
+    "DataSplitConfig",
+    "DatabricksError",
+    "EvaluationConfig",
+    "GRU4Rec",
+    "GRU4RecError",
+    "LiveSession",
+    "LoadingConfig",
+    "ModelConfig",
+    "ModelFileError",
+    "NotFittedError",
+    "PathsConfig",
+    "RankedEvents",
+    "Section",
+    "SessionFilterConfig",
+    "Split",
+    "TrainingConfig",
+    "TrainingDivergedError",
+    "batch_eval",
+    "build_model",
+    "columns",
+    "describe_parts",
+    "evaluate",
+    "evaluation",
+    "filter_sessions",
+    "load_config",
+    "load_databricks_table",
+    "load_events",
+    "load_model",
+    "local_connection",
+    "rank_events",
+    "read_log",
+    "save_model",
+    "split_data",
+    "split_sessions",
+    "summarise",
+    "train_valid_test_split",
+]
+
+
+def test_exported_names() -> None:
+    assert sorted(gru4rec.__all__) == sorted(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_name_can_be_imported(name: str) -> None:
+    assert getattr(gru4rec, name).__name__.rpartition(".")[2] == name
+
+
+def test_nothing_else_is_public() -> None:
+    submodules = {name for name in sys.modules if name.startswith("gru4rec.")}
+    public = {name for name in vars(gru4rec) if not name.startswith("_")}
+
+    helpers = {"import_module", "TYPE_CHECKING", "Any"}
+    assert public - set(NAMES) - helpers - {name.split(".")[1] for name in submodules} == set()
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="module 'gru4rec' has no attribute 'GRU5Rec'"):
+        _ = gru4rec.GRU5Rec
+
+
+def test_importing_is_light() -> None:
+    code = (
+        "import sys, gru4rec\n"
+        "heavy = {'ibis', 'duckdb', 'kedro', 'gru4rec_kedro', 'plotly', 'pyspark'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_error_is_a_gru4rec_error() -> None:
+    of_ours = [value for value in vars(errors).values() if isinstance(value, type)]
+
+    assert {error.__name__ for error in of_ours} <= set(NAMES)
+    assert all(issubclass(error, gru4rec.GRU4RecError) for error in of_ours)
