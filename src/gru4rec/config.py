@@ -308,7 +308,9 @@ def load_config(path: str | Path) -> Config:
         raise ConfigError(
             f"{path} holds {type(content).__name__}, but sections such as 'model:' are expected"
         )
-    return Config.parse(content, origin=str(path))
+    # a section whose options are all commented out has its defaults
+    sections = {name: options for name, options in content.items() if options is not None}
+    return Config.parse(sections, origin=str(path))
 
 
 def as_config(config: Config | Mapping[str, Any]) -> Config:

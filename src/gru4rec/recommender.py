@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -301,6 +302,8 @@ class GRU4Rec:
             DataError: A session is not a list of items, or its items are of another kind.
         """
         _check_k(k)
+        if isinstance(sessions, str) or not isinstance(sessions, Iterable):
+            raise DataError(f"sessions is {sessions!r}; a list of sessions is expected")
         keyed = sessions if isinstance(sessions, Mapping) else dict(enumerate(sessions))
         for key, items in keyed.items():
             if isinstance(items, str) or not isinstance(items, Iterable):
@@ -477,8 +480,8 @@ def load_model(config: Config | Mapping[str, Any]) -> GRU4Rec:
 
 
 def _check_k(k: int) -> None:
-    if k < 1:
-        raise DataError(f"k is {k}; at least one item must be asked for")
+    if not isinstance(k, Integral) or k < 1:
+        raise DataError(f"k is {k!r}; a whole number of items, at least one, must be asked for")
 
 
 def _why_nothing_to_train_on(sessions: Sessions) -> str:

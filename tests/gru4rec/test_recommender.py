@@ -529,9 +529,9 @@ def test_what_are_no_sessions_is_refused(gru: GRU4Rec, sessions: Any, message: s
 
 @pytest.mark.parametrize("k", [0, -1])
 def test_at_least_one_item_is_asked_for(gru: GRU4Rec, k: int) -> None:
-    with pytest.raises(DataError, match=f"k is {k}; at least one item"):
+    with pytest.raises(DataError, match=f"k is {k}; a whole number"):
         gru.recommend([[1]], k=k)
-    with pytest.raises(DataError, match=f"k is {k}; at least one item"):
+    with pytest.raises(DataError, match=f"k is {k}; a whole number"):
         gru.live_session().recommend(k=k)
 
 
