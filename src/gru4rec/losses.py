@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (the name that everybody knows)
 from torch import Tensor
 
-_EPSILON = 1e-24
+EPSILON = 1e-24
 
 
 def cross_entropy(scores: Tensor, log_q: Tensor | None = None) -> Tensor:
@@ -24,7 +24,7 @@ def cross_entropy(scores: Tensor, log_q: Tensor | None = None) -> Tensor:
     """
     if log_q is not None:
         scores = scores - log_q
-    return -torch.log(torch.softmax(scores, dim=1).diagonal() + _EPSILON)
+    return -torch.log(torch.softmax(scores, dim=1).diagonal() + EPSILON)
 
 
 def bpr_max(scores: Tensor, bpreg: float, elu_param: float) -> Tensor:
@@ -43,5 +43,5 @@ def bpr_max(scores: Tensor, bpreg: float, elu_param: float) -> Tensor:
     positive = torch.eye(*scores.shape, dtype=torch.bool, device=scores.device)
     weights = torch.softmax(scores.masked_fill(positive, -torch.inf), dim=1)
     wins = torch.sigmoid(scores.diagonal()[:, None] - scores)
-    ranking = -torch.log((weights * wins).sum(dim=1) + _EPSILON)
+    ranking = -torch.log((weights * wins).sum(dim=1) + EPSILON)
     return ranking + bpreg * (weights * scores**2).sum(dim=1)

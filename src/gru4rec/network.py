@@ -89,10 +89,15 @@ class Dropout:
 
     def __call__(self, values: Tensor, probability: float) -> Tensor:
         """Zeroes each value with the probability and scales the others up to the same mean."""
+        mask = self.mask(values, probability)
+        return values if mask is None else values * mask
+
+    def mask(self, values: Tensor, probability: float) -> Tensor | None:
+        """Returns what to multiply values by, of their shape; None where nothing is dropped."""
         if probability == 0:
-            return values
-        mask = torch.empty_like(values).bernoulli_(1 - probability, generator=self.generator)
-        return values * mask.div_(1 - probability)
+            return None
+        kept = torch.empty_like(values).bernoulli_(1 - probability, generator=self.generator)
+        return kept.div_(1 - probability)
 
 
 class Network:
@@ -162,12 +167,16 @@ class Network:
             states.append(x)
         return states
 
-    def _cell(self, layer: int, x: Tensor, h: Tensor) -> Tensor:
-        weights = {
+    def cell_weights(self, layer: int) -> dict[str, Tensor]:
+        """Returns the weights of a layer by their names as arguments of the cell."""
+        return {
             name.partition(".")[2]: weight
             for name, weight in self.dense.items()
             if name.startswith(f"gru{layer}.")
         }
+
+    def _cell(self, layer: int, x: Tensor, h: Tensor) -> Tensor:
+        weights = self.cell_weights(layer)
         return original_gru(x, h, **weights) if "bias" in weights else gru(x, h, **weights)
 
     def to(self, device: torch.device) -> "Network":

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-_EPSILON = 1e-6
+EPSILON = 1e-6
 
 
 class Adagrad:
@@ -29,7 +29,7 @@ class Adagrad:
     def update(self, name: str, parameter: Tensor, gradient: Tensor) -> None:
         """Updates a whole tensor in place."""
         accumulator = self.accumulators[name].addcmul_(gradient, gradient)
-        step = gradient.div(torch.sqrt(accumulator + _EPSILON)).mul_(-self.learning_rate)
+        step = gradient.div(torch.sqrt(accumulator + EPSILON)).mul_(-self.learning_rate)
         if self.momentum:
             step = self.velocities[name].mul_(self.momentum).add_(step)
         parameter.add_(step)
@@ -46,7 +46,7 @@ class Adagrad:
         """
         accumulator = self.accumulators[name][rows].addcmul_(gradient, gradient)
         self.accumulators[name][rows] = accumulator
-        step = gradient.div(torch.sqrt(accumulator + _EPSILON)).mul_(-self.learning_rate)
+        step = gradient.div(torch.sqrt(accumulator + EPSILON)).mul_(-self.learning_rate)
         if self.momentum:
             step.add_(self.velocities[name][rows], alpha=self.momentum)
             self.velocities[name][rows] = step

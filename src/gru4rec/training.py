@@ -1,4 +1,4 @@
-"""The training step and the loop over an epoch, on one training state."""
+"""The loop over an epoch, on one training state."""
 
 import math
 import time
@@ -10,10 +10,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from gru4rec.autograd_step import AutogradStep
 from gru4rec.batching import Schedule
 from gru4rec.config import ModelConfig
 from gru4rec.errors import TrainingDivergedError
-from gru4rec.losses import bpr_max, cross_entropy
 from gru4rec.network import Dropout, Network
 from gru4rec.optimizer import Adagrad
 from gru4rec.sampling import NegativeSampler
@@ -66,6 +66,7 @@ class Progress:
 
 
 OnProgress = Callable[[Progress], None]
+Step = Callable[[Tensor, Tensor, Tensor, list[Tensor]], tuple[Tensor, list[Tensor]]]
 
 
 def make_optimizer(network: Network, config: ModelConfig) -> Adagrad:
@@ -89,8 +90,7 @@ class Trainer:
         self.state = state
         self.config = config
         self.sampler = sampler
-        self._dropout = Dropout(config.dropout_p_embed, config.dropout_p_hidden, state.generator)
-        self._log_counts = torch.log(state.counts.to(torch.float32).to(state.network.device))
+        self._train_on = _make_step(state, config)
 
     def run_epoch(
         self,
@@ -136,7 +136,7 @@ class Trainer:
     def step(
         self, inputs: Tensor, targets: Tensor, hidden: list[Tensor]
     ) -> tuple[Tensor, list[Tensor]]:
-        """Trains on one mini-batch: samples first, scores only the candidates, updates their rows.
+        """Draws negatives and trains on one mini-batch; see `AutogradStep.__call__`.
 
         Args:
             inputs: Item indices, shape (n,).
@@ -146,67 +146,19 @@ class Trainer:
         Returns:
             The sum of the rows' losses, and the new hidden states, cut off from the past.
         """
-        network, optimizer = self.state.network, self.state.optimizer
         negatives = self.sampler.sample() if self.sampler else targets[:0]
-        gathered = Gathered(network, inputs, torch.cat([targets, negatives]))
-        dense = {name: weight.detach().requires_grad_() for name, weight in network.dense.items()}
-        with torch.enable_grad():
-            differentiable = Network(network.architecture, {}, dense)
-            states = differentiable.advance(gathered.inputs, hidden, self._dropout)
-            scores = states[-1] @ gathered.outputs.T + gathered.biases
-            losses = self._losses(scores, targets, negatives)
-            loss = losses.sum()
-            leaves = [*gathered.rows.values(), *dense.values()]
-            gradients = torch.autograd.grad(loss / self.config.batch_size, leaves)
-        for (name, rows), gradient in zip(gathered.numbers.items(), gradients, strict=False):
-            optimizer.update_rows(name, network.tables[name], rows, gradient)
-        for name, gradient in zip(dense, gradients[len(gathered.rows) :], strict=True):
-            optimizer.update(name, network.dense[name], gradient)
-        return loss.detach(), [state.detach() for state in states]
-
-    def _losses(self, scores: Tensor, targets: Tensor, negatives: Tensor) -> Tensor:
-        config = self.config
-        if config.loss == "bpr-max":
-            return bpr_max(scores, config.bpreg, config.elu_param)
-        if not config.logq:
-            return cross_entropy(scores)
-        # log(count^alpha) of a drawn negative, log(count) of a target
-        log_q = torch.cat(
-            [self._log_counts[targets], config.sample_alpha * self._log_counts[negatives]]
-        )
-        return cross_entropy(scores, config.logq * log_q)
+        return self._train_on(inputs, targets, negatives, hidden)
 
 
-class Gathered:
-    """The rows that a step uses, each once, as leaves of the gradient.
+def _make_step(state: TrainingState, config: ModelConfig) -> Step:
+    dropout = Dropout(config.dropout_p_embed, config.dropout_p_hidden, state.generator)
+    log_counts = torch.log(state.counts.to(torch.float32).to(state.network.device))
+    if state.network.device.type == "cpu":
+        # compiled loops take half a second to import: only those who train pay for them
+        from gru4rec.fast_step import FastStep  # noqa: PLC0415
 
-    Attributes:
-        numbers: Distinct row numbers by table, shape (n_rows,).
-        rows: These rows by table, shape (n_rows, ...); they want gradients, which autograd sums
-            over all uses of a row.
-        inputs: Shape (n_inputs, input width).
-        outputs: Shape (n_candidates, last layer).
-        biases: Shape (n_candidates,).
-    """
-
-    def __init__(self, network: Network, inputs: Tensor, candidates: Tensor) -> None:
-        uses = {"bias": candidates}
-        if network.architecture.shared:
-            uses["output"] = torch.cat([inputs, candidates])
-        else:
-            uses |= {"output": candidates, "input": inputs}
-        self.numbers: dict[str, Tensor] = {}
-        self.rows: dict[str, Tensor] = {}
-        used = {}
-        for name, items in uses.items():
-            self.numbers[name], where = torch.unique(items, return_inverse=True)
-            self.rows[name] = network.tables[name][self.numbers[name]].requires_grad_()
-            with torch.enable_grad():
-                used[name] = self.rows[name][where]
-        if network.architecture.shared:
-            n = len(inputs)
-            used["input"], used["output"] = used["output"][:n], used["output"][n:]
-        self.inputs, self.outputs, self.biases = used["input"], used["output"], used["bias"]
+        return FastStep(state.network, state.optimizer, config, dropout, log_counts)
+    return AutogradStep(state.network, state.optimizer, config, dropout, log_counts)
 
 
 def reset_states(hidden: list[Tensor], starts: Tensor) -> list[Tensor]:

@@ -514,7 +514,8 @@ def test_sessions_may_be_arrays_and_series(gru: GRU4Rec) -> None:
     [
         ([1, 2, 3], "session 0 is 1; a list of its items is expected"),
         (["12"], "session 0 is '12'; a list of its items is expected"),
-        ("12", "session 0 is '1'; a list"),
+        ("12", "sessions is '12'; a list of sessions is expected"),
+        (None, "sessions is None; a list of sessions is expected"),
         ({"x": 5}, "session 'x' is 5; a list"),
         ([[1, None]], "item ids has 1 missing value"),
         ([[1, "a"]], "item ids holds 1 of type int; all ids must be integers or all"),
@@ -527,8 +528,8 @@ def test_what_are_no_sessions_is_refused(gru: GRU4Rec, sessions: Any, message: s
         gru.recommend(sessions)
 
 
-@pytest.mark.parametrize("k", [0, -1])
-def test_at_least_one_item_is_asked_for(gru: GRU4Rec, k: int) -> None:
+@pytest.mark.parametrize("k", [0, -1, 2.5])
+def test_at_least_one_item_is_asked_for(gru: GRU4Rec, k: Any) -> None:
     with pytest.raises(DataError, match=f"k is {k}; a whole number"):
         gru.recommend([[1]], k=k)
     with pytest.raises(DataError, match=f"k is {k}; a whole number"):

@@ -1,0 +1,85 @@
+"""The fast step equals the autograd step: state by state, for random shapes."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gru4rec.autograd_step import AutogradStep
+from gru4rec.checkpoint import architecture_of, new_generator
+from gru4rec.config import ModelConfig
+from gru4rec.fast_step import FastStep
+from gru4rec.network import Dropout, new_network, seeded_draw
+from gru4rec.training import make_optimizer
+
+configs = st.builds(
+    ModelConfig,
+    layers=st.lists(st.integers(1, 9), min_size=1, max_size=3),
+    loss=st.sampled_from(["cross-entropy", "bpr-max"]),
+    batch_size=st.integers(2, 7),
+    dropout_p_embed=st.sampled_from([0.0, 0.4]),
+    dropout_p_hidden=st.sampled_from([0.0, 0.3]),
+    learning_rate=st.sampled_from([0.01, 0.1]),
+    momentum=st.sampled_from([0.0, 0.5]),
+    sample_alpha=st.sampled_from([0.0, 0.7]),
+    n_sample=st.sampled_from([0, 1, 20]),
+    embedding=st.sampled_from([0, 5]),
+    constrained_embedding=st.booleans(),
+    bpreg=st.sampled_from([0.0, 1.0]),
+    elu_param=st.sampled_from([0.0, 0.5]),
+    logq=st.sampled_from([0.0, 1.0]),
+)
+
+
+def run(kind: type, config: ModelConfig, n_items: int, seed: int) -> list[torch.Tensor]:
+    """Trains a few steps with a batch that shrinks; returns all that training changes."""
+    cpu = torch.device("cpu")
+    network = new_network(architecture_of(config), n_items, seeded_draw(new_generator(seed, cpu)))
+    adagrad = make_optimizer(network, config)
+    dropout = Dropout(config.dropout_p_embed, config.dropout_p_hidden, new_generator(seed, cpu))
+    log_counts = torch.log(torch.arange(1, n_items + 1).float())
+    step = kind(network, adagrad, config, dropout, log_counts)
+    draws = torch.Generator().manual_seed(seed)
+    hidden = network.zero_state(config.batch_size)
+    losses = []
+    for n in (config.batch_size, config.batch_size, 2):
+        hidden = [h[:n] for h in hidden]
+        inputs, targets, negatives = (
+            torch.randint(0, n_items, (size,), generator=draws) for size in (n, n, config.n_sample)
+        )
+        loss, hidden = step(inputs, targets, negatives, hidden)
+        losses.append(loss)
+    tensors = (network.tables, network.dense, adagrad.accumulators, adagrad.velocities)
+    return [torch.stack(losses), *hidden, *(t for named in tensors for t in named.values())]
+
+
+# few items make many repeated ones, many items make few
+@given(config=configs, n_items=st.sampled_from([3, 40]), seed=st.integers(0, 1000))
+def test_equals_the_autograd_step(config, n_items, seed):
+    fast = run(FastStep, config, n_items, seed)
+    readable = run(AutogradStep, config, n_items, seed)
+    for one, other in zip(fast, readable, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=2e-5)
+
+
+def make_step(n_sample: int) -> FastStep:
+    config = ModelConfig(layers=[2], batch_size=2, n_sample=n_sample)
+    cpu = torch.device("cpu")
+    network = new_network(architecture_of(config), 9, seeded_draw(new_generator(1, cpu)))
+    dropout = Dropout(0.0, 0.0, new_generator(1, cpu))
+    return FastStep(network, make_optimizer(network, config), config, dropout, torch.zeros(9))
+
+
+@pytest.mark.parametrize(
+    ("negatives", "message"),
+    [
+        ([0, 9], "outside the catalogue"),
+        ([-1, 0], "outside the catalogue"),
+        ([3, 4, 5], "3 negatives were drawn, but n_sample is 2"),
+    ],
+)
+def test_a_foreign_sampler_cannot_write_outside_the_tables(negatives, message):
+    step = make_step(n_sample=2)
+    two = torch.tensor([1, 2])
+    with pytest.raises(IndexError, match=message):
+        step(two, torch.tensor([0, 8]), torch.tensor(negatives), [torch.zeros(2, 2)])
