@@ -1,6 +1,5 @@
 """Session-parallel mini-batches (ICLR 2016, section 3.1.1): the schedule of an epoch as arrays."""
 
-import heapq
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -68,37 +67,24 @@ def make_schedule(
     """
     n_targets = np.maximum(np.diff(offsets) - 1, 0)[order]
     order, n_targets = order[n_targets > 0], n_targets[n_targets > 0]
-    lanes, begins = _assign_lanes(n_targets, min(batch_size, len(order)))
-    ends = np.zeros(len(lanes) and lanes.max() + 1, dtype=np.int64)
+    if len(order) == 0:
+        nothing = np.empty(0, dtype=np.int64)
+        return Schedule(nothing, nothing.astype(np.bool_), np.zeros(1, dtype=np.int64))
+    # compiled loops take half a second to import
+    from gru4rec import kernels  # noqa: PLC0415
+
+    lanes, begins = np.empty_like(order), np.empty_like(order)
+    kernels.assign_lanes(n_targets, min(batch_size, len(order)), lanes, begins)
+    ends = np.zeros(lanes.max() + 1, dtype=np.int64)
     np.maximum.at(ends, lanes, begins + n_targets)
     row_of_lane = np.argsort(np.argsort(-ends, kind="stable"), kind="stable")
-    n_steps = ends.max(initial=0)
-    n_active = len(ends) - np.searchsorted(np.sort(ends), np.arange(n_steps), side="right")
+    n_active = len(ends) - np.searchsorted(np.sort(ends), np.arange(ends.max()), side="right")
     step_offsets = np.concatenate([[0], np.cumsum(n_active)])
-
-    # every example of session s sits in one row, one step after the other
-    nth = np.arange(n_targets.sum()) - np.repeat(np.cumsum(n_targets) - n_targets, n_targets)
-    slots = step_offsets[np.repeat(begins, n_targets) + nth]
-    slots += np.repeat(row_of_lane[lanes], n_targets)
-    positions = np.empty(len(nth), dtype=np.int64)
-    positions[slots] = np.repeat(offsets[order], n_targets) + nth
-    starts = np.empty(len(nth), dtype=np.bool_)
-    starts[slots] = nth == 0
-
+    positions = np.empty(step_offsets[-1], dtype=np.int64)
+    starts = np.empty(step_offsets[-1], dtype=np.bool_)
+    kernels.fill_schedule(
+        offsets[order], n_targets, begins, row_of_lane[lanes], step_offsets, positions, starts
+    )
     kept = int(np.searchsorted(-n_active, -min_lanes, side="right"))
     n_kept = int(step_offsets[kept])
     return Schedule(positions[:n_kept], starts[:n_kept], step_offsets[: kept + 1])
-
-
-def _assign_lanes(
-    n_targets: npt.NDArray[np.int64], n_lanes: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Returns the lane and the first step of each session, both of shape (n_sessions,)."""
-    lanes = np.empty(len(n_targets), dtype=np.int64)
-    begins = np.empty(len(n_targets), dtype=np.int64)
-    free = [(0, lane) for lane in range(n_lanes)]  # (step at which the lane is free, lane)
-    for session, n in enumerate(n_targets.tolist()):
-        begin, lane = free[0]
-        lanes[session], begins[session] = lane, begin
-        heapq.heapreplace(free, (begin + n, lane))
-    return lanes, begins

@@ -1,9 +1,11 @@
-"""Compiled loops of the training step on a CPU: what memory traffic alone should cost.
+"""Compiled loops: schedule, draws, and the memory traffic of the training step on a CPU.
 
 They are compiled on first use and kept in the user's cache folder, run on the calling thread and
-release the interpreter's lock; they read and write NumPy arrays that share memory with tensors.
+release the interpreter's lock; they read and write NumPy arrays, which may be those of tensors.
+Importing this module takes half a second, so it is imported where it is used.
 """
 
+import heapq
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +19,82 @@ if not _config.CACHE_DIR:  # NUMBA_CACHE_DIR is not set
     _config.CACHE_DIR = str(Path(platformdirs.user_cache_dir("gru4rec")) / "numba")
 
 Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 _compiled: Any = numba.njit(nogil=True, cache=True, error_model="numpy")
 # sums stay in order; only the square root and division may be vectorised
 _compiled_fast: Any = numba.njit(
     nogil=True, cache=True, error_model="numpy", fastmath={"contract", "arcp", "nsz"}
 )
+
+
+@_compiled
+def assign_lanes(n_targets: Ints, n_lanes: int, lanes: Ints, begins: Ints) -> None:
+    """Gives each session, in order, the lane that is free first (of several: the lowest).
+
+    Args:
+        n_targets: Steps that each session takes, shape (n_sessions,).
+        n_lanes: At least 1.
+        lanes: Lane of each session, shape (n_sessions,); is filled.
+        begins: First step of each session, shape (n_sessions,); is filled.
+    """
+    free = [(0, lane) for lane in range(n_lanes)]  # (step from which it is free, lane)
+    for session in range(len(n_targets)):
+        begin, lane = free[0]
+        lanes[session], begins[session] = lane, begin
+        heapq.heapreplace(free, (begin + n_targets[session], lane))
+
+
+@_compiled
+def fill_schedule(
+    firsts: Ints,
+    n_targets: Ints,
+    begins: Ints,
+    rows: Ints,
+    step_offsets: Ints,
+    positions: Ints,
+    starts: Bools,
+) -> None:
+    """Writes each session's events where its steps read them; see `batching.Schedule`.
+
+    Args:
+        firsts: First event of each session, shape (n_sessions,).
+        n_targets: Steps of each session, shape (n_sessions,).
+        begins: First step of each session, shape (n_sessions,).
+        rows: Row of each session, shape (n_sessions,).
+        step_offsets: Where each step's rows begin, shape (n_steps + 1,).
+        positions: Shape (n_examples,); is filled.
+        starts: Shape (n_examples,); is filled.
+    """
+    for session in range(len(firsts)):
+        for nth in range(n_targets[session]):
+            slot = step_offsets[begins[session] + nth] + rows[session]
+            positions[slot] = firsts[session] + nth
+            starts[slot] = nth == 0
+
+
+@_compiled
+def invert_cumulative(cumulative: Doubles, guide: Ints, uniform: Doubles, out: Ints) -> None:
+    """Finds the first item whose cumulative probability exceeds each number, as binary search does.
+
+    The search begins at most a step or two before its end, however many items there are.
+
+    Args:
+        cumulative: Ends with 1, shape (n_items,).
+        guide: Where to begin for numbers from k / len(guide) on, shape (n_guide,).
+        uniform: Numbers in [0, 1), shape (n,).
+        out: Item indices, shape (n,); is filled.
+    """
+    for i in range(len(uniform)):
+        # the product may round up, to the next part or beyond the last
+        item = guide[min(int(uniform[i] * len(guide)), len(guide) - 1)]
+        while item > 0 and cumulative[item - 1] > uniform[i]:
+            item -= 1
+        while cumulative[item] <= uniform[i]:
+            item += 1
+        out[i] = item
 
 
 @_compiled

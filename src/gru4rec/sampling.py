@@ -43,6 +43,10 @@ class PopularitySampler:
         weights = counts.to(generator.device, torch.float64) ** alpha
         self._cumulative = torch.cumsum(weights, 0) / weights.sum()
         self._cumulative[-1] = 1.0
+        # where a search may begin: at the item that holds the lower end of its part of [0, 1)
+        parts = torch.arange(len(weights), dtype=torch.float64, device=weights.device)
+        parts /= len(weights)
+        self._guide = torch.searchsorted(self._cumulative, parts, right=True)
         self._n_sample = n_sample
         self._n_steps = max(1, min(cache_size, _BLOCK) // max(1, n_sample))
         self._generator = generator
@@ -65,5 +69,12 @@ class PopularitySampler:
             generator=self._generator,
             device=self._generator.device,
         )
-        items = torch.searchsorted(self._cumulative, uniform, right=True)
+        if uniform.device.type == "cpu":
+            from gru4rec import kernels  # noqa: PLC0415  (takes half a second to import)
+
+            items = torch.empty(len(uniform), dtype=torch.int64)
+            arrays = (t.numpy() for t in (self._cumulative, self._guide, uniform, items))
+            kernels.invert_cumulative(*arrays)
+        else:
+            items = torch.searchsorted(self._cumulative, uniform, right=True)
         return items.view(self._n_steps, self._n_sample).to(self._device)

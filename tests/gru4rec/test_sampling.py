@@ -108,3 +108,29 @@ def test_draws_are_indices() -> None:
     assert drawn.dtype == torch.int64
     # an item without events is never drawn in proportion to its events
     assert set(drawn.tolist()) == {0, 2}
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.75, 3.0])
+@pytest.mark.parametrize("n_items", [1, 2, 3, 1000])
+def test_draws_are_those_of_a_binary_search(n_items: int, alpha: float) -> None:
+    counts = torch.randint(1, 1000, (n_items,), generator=torch.Generator().manual_seed(2))
+    drawn = make_sampler(counts, alpha, 500_000, seed=3).sample()
+
+    weights = counts.double() ** alpha
+    cumulative = torch.cumsum(weights, 0) / weights.sum()
+    cumulative[-1] = 1
+    uniform = torch.rand(500_000, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    assert torch.equal(drawn, torch.searchsorted(cumulative, uniform, right=True))
+
+
+def test_numbers_at_the_very_end_of_a_part_are_found() -> None:
+    from gru4rec.kernels import invert_cumulative
+
+    n = 49  # k / 49 · 49 is not always k in floating-point numbers
+    cumulative = np.arange(1, n + 1) / n
+    cumulative[-1] = 1
+    guide = np.searchsorted(cumulative, np.arange(n) / n, side="right")
+    edges = np.concatenate([cumulative[:-1], np.nextafter(cumulative, 0)])
+    out = np.empty(len(edges), dtype=np.int64)
+    invert_cumulative(cumulative, guide, edges, out)
+    assert np.array_equal(out, np.searchsorted(cumulative, edges, side="right"))
