@@ -19,7 +19,9 @@ help:  ## list the targets
 install: .venv/installed  ## create .venv with the pinned dependencies
 
 run: .venv/installed  ## run the whole workflow on the sample log
-	$(BIN)/kedro run
+	@# one thread: the sample's network is small, and threads that wait for each other on a busy
+	@# machine cost minutes
+	OMP_NUM_THREADS=1 $(BIN)/kedro run
 
 test: .venv/installed-dev  ## run the tests
 	@# one thread for each worker: the workers already share the cores
