@@ -25,6 +25,9 @@ from gru4rec.vocabulary import Vocabulary
 FORMAT = "gru4rec-kedro"
 VERSION = 1
 
+# what each record of the history has at least
+_RECORDED = {"epoch", "loss", "events", "seconds", "events_per_second"}
+
 
 @dataclass
 class Checkpoint:
@@ -159,10 +162,13 @@ def _unpack(
     if content["optimizer"]:
         _restore(optimizer, generator, content["optimizer"], {**table_shapes, **dense_shapes})
     counts = content["counts"].cpu()
-    if counts.shape != (len(array),):
-        raise ValueError("item counts do not fit the items")
+    if counts.shape != (len(array),) or counts.dtype != torch.int64:
+        raise ValueError("its item counts do not fit the items")
+    history = list(content["history"])
+    if not all(set(record) >= _RECORDED for record in history):
+        raise ValueError(f"its history lacks one of {', '.join(sorted(_RECORDED))}")
     state = TrainingState(network, optimizer, counts, generator, int(content["epochs"]))
-    return Checkpoint(config, Vocabulary(array), state, list(content["history"]))
+    return Checkpoint(config, Vocabulary(array), state, history)
 
 
 def _restore(
@@ -185,6 +191,9 @@ def _checked(tensors: dict[str, Tensor], shapes: dict[str, tuple[int, ...]]) -> 
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     if found != shapes:
         raise ValueError(f"its tensors have the shapes {found}, its configuration wants {shapes}")
+    for name, tensor in tensors.items():
+        if tensor.dtype != torch.float32 or not tensor.is_contiguous():
+            raise ValueError(f"its tensor {name} is not a plain array of 32-bit floats")
     return tensors
 
 

@@ -209,7 +209,7 @@ def test_command_line_shows_results_and_mistakes_without_traceback(finished, ked
 def test_unwritable_catalog_path_is_named(new_project, run):
     project = new_project()
     (project / "data/test").write_text("a file where a folder is needed")
-    with pytest.raises(Exception, match="02_intermediate"):
+    with pytest.raises(RunError, match=r"cannot write .*02_intermediate.*check the path"):
         run(project)
 
 

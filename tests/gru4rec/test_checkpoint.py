@@ -312,6 +312,24 @@ def test_what_does_not_fit_together_is_refused(
         GRU4Rec.load(tmp_path / "model.pth")
 
 
+def test_tensors_of_another_kind_are_refused(gru: GRU4Rec, tmp_path: Path) -> None:
+    path = tmp_path / "model.pth"
+    gru.save(path)
+    tables = gru.network.tables
+    for bias in (tables["bias"].double(), torch.zeros(1).expand(len(tables["bias"]))):
+        rewrite(path, tables={**tables, "bias": bias})
+        with pytest.raises(ModelFileError, match="tensor bias is not a plain array of 32-bit"):
+            GRU4Rec.load(path)
+
+
+def test_a_history_without_losses_is_refused(gru: GRU4Rec, tmp_path: Path) -> None:
+    path = tmp_path / "model.pth"
+    gru.save(path)
+    rewrite(path, history=[{"epoch": 1}])
+    with pytest.raises(ModelFileError, match=r"its history lacks one of .*loss"):
+        GRU4Rec.load(path)
+
+
 def test_a_missing_part_is_refused(gru: GRU4Rec, tmp_path: Path) -> None:
     path = tmp_path / "model.pth"
     gru.save(path)

@@ -5,11 +5,18 @@ import uuid
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from kedro.io import DatasetError
 from kedro_datasets.json import JSONDataset as KedroJSONDataset
 from kedro_datasets.pandas import CSVDataset as KedroCSVDataset
 from kedro_datasets.pandas import ParquetDataset as KedroParquetDataset
 from kedro_datasets.plotly import JSONDataset as KedroPlotlyDataset
 from kedro_datasets.text import TextDataset as KedroTextDataset
+
+from gru4rec import GRU4RecError
+
+
+class UnwritableError(DatasetError, GRU4RecError):
+    """A catalog path cannot be written."""
 
 
 class WrittenWhole:
@@ -26,9 +33,23 @@ class WrittenWhole:
         return path
 
     def save(self, data: Any) -> None:
-        """Saves data, or leaves what was there before."""
+        """Saves data, or leaves what was there before.
+
+        Raises:
+            UnwritableError: The file or its folder cannot be written.
+        """
         final = Path(self._get_save_path())
-        final.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            final.parent.mkdir(parents=True, exist_ok=True)
+            self._write_and_rename(data, final)
+        except OSError as error:
+            # left to itself, Kedro would blame versioning
+            raise UnwritableError(
+                f"cannot write {final}: {error}; check the path in the catalog, its rights and "
+                "the space on the disk"
+            ) from error
+
+    def _write_and_rename(self, data: Any, final: Path) -> None:
         temporary = final.with_name(f".{final.name}.{uuid.uuid4().hex}")
         self._temporary_path = PurePosixPath(temporary)
         # Kedro's wrapper around save() would look for the file under its final name already

@@ -14,6 +14,7 @@ from gru4rec_kedro.datasets import (
     PlotlyDataset,
     TextDataset,
 )
+from gru4rec_kedro.datasets.written_whole import UnwritableError
 
 FRAME = pd.DataFrame({"SessionId": [1, 1], "ItemId": [2, 3], "Time": [4, 5]})
 CASES = [
@@ -68,3 +69,19 @@ def test_versions_are_whole_too(tmp_path):
     assert latest.load() == {"number": "2"}
     with pytest.raises(DatasetError, match="must not exist"):
         dataset.save({"number": "again"})
+
+
+@pytest.mark.parametrize(("kind", "data"), CASES)
+def test_a_path_that_cannot_be_written_is_named(tmp_path, kind, data):
+    (tmp_path / "taken").write_text("a file where a folder is needed")
+    dataset = kind(filepath=str(tmp_path / "taken" / "file"))
+    with pytest.raises(UnwritableError, match=r"cannot write .*taken/file: .*check the path"):
+        dataset.save(data)
+
+
+@pytest.mark.parametrize(("kind", "data"), CASES)
+def test_a_folder_in_the_place_of_the_file_is_named(tmp_path, kind, data):
+    (tmp_path / "file").mkdir()
+    with pytest.raises(UnwritableError, match=r"cannot write .*file: "):
+        kind(filepath=str(tmp_path / "file")).save(data)
+    assert os.listdir(tmp_path) == ["file"]
