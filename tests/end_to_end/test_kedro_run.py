@@ -187,6 +187,15 @@ def test_bad_log_is_one_message_and_writes_nothing(finished, run, tmp_path, cont
     assert {n: t for n, t in files(finished).items() if "02_intermediate" not in n} == before
 
 
+def test_part_without_events_is_named(new_project, run):
+    params = {
+        "data_split": {"valid_fraction": 0},
+        "experiment": {"train_on": "train", "evaluate_on": "valid"},
+    }
+    with pytest.raises(RunError, match="the part 'valid' is empty"):
+        run(new_project(), params)
+
+
 def test_missing_log(finished, run):
     with pytest.raises(GRU4RecError, match=r"nowhere\.csv"):
         run(finished, {"events": "nowhere.csv"})

@@ -7,6 +7,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from gru4rec import (
+    DataError,
     EvaluationConfig,
     GRU4Rec,
     ModelConfig,
@@ -15,6 +16,16 @@ from gru4rec import (
     summarise,
 )
 from gru4rec_kedro.parameters import ExperimentConfig
+
+
+def _read(parts: dict[str, ir.Table], name: str) -> pd.DataFrame:
+    frame: pd.DataFrame = parts[name].to_pandas()
+    if frame.empty:
+        raise DataError(
+            f"the part {name!r} is empty; see the section 'data_split', or name another part in "
+            "the section 'experiment'"
+        )
+    return frame
 
 
 def train_model(
@@ -31,11 +42,10 @@ def train_model(
     Returns:
         The model and its history, a row an epoch.
     """
-    part = train_full if experiment.train_on == "train_full" else train
     gru = GRU4Rec(**model).fit(
-        part.to_pandas(),
+        _read({"train_full": train_full, "train": train}, experiment.train_on),
         **training,
-        valid=valid.to_pandas() if experiment.valid_each_epoch else None,
+        valid=_read({"valid": valid}, "valid") if experiment.valid_each_epoch else None,
         valid_cutoff=evaluation.cutoff,
     )
     return gru, gru.history
@@ -53,7 +63,7 @@ def evaluate_model(
     Returns:
         Metrics, as plain values; and the rank of each target, a row a target.
     """
-    part = (test if experiment.evaluate_on == "test" else valid).to_pandas()
+    part = _read({"test": test, "valid": valid}, experiment.evaluate_on)
     begun = time.perf_counter()
     ranked = rank_events(model, part, evaluation.batch_size, evaluation.mode)
     seconds = time.perf_counter() - begun
