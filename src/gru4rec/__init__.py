@@ -19,6 +19,7 @@ from gru4rec.config import (
     SessionFilterConfig,
     TrainingConfig,
     load_config,
+    resolve_device,
 )
 from gru4rec.errors import (
     ConfigError,
@@ -95,6 +96,7 @@ __all__ = [
     "local_connection",
     "rank_events",
     "read_log",
+    "resolve_device",
     "save_model",
     "split_data",
     "split_sessions",

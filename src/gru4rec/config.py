@@ -33,6 +33,8 @@ Loss = Literal["cross-entropy", "bpr-max"]
 TieMode = Literal["conservative", "standard", "median"]
 TimeUnit = Literal["s", "ms", "us", "ns", "timestamp", "ordinal"]
 
+_DEVICE = r"auto|cpu|mps|cuda(:\d+)?"
+
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 DropProbability = Annotated[float, Field(ge=0, lt=1)]
 NonNegative = Annotated[float, Field(ge=0)]
@@ -51,6 +53,11 @@ def _to_epoch_seconds(value: object) -> object:
     if isinstance(value, datetime):
         return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
     return value
+
+
+def _to_list(value: object) -> object:
+    """Takes a lone name for a list of one."""
+    return [value] if isinstance(value, str) else value
 
 
 PointInTime = Annotated[float, BeforeValidator(_to_epoch_seconds)]
@@ -95,6 +102,8 @@ class Section(BaseModel, Mapping[str, Any]):
         Raises:
             ConfigError: Some option is unknown, of the wrong type or impossible.
         """
+        if not isinstance(options, Mapping):
+            raise ConfigError(f"{origin} is {options!r}; options by name are expected")
         try:
             return cls.model_validate(dict(options))
         except ValidationError as error:
@@ -125,7 +134,7 @@ class ModelConfig(Section):
     @field_validator("device")
     @classmethod
     def _known_device(cls, value: str) -> str:
-        if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", value):
+        if not re.fullmatch(_DEVICE, value):
             raise ValueError("expected auto, cpu, mps, cuda or cuda:N")
         return value
 
@@ -170,7 +179,7 @@ class LoadingConfig(Section):
     time_unit: TimeUnit = "s"
     whole_seconds: bool = False
     event_key: str | None = None
-    event_types: list[str] = []
+    event_types: Annotated[list[str], BeforeValidator(_to_list)] = []
     filter_events: Literal["before", "after"] = "before"
     session_gap: Positive | None = None
 
@@ -228,6 +237,16 @@ class DataSplitConfig(Section):
     whole_sessions: bool = False
     known_items_only: bool = False
 
+    @property
+    def has_test(self) -> bool:
+        """Whether a test part is wanted."""
+        return bool(self.test_from is not None or self.test_days or self.test_fraction)
+
+    @property
+    def has_valid(self) -> bool:
+        """Whether a validation part is wanted."""
+        return bool(self.valid_from is not None or self.valid_days or self.valid_fraction)
+
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
         if self.valid_fraction + self.test_fraction >= 1:
@@ -284,6 +303,14 @@ class Config(Section):
     evaluation: EvaluationConfig = EvaluationConfig()
     paths: PathsConfig = PathsConfig()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_empty_sections(cls, sections: Any) -> Any:
+        # a section whose options are all commented out has its defaults
+        if not isinstance(sections, Mapping):
+            return sections
+        return {name: options for name, options in sections.items() if options is not None}
+
 
 def load_config(path: str | Path) -> Config:
     """Reads a configuration file.
@@ -300,7 +327,7 @@ def load_config(path: str | Path) -> Config:
     """
     try:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:  # ValueError: no text, or no such date
         raise ConfigError(f"Cannot read the configuration file {path}: {error}") from None
     if content is None:
         content = {}
@@ -308,9 +335,7 @@ def load_config(path: str | Path) -> Config:
         raise ConfigError(
             f"{path} holds {type(content).__name__}, but sections such as 'model:' are expected"
         )
-    # a section whose options are all commented out has its defaults
-    sections = {name: options for name, options in content.items() if options is not None}
-    return Config.parse(sections, origin=str(path))
+    return Config.parse(content, origin=str(path))
 
 
 def as_config(config: Config | Mapping[str, Any]) -> Config:
@@ -352,6 +377,9 @@ def resolve_device(name: str) -> "torch.device":
         ConfigError: The device is not on this machine.
     """
     import torch  # noqa: PLC0415  (a configuration can be read without torch)
+
+    if not re.fullmatch(_DEVICE, name):
+        raise ConfigError(f"device is {name!r}; expected auto, cpu, mps, cuda or cuda:N")
 
     if name == "auto":
         if torch.cuda.is_available():

@@ -225,8 +225,9 @@ def summarise(
 
 def as_cutoffs(cutoff: Sequence[int] | int, origin: str) -> list[int]:
     """Checks the k's of recall@k and MRR@k; a lone one is a list of one."""
-    several = list(cutoff) if isinstance(cutoff, Iterable) else [cutoff]
-    return EvaluationConfig.parse({"cutoff": several}, origin).cutoff
+    if not isinstance(cutoff, Iterable) or isinstance(cutoff, str):
+        cutoff = [cutoff]
+    return EvaluationConfig.parse({"cutoff": list(cutoff)}, origin).cutoff
 
 
 def batch_eval(

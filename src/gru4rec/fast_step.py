@@ -21,7 +21,7 @@ from gru4rec.gradients import (
     original_gru_backward,
     original_gru_forward,
 )
-from gru4rec.kernels import Floats, Ints
+from gru4rec.kernels import Doubles, Floats, Ints
 from gru4rec.network import Dropout, Network
 from gru4rec.optimizer import Adagrad
 
@@ -144,11 +144,11 @@ class FastStep:
             for name, weight in network.dense.items()
         }
         self._scores = torch.empty(config.batch_size * most_candidates)
-        self._weights = torch.empty(most_candidates)
-        # what a candidate weighs in the softmax: e^(−its log-Q correction)
+        # 64 bits: with a strong correction the weights of popular items are very small
+        self._weights = torch.empty(most_candidates, dtype=torch.float64)
         logq = config.logq if config.loss == "cross-entropy" else 0.0
-        self._target_weights: Floats = torch.exp(-logq * log_counts).numpy()
-        self._negative_weights: Floats = torch.exp(-logq * config.sample_alpha * log_counts).numpy()
+        self._target_weights = _weights_of_items(logq, log_counts)
+        self._negative_weights = _weights_of_items(logq * config.sample_alpha, log_counts)
 
     def __call__(
         self, inputs: Tensor, targets: Tensor, negatives: Tensor, hidden: list[Tensor]
@@ -199,7 +199,8 @@ class FastStep:
         array = weights.numpy()
         kernels.add_weights(array, places, targets, self._target_weights)
         kernels.add_weights(array, negative_places, negatives, self._negative_weights)
-        return n, weights, torch.from_numpy(self._target_weights[targets] / array[places])
+        shares = torch.from_numpy(self._target_weights[targets] / array[places])
+        return n, weights, shares.float()
 
     def _lose(
         self,
@@ -215,8 +216,9 @@ class FastStep:
         bias = self._biases.gathered[: len(outputs), 0]
         if config.loss == "bpr-max":
             torch.addmm(bias, state, outputs.T, out=scores)
-            return bpr_max_gradient(scores, places, weights, config.bpreg, config.elu_param)
-        torch.addmm(bias + torch.log(weights), state, outputs.T, out=scores)
+            copies = weights.float()
+            return bpr_max_gradient(scores, places, copies, config.bpreg, config.elu_param)
+        torch.addmm(bias + torch.log(weights).float(), state, outputs.T, out=scores)
         return cross_entropy_gradient(scores, places, shares)
 
     def _forward(
@@ -253,6 +255,12 @@ class FastStep:
             gradient, by_name = backward(gradient, saved[layer], self._cells[layer])
             by_weight |= {f"gru{layer}.{name}": value for name, value in by_name.items()}
         return (_masked(gradient, masks.pop()) if masks else gradient), by_weight
+
+
+def _weights_of_items(logq: float, log_counts: Tensor) -> Doubles:
+    """What a candidate weighs in the softmax: e^(−its log-Q correction), shape (n_items,)."""
+    weights: Doubles = torch.exp((-logq * log_counts.double()).clamp(min=-700)).numpy()
+    return weights
 
 
 def _masked(gradient: Tensor, mask: Tensor | None) -> Tensor:

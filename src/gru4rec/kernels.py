@@ -79,7 +79,7 @@ def fill_schedule(
 def invert_cumulative(cumulative: Doubles, guide: Ints, uniform: Doubles, out: Ints) -> None:
     """Finds the first item whose cumulative probability exceeds each number, as binary search does.
 
-    The search begins at most a step or two before its end, however many items there are.
+    On average the search begins a step or two before its end, however many items there are.
 
     Args:
         cumulative: Ends with 1, shape (n_items,).
@@ -136,7 +136,7 @@ def forget_numbers(numbers: Ints, rows: Ints) -> None:
 
 
 @_compiled
-def add_weights(weights: Floats, places: Ints, items: Ints, weight_of_item: Floats) -> None:
+def add_weights(weights: Doubles, places: Ints, items: Ints, weight_of_item: Doubles) -> None:
     """Adds the weight of each item (n,) to the candidate that its place names."""
     for i in range(len(items)):
         weights[places[i]] += weight_of_item[items[i]]

@@ -164,6 +164,7 @@ class GRU4Rec:
 
         Raises:
             DataError: The data cannot be used; the model is as it was.
+            IndexError: `sampler` gives items or numbers of items that the model does not expect.
             TrainingDivergedError: The loss is not finite; the model has no weights then, but still
                 the history up to there.
         """
@@ -291,7 +292,7 @@ class GRU4Rec:
 
         Args:
             sessions: The items of each session so far, oldest first; the whole list is used. A
-                mapping from session ids, or a sequence, whose sessions are then numbered from 0.
+                mapping or Series by session id, or a sequence, whose sessions are numbered from 0.
             k: Items for each session; fewer where the model knows fewer.
             exclude_seen: Leave out the items of the session itself.
 
@@ -304,6 +305,8 @@ class GRU4Rec:
         _check_k(k)
         if isinstance(sessions, str) or not isinstance(sessions, Iterable):
             raise DataError(f"sessions is {sessions!r}; a list of sessions is expected")
+        if isinstance(sessions, pd.Series):
+            sessions = sessions.to_dict()
         keyed = sessions if isinstance(sessions, Mapping) else dict(enumerate(sessions))
         for key, items in keyed.items():
             if isinstance(items, str) or not isinstance(items, Iterable):

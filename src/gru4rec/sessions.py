@@ -68,6 +68,9 @@ def order_sessions(data: pd.DataFrame, session_key: str, item_key: str, time_key
             f"column(s) {', '.join(map(repr, missing))} missing; the data has "
             f"{', '.join(map(repr, data.columns))}"
         )
+    repeated = [key for key in (session_key, item_key, time_key) if data[key].ndim > 1]
+    if repeated:
+        raise DataError(f"the data has several columns named {repeated[0]!r}; keep one")
     if data.empty:
         raise DataError("the data has no events")
     sessions = as_ids(data[session_key], f"column {session_key!r}")
@@ -93,7 +96,7 @@ def _sortable(ids: Ids) -> npt.NDArray[np.int64]:
 def _as_times(column: "pd.Series[Any]", name: str) -> npt.NDArray[Any]:
     n_missing = int(column.isna().sum())
     if n_missing:
-        raise DataError(f"column {name!r} has {n_missing} missing value(s); drop these rows first")
+        raise DataError(f"column {name!r} has {n_missing} missing value(s); drop them first")
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
         # timestamps count from 1970; dtype strings of pandas differ in unit, their order does not
         return column.astype("int64").to_numpy()
@@ -103,7 +106,7 @@ def _as_times(column: "pd.Series[Any]", name: str) -> npt.NDArray[Any]:
         )
     times = column.to_numpy()
     if not np.all(np.isfinite(times)):
-        raise DataError(f"column {name!r} holds times that are not finite; drop these rows first")
+        raise DataError(f"column {name!r} holds times that are not finite; drop them first")
     if times.min() < 0:
         raise DataError(f"column {name!r} holds the negative time {times.min()}")
     return times

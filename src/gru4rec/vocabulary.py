@@ -35,7 +35,7 @@ def as_ids(values: "pd.Series[Any] | npt.ArrayLike", name: str) -> Ids:
         series = series.astype(series.cat.categories.dtype)
     n_missing = int(series.isna().sum())
     if n_missing:
-        raise DataError(f"{name} has {n_missing} missing value(s); drop these rows first")
+        raise DataError(f"{name} has {n_missing} missing value(s); drop them first")
     if len(series) == 0:
         return np.empty(0, dtype=np.int64)
     if series.dtype == object:

@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import IO, Any
 
 from click import ClickException
+from kedro.config import MissingConfigException
 from kedro.framework.cli.utils import KedroCliError
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
+from yaml import YAMLError
 
-from gru4rec import ConfigError, GRU4RecError
+from gru4rec import ConfigError, GRU4RecError, resolve_device
 from gru4rec_kedro.parameters import Parameters
 from gru4rec_kedro.pipelines.modelling.report import results_table
 
@@ -41,8 +43,17 @@ class ProjectHooks:
         """
         try:
             Parameters.parse(context.config_loader["parameters"], origin="parameters")
-        except ConfigError as error:
+        except (ConfigError, MissingConfigException, YAMLError) as error:
             raise RunError(str(error)) from None
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
+        """Refuses a device that this machine has not, before data engineering spends its time."""
+        if "params:model" in pipeline.all_inputs():
+            try:
+                resolve_device(catalog.load("params:model").device)
+            except ConfigError as error:
+                raise RunError(f"params:model: {error}") from None
 
     @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:

@@ -52,3 +52,13 @@ class Parameters(Section):
     evaluation: EvaluationConfig = EvaluationConfig()
     experiment: ExperimentConfig = ExperimentConfig()
     events: str | None = None  # --params events=path: the raw log
+
+    @model_validator(mode="after")
+    def _measured_parts_exist(self) -> Self:
+        split, experiment = self.data_split, self.experiment
+        if experiment.evaluate_on == "test" and not split.has_test:
+            raise ValueError("evaluate_on is test, but data_split leaves no test part")
+        uses_valid = experiment.evaluate_on == "valid" or experiment.valid_each_epoch
+        if uses_valid and not split.has_valid:
+            raise ValueError("experiment uses valid, but data_split leaves no validation part")
+        return self

@@ -187,13 +187,44 @@ def test_bad_log_is_one_message_and_writes_nothing(finished, run, tmp_path, cont
     assert {n: t for n, t in files(finished).items() if "02_intermediate" not in n} == before
 
 
-def test_part_without_events_is_named(new_project, run):
-    params = {
-        "data_split": {"valid_fraction": 0},
-        "experiment": {"train_on": "train", "evaluate_on": "valid"},
-    }
-    with pytest.raises(RunError, match="the part 'valid' is empty"):
-        run(new_project(), params)
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"data_split": {"test_fraction": 0}}, "leaves no test part"),
+        (
+            {
+                "data_split": {"valid_fraction": 0},
+                "experiment": {"train_on": "train", "evaluate_on": "valid"},
+            },
+            "leaves no validation part",
+        ),
+        ({"model": {"device": "cuda:99"}}, "device is 'cuda:99', but torch sees"),
+    ],
+    ids=["no test", "no valid", "no such device"],
+)
+def test_what_cannot_end_well_is_refused_before_it_begins(finished, run, params, message):
+    before = files(finished)
+    with pytest.raises(RunError, match=message):
+        run(finished, params)
+    assert files(finished) == before
+
+
+def test_missing_files_are_named(new_project, run):
+    project = new_project()
+    with pytest.raises(RunError, match=r"no .*train\.parquet; run the pipeline that makes it"):
+        run(project, pipeline_names=["modelling"])
+    run(project, pipeline_names=["data_engineering"])
+    with pytest.raises(RunError, match=r"no .*gru4rec\.pth; run the pipeline that makes it"):
+        run(project, from_nodes=["evaluate_model"])
+
+
+def test_broken_configuration_is_one_message(new_project, kedro):
+    project = new_project()
+    (project / "conf/test/parameters.yml").write_text("model: [")
+    bad = kedro(project, "run")
+    assert bad.returncode == 1
+    assert "parameters.yml" in bad.stdout + bad.stderr
+    assert "Traceback" not in bad.stdout + bad.stderr
 
 
 def test_missing_log(finished, run):

@@ -402,3 +402,25 @@ def test_a_device_is_looked_for(
     else:
         with pytest.raises(ConfigError, match=f"device is '{name}', but torch sees {count} cuda"):
             resolve_device(name)
+
+
+def test_a_date_that_does_not_exist_is_a_mistake_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("data_split:\n  test_from: 2024-06-41\n")
+    with pytest.raises(ConfigError, match=r"config\.yaml: day is out of range"):
+        load_config(path)
+
+
+def test_a_lone_event_type_is_a_list_of_one() -> None:
+    options = {"event_key": "event", "event_types": "view"}
+    assert LoadingConfig.parse(options, "test").event_types == ["view"]
+
+
+def test_what_is_no_mapping_is_refused() -> None:
+    with pytest.raises(ConfigError, match="config is None; options by name are expected"):
+        as_config(None)  # type: ignore[arg-type]
+
+
+def test_a_device_of_no_kind_is_refused() -> None:
+    with pytest.raises(ConfigError, match="device is 'xyz'; expected auto"):
+        resolve_device("xyz")

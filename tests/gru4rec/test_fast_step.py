@@ -27,7 +27,7 @@ configs = st.builds(
     constrained_embedding=st.booleans(),
     bpreg=st.sampled_from([0.0, 1.0]),
     elu_param=st.sampled_from([0.0, 0.5]),
-    logq=st.sampled_from([0.0, 1.0]),
+    logq=st.sampled_from([0.0, 1.0, 40.0]),
 )
 
 

@@ -44,6 +44,7 @@ NAMES = [
     "local_connection",
     "rank_events",
     "read_log",
+    "resolve_device",
     "save_model",
     "split_data",
     "split_sessions",

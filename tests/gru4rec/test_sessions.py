@@ -145,3 +145,9 @@ def test_columns_may_have_other_names() -> None:
 def test_what_is_no_log_is_refused(data: Any, message: str) -> None:
     with pytest.raises(DataError, match=message):
         order_sessions(data, *KEYS)
+
+
+def test_a_column_name_that_occurs_twice_is_refused() -> None:
+    data = pd.DataFrame([[1, 2, 3, 4]], columns=["SessionId", "ItemId", "Time", "Time"])
+    with pytest.raises(DataError, match="several columns named 'Time'"):
+        order_sessions(data, "SessionId", "ItemId", "Time")

@@ -40,6 +40,16 @@ def private_connection() -> Backend:
     return ibis.duckdb.connect(temp_directory=str(spill))
 
 
+def refuse_other_types(data: object) -> None:
+    """Checks that data is a table of events.
+
+    Raises:
+        DataError: It is neither an Ibis table nor a DataFrame.
+    """
+    if not isinstance(data, ir.Table | pd.DataFrame):
+        raise DataError(f"A DataFrame or an Ibis table is expected, not {type(data).__name__}")
+
+
 def require_columns(present: Collection[object], wanted: Iterable[str], origin: str) -> None:
     """Checks that columns are there.
 

@@ -57,7 +57,7 @@ def load_databricks_table(
 
 
 def _split_name(table: str) -> list[str]:
-    parts = table.split(".")
+    parts = table.split(".") if isinstance(table, str) else [""]
     if len(parts) > 3 or not all(re.fullmatch(r"[\w-]+", part) for part in parts):
         raise DatabricksError(
             f"{table!r} is not the name of a table; expected catalog.schema.table or schema.table "
@@ -123,7 +123,7 @@ def _connect() -> BaseBackend:
     except ImportError as error:
         raise DatabricksError(
             f"Connecting to Databricks needs a package that is not installed ({error}); run "
-            "pip install 'gru4rec-kedro[databricks]'"
+            "pip install 'ibis-framework[databricks]'"
         ) from None
     except Exception as error:
         # the cause may quote the token, so it is not chained

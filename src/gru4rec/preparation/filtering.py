@@ -19,6 +19,7 @@ from gru4rec.preparation.connection import (
     events_from_frame,
     fetch_row,
     is_stored,
+    refuse_other_types,
     require_columns,
     table_to_frame,
 )
@@ -43,6 +44,7 @@ def filter_sessions(events: Events, options: SessionFilterConfig) -> tuple[Event
     Raises:
         DataError: Nothing is left; the message has the counts of each round.
     """
+    refuse_other_types(events)
     if isinstance(events, pd.DataFrame):
         table, report = _filter(events_from_frame(events), options)
         return table_to_frame(table), report

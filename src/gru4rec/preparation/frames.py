@@ -75,6 +75,8 @@ def split_data(df: pd.DataFrame, config: Config | Mapping[str, Any]) -> Parts:
 
 
 def _split(df: pd.DataFrame, keys: DataConfig, options: DataSplitConfig) -> Parts:
+    if not isinstance(df, pd.DataFrame):
+        raise DataError(f"A DataFrame is expected, not {type(df).__name__}")
     names = (keys.session_key, keys.item_key, keys.time_key)
     require_columns(df.columns, names, "The DataFrame")
     columns = {name: _one_column(df, name) for name in names}

@@ -19,6 +19,7 @@ from gru4rec.preparation.connection import (
     frame_to_table,
     private_connection,
     refuse_nulls,
+    refuse_other_types,
     require_columns,
     table_to_frame,
 )
@@ -52,6 +53,7 @@ def load_events(log: Events, data: DataConfig, loading: LoadingConfig) -> Events
     names = [data.session_key, data.item_key, data.time_key]
     if loading.event_key is not None:
         names.append(loading.event_key)
+    refuse_other_types(log)
     if not isinstance(log, pd.DataFrame):
         require_columns(log.columns, names, "The log")
         return _load(log, data, loading)

@@ -20,6 +20,7 @@ from gru4rec.preparation.connection import (
     events_from_frame,
     fetch_row,
     is_stored,
+    refuse_other_types,
     require_columns,
     table_to_frame,
 )
@@ -62,6 +63,7 @@ def split_sessions(events: Events, options: DataSplitConfig) -> Split[Events]:
     Raises:
         DataError: A part that was asked for is empty, or there is but one session.
     """
+    refuse_other_types(events)
     if isinstance(events, pd.DataFrame):
         parts = split_table(events_from_frame(events), options)
         return Split(*(table_to_frame(part) for part in parts))
@@ -119,6 +121,8 @@ def _find_valid_boundary(
 ) -> float:
     if options.valid_from is not None:
         return options.valid_from
+    if not options.has_valid:
+        return math.inf
     days = options.test_days if options.valid_days is None else options.valid_days
     if days is None:
         return _find_newest(sessions, options.valid_fraction, facts["n"])

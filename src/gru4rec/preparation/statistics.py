@@ -14,6 +14,7 @@ from gru4rec.preparation.connection import (
     date_text,
     events_from_frame,
     fetch_row,
+    refuse_other_types,
     require_columns,
 )
 
@@ -41,6 +42,7 @@ def describe_parts(parts: Mapping[str, Events]) -> pd.DataFrame:
 
 
 def _as_table(part: ir.Table | pd.DataFrame, name: str) -> ir.Table:
+    refuse_other_types(part)
     if isinstance(part, pd.DataFrame):
         return events_from_frame(part)
     require_columns(part.columns, EVENT_COLUMNS, f"The part {name!r}")

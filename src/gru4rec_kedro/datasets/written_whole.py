@@ -15,6 +15,10 @@ from kedro_datasets.text import TextDataset as KedroTextDataset
 from gru4rec import GRU4RecError
 
 
+class MissingFileError(DatasetError, GRU4RecError):
+    """A file of the catalog is not there."""
+
+
 class UnwritableError(DatasetError, GRU4RecError):
     """A catalog path cannot be written."""
 
@@ -31,6 +35,20 @@ class WrittenWhole:
     def _get_save_path(self) -> PurePosixPath:
         path: PurePosixPath = self._temporary_path or super()._get_save_path()  # type: ignore[misc]
         return path
+
+    def load(self) -> Any:
+        """Loads what is there.
+
+        Raises:
+            MissingFileError: The file, or the version that was asked for, is not there.
+        """
+        if not self.exists():  # type: ignore[attr-defined]
+            version = getattr(self, "_version", None)
+            wanted = f"version {version.load} of " if version and version.load else ""
+            raise MissingFileError(
+                f"there is no {wanted}{self._filepath}; run the pipeline that makes it first"  # type: ignore[attr-defined]
+            )
+        return super().load()  # type: ignore[misc]
 
     def save(self, data: Any) -> None:
         """Saves data, or leaves what was there before.

@@ -111,3 +111,9 @@ def test_impossible_fractions_are_reported_together() -> None:
         train_valid_test_split(events(), 0.5, 0.5)
     with pytest.raises(ConfigError, match="must name three columns"):
         train_valid_test_split(events(), session_key="Time")
+
+
+@pytest.mark.parametrize("data", [None, [1], "log.csv"])
+def test_what_is_no_dataframe_is_refused(data):
+    with pytest.raises(DataError, match="A DataFrame is expected, not"):
+        train_valid_test_split(data)

@@ -40,3 +40,12 @@ def test_broken_file_is_an_error_that_names_it(tmp_path):
     (tmp_path / "gru.pth").write_bytes(b"no model")
     with pytest.raises(DatasetError, match=r"gru\.pth is no model file of ours"):
         GRU4RecDataset(filepath=str(tmp_path / "gru.pth")).load()
+
+
+def test_missing_version_is_named(tmp_path, gru):
+    path = str(tmp_path / "gru.pth")
+    with pytest.raises(DatasetError, match=r"there is no .*gru\.pth; run the pipeline"):
+        GRU4RecDataset(filepath=path).load()
+    GRU4RecDataset(filepath=path, version=Version(None, "1")).save(gru)
+    with pytest.raises(DatasetError, match=r"there is no version 2 of .*gru\.pth"):
+        GRU4RecDataset(filepath=path, version=Version("2", None)).load()

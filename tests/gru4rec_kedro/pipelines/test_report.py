@@ -23,6 +23,7 @@ METRICS = {
     "tie_mode": "conservative",
     "epochs": 3,
     "training_seconds": 2.0,
+    "model": {"layers": [7], "loss": "</pre>"},
 }
 STATISTICS = pd.DataFrame({"part": ["<b>train"], "first_time": [1], "last_time": [2]})
 
@@ -60,14 +61,27 @@ def test_metrics_figure():
 def page():
     figure = go.Figure()
     return write_report(
-        METRICS, STATISTICS, STATISTICS, figure, figure, figure, figure, {"model": {"x": "</pre>"}}
+        METRICS,
+        STATISTICS,
+        STATISTICS,
+        figure,
+        figure,
+        figure,
+        figure,
+        {"model": {"layers": [8]}, "data": {"item_key": "</pre>"}},
     )
 
 
 def test_report_escapes_what_comes_from_data_and_configuration(page):
     assert "<b>train" not in page
     assert "&lt;b&gt;train" in page
-    assert "x: &lt;/pre&gt;" in page
+    assert "item_key: &lt;/pre&gt;" in page
+    assert "loss: &lt;/pre&gt;" in page
+
+
+def test_report_shows_the_options_of_the_model_that_was_evaluated(page):
+    assert "- 7" in page
+    assert "- 8" not in page
 
 
 def test_report_shows_results_and_versions(page):

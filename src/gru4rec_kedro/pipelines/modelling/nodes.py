@@ -84,5 +84,7 @@ def evaluate_model(
         "training_seconds": float(history["seconds"].sum()),
         "training_events_per_second": float(history["events"].sum() / history["seconds"].sum()),
         "evaluation_seconds": seconds,
+        # of this model, which may have been trained by an earlier run
+        "model": model.config.model_dump(),
     }
     return metrics, ranked.to_frame()

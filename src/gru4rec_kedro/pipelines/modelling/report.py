@@ -103,7 +103,10 @@ def write_report(
             for figure in figures
         ],
         plotlyjs=get_plotlyjs(),
-        parameters=yaml.safe_dump(_plain(parameters), sort_keys=False),
+        # the model may be of an earlier run, with other options than today's
+        parameters=yaml.safe_dump(
+            {**_plain(parameters), "model": metrics["model"]}, sort_keys=False
+        ),
         versions={"python": platform.python_version()} | {n: version(n) for n in _LIBRARIES},
     )
 
