@@ -144,6 +144,8 @@ def _unpack(
     saved_config = ModelConfig.model_validate(content["config"])
     config = config or saved_config
     ids = content["item_ids"]
+    if isinstance(ids, Tensor) and ids.dtype != torch.int64:
+        raise ValueError(f"its item ids are {ids.dtype}, not 64-bit integers or text")
     array = ids.cpu().numpy() if isinstance(ids, Tensor) else np.array(ids, dtype=object)
     architecture = architecture_of(config)
     if architecture != architecture_of(saved_config):

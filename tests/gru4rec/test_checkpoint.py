@@ -285,6 +285,7 @@ def test_another_version_is_refused(gru: GRU4Rec, tmp_path: Path, version: Any) 
         {"item_ids": torch.arange(3)},
         {"item_ids": ["a"] * 15},
         {"item_ids": None},
+        {"item_ids": torch.arange(15.0)},
         {"tables": {"output": torch.zeros(15, 5)}},
         {"tables": {"output": torch.zeros(15, 6), "bias": torch.zeros(15)}},
         {"tables": {"output": "much", "bias": torch.zeros(15)}},
