@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gru4rec import columns, evaluation
 from gru4rec.config import (
+    CommonSections,
     Config,
     DataConfig,
     DataSplitConfig,
@@ -31,6 +32,7 @@ from gru4rec.errors import (
     TrainingDivergedError,
 )
 from gru4rec.evaluation import RankedEvents, batch_eval, evaluate, rank_events, summarise
+from gru4rec.files import written_whole
 from gru4rec.recommender import GRU4Rec, LiveSession, build_model, load_model, save_model
 
 if TYPE_CHECKING:
@@ -47,20 +49,8 @@ if TYPE_CHECKING:
         train_valid_test_split,
     )
 
-_PREPARATION = {
-    "Split",
-    "describe_parts",
-    "filter_sessions",
-    "load_databricks_table",
-    "load_events",
-    "local_connection",
-    "read_log",
-    "split_data",
-    "split_sessions",
-    "train_valid_test_split",
-}
-
 __all__ = [
+    "CommonSections",
     "Config",
     "ConfigError",
     "DataConfig",
@@ -102,10 +92,11 @@ __all__ = [
     "split_sessions",
     "summarise",
     "train_valid_test_split",
+    "written_whole",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _PREPARATION:
+    if name in __all__:  # all other names are bound above
         return getattr(import_module("gru4rec.preparation"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

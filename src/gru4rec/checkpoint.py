@@ -3,10 +3,8 @@
 A file is `torch.save` of a dictionary of plain values and tensors, read with `weights_only`.
 """
 
-import contextlib
 import os
 import pickle
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from torch import Tensor
 
 from gru4rec.config import ModelConfig
 from gru4rec.errors import ConfigError, ModelFileError
+from gru4rec.files import written_whole
 from gru4rec.network import Architecture, Network
 from gru4rec.optimizer import Adagrad
 from gru4rec.training import TrainingState, make_optimizer
@@ -79,19 +78,13 @@ def save_checkpoint(checkpoint: Checkpoint, path: str | Path, with_optimizer: bo
             "generator": state.generator.get_state(),
         }
     path = Path(path)
-    # not from tempfile, whose files only their owner may read
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
-        with temporary.open("xb") as file:
+        with written_whole(path) as temporary, temporary.open("xb") as file:
             torch.save(content, file)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
     except (OSError, RuntimeError) as error:
         raise ModelFileError(f"cannot write the model to {path}: {error}") from None
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
 
 
 def load_checkpoint(

@@ -291,8 +291,8 @@ class PathsConfig(Section):
     model_load: str = "model.pth"
 
 
-class Config(Section):
-    """The whole configuration file. A section that is left out has its defaults."""
+class CommonSections(Section):
+    """The sections that the library's file and the Kedro project's parameters share."""
 
     model: ModelConfig = ModelConfig()
     data: DataConfig = DataConfig()
@@ -301,6 +301,11 @@ class Config(Section):
     data_split: DataSplitConfig = DataSplitConfig()
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+
+
+class Config(CommonSections):
+    """The whole configuration file. A section that is left out has its defaults."""
+
     paths: PathsConfig = PathsConfig()
 
     @model_validator(mode="before")

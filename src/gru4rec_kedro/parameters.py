@@ -4,16 +4,7 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
-from gru4rec import (
-    DataConfig,
-    DataSplitConfig,
-    EvaluationConfig,
-    LoadingConfig,
-    ModelConfig,
-    Section,
-    SessionFilterConfig,
-    TrainingConfig,
-)
+from gru4rec import CommonSections, Section
 
 
 class ExperimentConfig(Section):
@@ -40,16 +31,9 @@ class ExperimentConfig(Section):
         return self
 
 
-class Parameters(Section):
+class Parameters(CommonSections):
     """The sections of `parameters.yml`, and what `--params` may add."""
 
-    model: ModelConfig = ModelConfig()
-    data: DataConfig = DataConfig()
-    loading: LoadingConfig = LoadingConfig()
-    session_filter: SessionFilterConfig = SessionFilterConfig()
-    data_split: DataSplitConfig = DataSplitConfig()
-    training: TrainingConfig = TrainingConfig()
-    evaluation: EvaluationConfig = EvaluationConfig()
     experiment: ExperimentConfig = ExperimentConfig()
     events: str | None = None  # --params events=path: the raw log
 

@@ -28,9 +28,8 @@ twice in a row, which happens by itself.
 """
 
 import argparse
-import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -43,6 +42,7 @@ import pyarrow.csv
 import pyarrow.parquet
 from numpy.typing import NDArray
 
+from gru4rec import written_whole
 from gru4rec.columns import ITEM, SESSION, TIME
 
 POPULARITY_EXPONENT = 0.6
@@ -252,25 +252,17 @@ def write_log(
     blocks = _draw_blocks(n_sessions, n_items, rng)
     blocks_per_chunk = -(-chunk_sessions // BLOCK_SESSIONS)
     n_clicks = 0
-    with _write_whole(path) as file, closing(_WRITERS[path.suffix](file)) as writer:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        written_whole(path) as temporary,
+        temporary.open("wb") as file,
+        closing(_WRITERS[path.suffix](file)) as writer,
+    ):
         while chunk := list(islice(blocks, blocks_per_chunk)):
             table = pa.Table.from_pandas(pd.concat(chunk), _SCHEMA, preserve_index=False)
             writer.write_table(table)
             n_clicks += table.num_rows
     return n_clicks
-
-
-@contextmanager
-def _write_whole(path: Path) -> Iterator[BinaryIO]:
-    """Opens a temporary file beside `path` that takes its place once it is complete."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with temporary.open("wb") as file:
-            yield file
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -9,6 +9,7 @@ import gru4rec
 from gru4rec import errors
 
 NAMES = [
+    "CommonSections",
     "Config",
     "ConfigError",
     "DataConfig",
@@ -50,6 +51,7 @@ NAMES = [
     "split_sessions",
     "summarise",
     "train_valid_test_split",
+    "written_whole",
 ]
 
 

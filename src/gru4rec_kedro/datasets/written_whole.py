@@ -1,7 +1,5 @@
 """Files are written whole or not at all."""
 
-import os
-import uuid
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -12,7 +10,7 @@ from kedro_datasets.pandas import ParquetDataset as KedroParquetDataset
 from kedro_datasets.plotly import JSONDataset as KedroPlotlyDataset
 from kedro_datasets.text import TextDataset as KedroTextDataset
 
-from gru4rec import GRU4RecError
+from gru4rec import GRU4RecError, written_whole
 
 
 class MissingFileError(DatasetError, GRU4RecError):
@@ -68,16 +66,14 @@ class WrittenWhole:
             ) from error
 
     def _write_and_rename(self, data: Any, final: Path) -> None:
-        temporary = final.with_name(f".{final.name}.{uuid.uuid4().hex}")
-        self._temporary_path = PurePosixPath(temporary)
         # Kedro's wrapper around save() would look for the file under its final name already
         write = super().save.__wrapped__  # type: ignore[misc]
-        try:
-            write(self, data)
-            os.replace(temporary, final)
-        finally:
-            self._temporary_path = None
-            temporary.unlink(missing_ok=True)
+        with written_whole(final) as temporary:
+            self._temporary_path = PurePosixPath(temporary)
+            try:
+                write(self, data)
+            finally:
+                self._temporary_path = None
 
 
 class JSONDataset(WrittenWhole, KedroJSONDataset):

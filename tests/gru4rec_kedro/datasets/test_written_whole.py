@@ -44,7 +44,7 @@ def test_keeps_what_was_there_when_writing_fails(tmp_path, kind, data, monkeypat
     def fail(*_):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("gru4rec_kedro.datasets.written_whole.os.replace", fail)
+    monkeypatch.setattr("gru4rec.files.os.replace", fail)
     with pytest.raises(DatasetError, match="no space left"):
         dataset.save(data)
     assert os.listdir(tmp_path) == ["file"]
