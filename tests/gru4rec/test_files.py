@@ -26,9 +26,13 @@ def test_leaves_all_as_it_was_when_writing_fails(
     path = tmp_path / "file"
     path.write_text("old")
 
-    with pytest.raises(error), written_whole(path) as temporary:
-        temporary.write_text("half")
-        raise error
+    def write_half() -> None:
+        with written_whole(path) as temporary:
+            temporary.write_text("half")
+            raise error
+
+    with pytest.raises(error):
+        write_half()
 
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["file"]
