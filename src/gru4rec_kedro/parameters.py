@@ -2,7 +2,7 @@
 
 from typing import Literal, Self
 
-from pydantic import model_validator
+from pydantic import PositiveInt, model_validator
 
 from gru4rec import CommonSections, Section
 
@@ -31,10 +31,25 @@ class ExperimentConfig(Section):
         return self
 
 
+class PublishedConfig(Section):
+    """Results that others published for the same data and options; the report shows them.
+
+    Attributes:
+        source: Who published them, and where.
+        recall: Recall by cutoff.
+        mrr: MRR by cutoff.
+    """
+
+    source: str = ""
+    recall: dict[PositiveInt, float] = {}
+    mrr: dict[PositiveInt, float] = {}
+
+
 class Parameters(CommonSections):
     """The sections of `parameters.yml`, and what `--params` may add."""
 
     experiment: ExperimentConfig = ExperimentConfig()
+    published: PublishedConfig = PublishedConfig()
     events: str | None = None  # --params events=path: the raw log
 
     @model_validator(mode="after")

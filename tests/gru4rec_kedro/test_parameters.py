@@ -18,7 +18,7 @@ def test_parameters_file_names_every_option_of_every_section():
 
 
 def test_sections_are_those_of_the_library():
-    assert set(Config()) - {"paths"} == set(Parameters()) - {"experiment", "events"}
+    assert set(Config()) - {"paths"} == set(Parameters()) - {"experiment", "published", "events"}
 
 
 @pytest.mark.parametrize("options", [{"evaluate_on": "valid"}, {"valid_each_epoch": True}], ids=str)
