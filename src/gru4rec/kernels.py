@@ -24,10 +24,6 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 _compiled: Any = numba.njit(nogil=True, cache=True, error_model="numpy")
-# sums stay in order; only the square root and division may be vectorised
-_compiled_fast: Any = numba.njit(
-    nogil=True, cache=True, error_model="numpy", fastmath={"contract", "arcp", "nsz"}
-)
 
 
 @_compiled
@@ -106,7 +102,7 @@ def number_distinct(items: Ints, first: int, numbers: Ints, rows: Ints, places: 
         first: How many rows are listed already; they are kept.
         numbers: Place of each item of the catalogue in the list, or −1, shape (n_items,).
         rows: The list, long enough; is filled from `first` on.
-        places: Place in the list of each of `items`, shape (n,); is filled.
+        places: Place in the list of each of `items`, shape (at least n,); is filled.
 
     Returns:
         How many rows are listed now.
@@ -129,72 +125,92 @@ def number_distinct(items: Ints, first: int, numbers: Ints, rows: Ints, places: 
 
 
 @_compiled
-def forget_numbers(numbers: Ints, rows: Ints) -> None:
-    """Sets the listed items back to −1 in `numbers`; see `number_distinct`."""
-    for row in rows:
-        numbers[row] = -1
+def forget_numbers(numbers: Ints, rows: Ints, n: int) -> None:
+    """Sets the first n listed items back to −1 in `numbers`; see `number_distinct`."""
+    for i in range(n):
+        numbers[rows[i]] = -1
 
 
 @_compiled
-def add_weights(weights: Doubles, places: Ints, items: Ints, weight_of_item: Doubles) -> None:
-    """Adds the weight of each item (n,) to the candidate that its place names."""
-    for i in range(len(items)):
-        weights[places[i]] += weight_of_item[items[i]]
+def list_candidates(
+    targets: Ints,
+    negatives: Ints,
+    listed: int,
+    numbers: Ints,
+    rows: Ints,
+    places: Ints,
+    weight_of_target: Doubles,
+    weight_of_negative: Doubles,
+    weights: Doubles,
+    shares: Floats,
+) -> int:
+    """Lists the distinct candidates of a step and what their copies weigh in the softmax together.
+
+    Args:
+        targets: Item indices, shape (n,).
+        negatives: Item indices, shape (n_sample,).
+        listed: Rows that the step before listed; they are forgotten.
+        numbers: See `number_distinct`.
+        rows: See `number_distinct`.
+        places: Distinct candidate of each of both, shape (at least n + n_sample,); is filled.
+        weight_of_target: By item, shape (n_items,).
+        weight_of_negative: By item, shape (n_items,).
+        weights: Of the distinct candidates, shape (at least n_distinct,); is filled.
+        shares: Weight of each target as part of that of its candidate, shape (at least n,); is
+            filled.
+
+    Returns:
+        How many distinct candidates there are.
+
+    Raises:
+        IndexError: An item is not in the catalogue.
+    """
+    forget_numbers(numbers, rows, listed)
+    n = number_distinct(targets, 0, numbers, rows, places)
+    n = number_distinct(negatives, n, numbers, rows, places[len(targets) :])
+    weights[:n] = 0
+    for i in range(len(targets)):
+        weights[places[i]] += weight_of_target[targets[i]]
+    for i in range(len(negatives)):
+        weights[places[len(targets) + i]] += weight_of_negative[negatives[i]]
+    for i in range(len(targets)):
+        shares[i] = weight_of_target[targets[i]] / weights[places[i]]
+    return n
 
 
 @_compiled
-def gather_rows(table: Floats, rows: Ints, out: Floats) -> None:
-    """Copies rows of a table (n_items, width) to `out` (n, width)."""
-    for i in range(len(rows)):
-        out[i] = table[rows[i]]
+def zero_rows(values: Floats, wanted: Bools) -> None:
+    """Zeroes the wanted (n,) of the rows (n, width)."""
+    for i in range(len(wanted)):
+        if wanted[i]:
+            values[i] = 0
 
 
 @_compiled
 def add_rows(out: Floats, places: Ints, values: Floats) -> None:
     """Adds each row of values (n, width) to the row of `out` that its place names."""
-    for i in range(len(places)):
+    for i in range(len(values)):
         for j in range(values.shape[1]):
             out[places[i], j] += values[i, j]
 
 
-@_compiled_fast
-def adagrad(
-    table: Floats,
-    accumulators: Floats,
-    rows: Ints,
-    gradients: Floats,
-    learning_rate: np.float32,
-    epsilon: np.float32,
-) -> None:
-    """Updates rows of a table (n_items, width) by gradients (n, width); see `optimizer.Adagrad`."""
-    for i in range(len(rows)):
-        row = rows[i]
-        for j in range(table.shape[1]):
-            gradient = gradients[i, j]
-            accumulator = accumulators[row, j] + gradient * gradient
-            accumulators[row, j] = accumulator
-            table[row, j] -= learning_rate * gradient / np.sqrt(accumulator + epsilon)
+@_compiled
+def fill_mask(mask: Floats, key: int, probability: float) -> None:
+    """Fills a dropout mask, shape (n, width): 0 with the probability, else 1 / (1 − probability).
 
-
-@_compiled_fast
-def adagrad_with_momentum(
-    table: Floats,
-    accumulators: Floats,
-    velocities: Floats,
-    rows: Ints,
-    gradients: Floats,
-    learning_rate: np.float32,
-    epsilon: np.float32,
-    momentum: np.float32,
-) -> None:
-    """`adagrad` with momentum; velocities have the shape of the table."""
-    for i in range(len(rows)):
-        row = rows[i]
-        for j in range(table.shape[1]):
-            gradient = gradients[i, j]
-            accumulator = accumulators[row, j] + gradient * gradient
-            accumulators[row, j] = accumulator
-            velocity = momentum * velocities[row, j]
-            velocity -= learning_rate * gradient / np.sqrt(accumulator + epsilon)
-            velocities[row, j] = velocity
-            table[row, j] += velocity
+    The numbers are those of SplitMix64 (Steele, Lea & Flood, OOPSLA 2014) from the key on, each of
+    which serves two places.
+    """
+    kept = np.float32(1 / (1 - probability))
+    bound = np.uint64(probability * 2**32)
+    values = mask.reshape(-1)
+    state = np.uint64(key)
+    for i in range(0, len(values), 2):
+        state += np.uint64(0x9E3779B97F4A7C15)
+        z = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        z ^= z >> np.uint64(31)
+        # products rather than branches, which cannot be foreseen
+        values[i] = kept * np.float32((z >> np.uint64(32)) >= bound)
+        if i + 1 < len(values):
+            values[i + 1] = kept * np.float32((z & np.uint64(0xFFFFFFFF)) >= bound)

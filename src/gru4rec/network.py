@@ -96,8 +96,15 @@ class Dropout:
         """Returns what to multiply values by, of their shape; None where nothing is dropped."""
         if probability == 0:
             return None
-        kept = torch.empty_like(values).bernoulli_(1 - probability, generator=self.generator)
-        return kept.div_(1 - probability)
+        mask = torch.empty_like(values, memory_format=torch.contiguous_format)
+        if mask.device.type != "cpu":
+            mask.bernoulli_(1 - probability, generator=self.generator)
+            return mask.div_(1 - probability)
+        from gru4rec import kernels  # noqa: PLC0415  (takes half a second to import)
+
+        key = torch.empty((), dtype=torch.int64).random_(generator=self.generator)
+        kernels.fill_mask(mask.numpy(), int(key), probability)
+        return mask
 
 
 class Network:

@@ -162,13 +162,20 @@ def _make_step(state: TrainingState, config: ModelConfig) -> Step:
 
 
 def reset_states(hidden: list[Tensor], starts: Tensor) -> list[Tensor]:
-    """Cuts the states to the lanes that are left and zeroes those that begin a session.
+    """Cuts the states to the lanes that are left and zeroes those that begin a session, in place.
 
     Args:
         hidden: Per layer (lanes so far, units).
         starts: Shape (lanes left,), bool.
     """
-    return [h[: len(starts)].masked_fill(starts[:, None], 0.0) for h in hidden]
+    hidden = [h[: len(starts)] for h in hidden]
+    if starts.device.type != "cpu":
+        return [h.masked_fill_(starts[:, None], 0.0) for h in hidden]
+    from gru4rec import kernels  # noqa: PLC0415  (takes half a second to import)
+
+    for h in hidden:
+        kernels.zero_rows(h.numpy(), starts.numpy())
+    return hidden
 
 
 def _sum_finite(losses: list[Tensor], epoch: int, last_step: int) -> float:

@@ -1,0 +1,164 @@
+"""Compiled loops on the threads that torch keeps for its own loops.
+
+A second pool of threads would fight with torch's: whichever waits for work keeps a core busy. So a
+loop is handed to the OpenMP runtime that torch has loaded. Where there is none that can be reached
+(or torch is set to one thread) it runs on the calling thread, with the same results.
+"""
+
+import ctypes
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+import torch
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+ADDRESS, INT, FLOAT = ctypes.c_uint64, ctypes.c_int64, ctypes.c_float
+
+# what every loop has: the next unit of work that is free, their number, and how many to take
+_HEADER = [("next", INT), ("n", INT), ("grain", INT)]
+
+Arguments = type[ctypes.Structure]
+
+
+def arguments(**fields: Any) -> Arguments:
+    """Declares what a loop needs besides its units of work.
+
+    Args:
+        fields: `INT` or `FLOAT` for a number, `ADDRESS` for an array.
+    """
+    return type("Arguments", (ctypes.Structure,), {"_fields_": [*_HEADER, *fields.items()]})
+
+
+def loop(structure: Arguments) -> Callable[[Callable[[Any], None]], int]:
+    """Compiles a function of a pointer to `structure` and returns its address.
+
+    The function takes units of work by `take` until none is left; several threads may be in it.
+    """
+    signature = types.void(types.CPointer(numba.from_dtype(np.dtype(structure))))
+    compiled: Any = numba.cfunc(signature, nopython=True, cache=True, error_model="numpy")
+    return lambda function: int(compiled(function).address)
+
+
+@intrinsic
+def _fetch_add(_: Any, pointer: Any, step: Any) -> Any:
+    """Adds to the 64-bit integer at the pointer, as one step for all threads; returns the old."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+        integer = builder.bitcast(values[0], ir.IntType(64).as_pointer())
+        return builder.atomic_rmw("add", integer, values[1], "monotonic")
+
+    return types.int64(pointer, types.int64), generate
+
+
+def _as_pointer(of: Any) -> Any:
+    @intrinsic
+    def pointer(_: Any, address: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            return builder.inttoptr(values[0], context.get_value_type(signature.return_type))
+
+        return types.CPointer(of)(address), generate
+
+    return pointer
+
+
+_float_pointer, _int_pointer = _as_pointer(types.float32), _as_pointer(types.int64)
+
+
+@numba.njit(inline="always")
+def floats(address: Any, shape: Any) -> Any:
+    """The array of 32-bit floats at an address."""
+    return numba.carray(_float_pointer(address), shape)
+
+
+@numba.njit(inline="always")
+def ints(address: Any, shape: Any) -> Any:
+    """The array of 64-bit integers at an address."""
+    return numba.carray(_int_pointer(address), shape)
+
+
+@numba.njit(inline="always")
+def arguments_at(pointer: Any) -> Any:
+    """The structure that a loop is given."""
+    return numba.carray(pointer, 1)[0]
+
+
+@numba.njit(inline="always")
+def take(pointer: Any) -> Any:
+    """Takes units of work, of which no other thread gets any.
+
+    Returns:
+        The first one, and the one after the last: they are equal when nothing is left.
+    """
+    size = arguments_at(pointer)
+    begin = min(_fetch_add(pointer, size.grain), size.n)
+    return begin, min(begin + size.grain, size.n)
+
+
+@functools.cache
+def _fork() -> Any:
+    """Returns OpenMP's function that runs a loop on a team of threads; None where there is none."""
+    try:
+        # the symbol is looked for among what the process has loaded
+        fork = ctypes.CDLL(_openmp_library()).GOMP_parallel
+    except (OSError, AttributeError):
+        return None
+    fork.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint]
+    fork.restype = None
+    return fork
+
+
+def _openmp_library() -> str | None:
+    """Path of the OpenMP runtime that torch has loaded; None searches the whole process."""
+    try:
+        with open("/proc/self/maps", encoding="utf-8") as maps:
+            paths = {line.split()[-1] for line in maps if "libgomp" in line or "libomp" in line}
+    except OSError:
+        return None
+    ours = [path for path in sorted(paths) if "torch" in path]
+    return ours[0] if ours else None
+
+
+class Loop:
+    """A compiled loop and its arguments.
+
+    Args:
+        address: What `loop` returned.
+        structure: What `arguments` returned.
+        grain: Units of work that a thread takes at once.
+        constants: Arguments that stay.
+    """
+
+    def __init__(self, address: int, structure: Arguments, grain: int, **constants: Any) -> None:
+        self._arguments: Any = structure(grain=grain)
+        self._pointer = ctypes.addressof(self._arguments)
+        self._address, self._grain = address, grain
+        self._run = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address)
+        self._kept: dict[str, torch.Tensor] = {}
+        self._set(constants)
+
+    def _set(self, values: dict[str, Any]) -> None:
+        for name, value in values.items():
+            if isinstance(value, torch.Tensor):
+                self._kept[name] = value  # alive for as long as its address is here
+                value = value.data_ptr()  # noqa: PLW2901
+            setattr(self._arguments, name, value)
+
+    def __call__(self, n: int, **values: Any) -> None:
+        """Runs `n` units of work.
+
+        Args:
+            n: How many.
+            values: Arguments of this time: numbers, and contiguous tensors for arrays.
+        """
+        self._set(values)
+        self._arguments.next, self._arguments.n = 0, n
+        fork = _fork()
+        if fork is None or n <= self._grain or torch.get_num_threads() == 1:
+            self._run(self._pointer)
+        else:
+            fork(self._address, self._pointer, torch.get_num_threads(), 0)

@@ -1,0 +1,376 @@
+"""The compiled loops of the training step on a CPU: losses, GRU cell, update.
+
+A unit of work is a row of the batch, or of a table. What a row gives does not depend on the other
+rows, so the number of threads changes nothing. Importing this module takes half a second, so it is
+imported where it is used.
+"""
+
+from typing import Any
+
+import numba
+import numpy as np
+
+from gru4rec import parallel
+from gru4rec.kernels import Floats
+from gru4rec.losses import EPSILON
+from gru4rec.parallel import ADDRESS, FLOAT, INT, arguments_at, floats, ints, take
+
+_EPSILON = np.float32(EPSILON)
+_ONE, _TWO, _ZERO = np.float32(1), np.float32(2), np.float32(0)
+
+# sums may be taken in parts, and a·b + c may be rounded once
+_compiled: Any = numba.njit(
+    nogil=True,
+    cache=True,
+    error_model="numpy",
+    fastmath={"contract", "arcp", "nsz", "reassoc"},
+)
+_inlined: Any = numba.njit(nogil=True, cache=True, error_model="numpy", inline="always")
+
+
+@_inlined
+def exp(x: Any) -> Any:
+    """e^x in 32 bits to about one unit in the last place, in a form that is vectorised.
+
+    Beyond ±87 it stays at its value there; of NaN it is NaN.
+    """
+    x = np.float32(-87.0) if x < np.float32(-87.0) else x
+    x = np.float32(87.0) if x > np.float32(87.0) else x
+    # e^x = 2^n·e^r with |r| ≤ ½·ln 2; ln 2 in two parts, and e^r by a minimax polynomial
+    n = np.floor(x * np.float32(1.44269504) + np.float32(0.5))
+    r = x - n * np.float32(0.693359375) - n * np.float32(-2.12194440e-4)
+    p = np.float32(1.9875691500e-4) * r + np.float32(1.3981999507e-3)
+    p = p * r + np.float32(8.3334519073e-3)
+    p = p * r + np.float32(4.1665795894e-2)
+    p = p * r + np.float32(1.6666665459e-1)
+    p = p * r + np.float32(5.0000001201e-1)
+    p = p * r * r + r + _ONE
+    return p * np.int32((np.int32(n) + 127) << 23).view(np.float32)
+
+
+@_inlined
+def sigmoid(x: Any) -> Any:
+    """1 / (1 + e^−x)."""
+    return _ONE / (_ONE + exp(-x))
+
+
+@numba.njit(
+    nogil=True, cache=True, error_model="numpy", fastmath={"nnan", "nsz", "reassoc", "contract"}
+)
+def largest(values: Floats) -> Any:
+    """The largest of some numbers, shape (n,), n > 0."""
+    best = values[0]
+    for value in values:
+        best = max(best, value)
+    return best
+
+
+@_compiled
+def cross_entropy_row(scores: Floats, place: int, share: Any, scale: Any) -> Any:
+    """Turns a row of scores into the gradient of `losses.cross_entropy` by them, in place.
+
+    Args:
+        scores: Of the distinct candidates, the logarithm of each one's weight added, shape (n,).
+        place: Which of them is the positive.
+        share: How much of its candidate's weight the positive itself has.
+        scale: What the gradient is multiplied by.
+
+    Returns:
+        The loss of the row.
+    """
+    best, total = largest(scores), _ZERO
+    for j in range(len(scores)):
+        e = exp(scores[j] - best)
+        scores[j] = e
+        total += e
+    positive = scores[place] / total * share
+    factor = positive / (positive + _EPSILON) * scale
+    of_all = factor / total
+    for j in range(len(scores)):
+        scores[j] *= of_all
+    scores[place] -= factor
+    return -np.log(positive + _EPSILON)
+
+
+@_compiled
+def bpr_max_row(
+    scores: Floats,
+    place: int,
+    copies: Floats,
+    bpreg: Any,
+    elu_param: Any,
+    scale: Any,
+    weights: Floats,
+    wins: Floats,
+) -> Any:
+    """Turns a row of scores into the gradient of `losses.bpr_max` by them, in place.
+
+    Args:
+        scores: Of the distinct candidates, shape (n,).
+        place: Which of them is the positive.
+        copies: How often each candidate occurs, shape (n,).
+        bpreg: Weight of the score regularisation.
+        elu_param: α of the ELU; 0: none.
+        scale: What the gradient is multiplied by.
+        weights: Room, shape (n,).
+        wins: Room, shape (n,).
+
+    Returns:
+        The loss of the row.
+    """
+    if elu_param > _ZERO:
+        for j in range(len(scores)):
+            x = scores[j]
+            scores[j] = x if x > _ZERO else elu_param * (exp(x) - _ONE)
+    own, best = scores[place], largest(scores)
+    # σ(own − r) = 1 / (1 + e^(r − best)·e^(best − own)): one exponential serves softmax and σ
+    lead = exp(best - own)
+    for j in range(len(scores)):
+        e = exp(scores[j] - best)
+        weights[j] = e * copies[j]
+        wins[j] = _ONE / (_ONE + e * lead)
+    # a row's own positive is no negative of it, but further copies of that item are
+    weights[place] = exp(own - best) * (copies[place] - _ONE)
+    total, won, won_twice, squares = _ZERO, _ZERO, _ZERO, _ZERO
+    for j in range(len(scores)):
+        total += weights[j]
+        win = weights[j] * wins[j]
+        won += win
+        won_twice += win * wins[j]
+        squares += weights[j] * scores[j] * scores[j]
+    share = _ONE / total
+    won, won_twice, squares = won * share, won_twice * share, squares * share
+    inverse = _ONE / (won + _EPSILON)
+    # s·((A − σ²)/(A + ε) + bpreg·(r² + 2r − R)), A and R the weighted means of σ and r²
+    for j in range(len(scores)):
+        r = scores[j]
+        slope = _ONE if elu_param == _ZERO or r > _ZERO else r + elu_param
+        pull = (won - wins[j] * wins[j]) * inverse + bpreg * (r * r + _TWO * r - squares)
+        scores[j] = scale * share * slope * weights[j] * pull
+    slope = _ONE if elu_param == _ZERO or own > _ZERO else own + elu_param
+    scores[place] -= scale * slope * (won - won_twice) * inverse
+    return -np.log(won + _EPSILON) + bpreg * squares
+
+
+@_compiled
+def gru_row(
+    gates: Floats, recurrent: Floats, bias_ih: Floats, bias_hh: Floats, h: Floats, out: Floats
+) -> None:
+    """The common GRU cell for a row, given its two products; see `network.gru`.
+
+    Args:
+        gates: Product of the input, shape (3·units,); becomes r, z and the candidate.
+        recurrent: Product of the state, shape (3·units,); its last third gets its bias.
+        bias_ih: Shape (3·units,).
+        bias_hh: Shape (3·units,).
+        h: Shape (units,).
+        out: New state, shape (units,); is filled.
+    """
+    units = len(h)
+    for j in range(2 * units):
+        gates[j] = sigmoid(gates[j] + bias_ih[j] + recurrent[j] + bias_hh[j])
+    for j in range(units):
+        h_n = recurrent[2 * units + j] + bias_hh[2 * units + j]
+        recurrent[2 * units + j] = h_n
+        x = gates[2 * units + j] + bias_ih[2 * units + j] + gates[j] * h_n
+        candidate = _TWO * sigmoid(_TWO * x) - _ONE  # tanh
+        gates[2 * units + j] = candidate
+        out[j] = candidate + gates[units + j] * (h[j] - candidate)
+
+
+@_compiled
+def gru_gradient_row(gradient: Floats, gates: Floats, recurrent: Floats, h: Floats) -> None:
+    """Turns what `gru_row` left into the gradients by its two products, in place.
+
+    Args:
+        gradient: By the new state, shape (units,).
+        gates: r, z and the candidate, shape (3·units,).
+        recurrent: Its last third is the state's share of the candidate, shape (3·units,).
+        h: The old state, shape (units,).
+    """
+    units = len(h)
+    for j in range(units):
+        r, z, candidate = gates[j], gates[units + j], gates[2 * units + j]
+        before_tanh = gradient[j] * (_ONE - z) * (_ONE - candidate * candidate)
+        by_r = before_tanh * recurrent[2 * units + j] * r * (_ONE - r)
+        by_z = gradient[j] * (h[j] - candidate) * z * (_ONE - z)
+        gates[j], recurrent[j] = by_r, by_r
+        gates[units + j], recurrent[units + j] = by_z, by_z
+        gates[2 * units + j], recurrent[2 * units + j] = before_tanh, before_tanh * r
+
+
+@_compiled
+def adagrad_row(row: Floats, accumulators: Floats, gradient: Floats, rate: Any, eps: Any) -> None:
+    """Updates a row by its gradient; see `optimizer.Adagrad`."""
+    for j in range(len(row)):
+        accumulator = accumulators[j] + gradient[j] * gradient[j]
+        accumulators[j] = accumulator
+        row[j] -= rate * gradient[j] / np.sqrt(accumulator + eps)
+
+
+@_compiled
+def momentum_row(
+    row: Floats,
+    accumulators: Floats,
+    velocities: Floats,
+    gradient: Floats,
+    rate: Any,
+    eps: Any,
+    momentum: Any,
+) -> None:
+    """`adagrad_row` with momentum."""
+    for j in range(len(row)):
+        accumulator = accumulators[j] + gradient[j] * gradient[j]
+        accumulators[j] = accumulator
+        velocity = momentum * velocities[j] - rate * gradient[j] / np.sqrt(accumulator + eps)
+        velocities[j] = velocity
+        row[j] += velocity
+
+
+CROSS_ENTROPY = parallel.arguments(
+    scores=ADDRESS,
+    offsets=ADDRESS,
+    places=ADDRESS,
+    shares=ADDRESS,
+    losses=ADDRESS,
+    width=INT,
+    scale=FLOAT,
+)
+
+
+@parallel.loop(CROSS_ENTROPY)
+def cross_entropy(pointer: Any) -> None:
+    """`cross_entropy_row` for each row, after adding the offsets (width,) to the scores."""
+    given = arguments_at(pointer)
+    scores, offsets = floats(given.scores, (given.n, given.width)), floats(given.offsets, given.width)
+    places, shares = ints(given.places, given.n), floats(given.shares, given.n)
+    losses = floats(given.losses, given.n)
+    begin, end = take(pointer)
+    while begin < end:
+        for i in range(begin, end):
+            row = scores[i]
+            for j in range(given.width):
+                row[j] += offsets[j]
+            losses[i] = cross_entropy_row(row, places[i], shares[i], given.scale)
+        begin, end = take(pointer)
+
+
+BPR_MAX = parallel.arguments(
+    scores=ADDRESS,
+    offsets=ADDRESS,
+    places=ADDRESS,
+    copies=ADDRESS,
+    losses=ADDRESS,
+    width=INT,
+    bpreg=FLOAT,
+    elu_param=FLOAT,
+    scale=FLOAT,
+)
+
+
+@parallel.loop(BPR_MAX)
+def bpr_max(pointer: Any) -> None:
+    """`bpr_max_row` for each row, after adding the offsets (width,) to the scores."""
+    given = arguments_at(pointer)
+    scores, offsets = floats(given.scores, (given.n, given.width)), floats(given.offsets, given.width)
+    places, copies = ints(given.places, given.n), floats(given.copies, given.width)
+    losses = floats(given.losses, given.n)
+    weights, wins = np.empty(given.width, np.float32), np.empty(given.width, np.float32)
+    begin, end = take(pointer)
+    while begin < end:
+        for i in range(begin, end):
+            row = scores[i]
+            for j in range(given.width):
+                row[j] += offsets[j]
+            losses[i] = bpr_max_row(
+                row, places[i], copies, given.bpreg, given.elu_param, given.scale, weights, wins
+            )
+        begin, end = take(pointer)
+
+
+GRU = parallel.arguments(
+    gates=ADDRESS,
+    recurrent=ADDRESS,
+    bias_ih=ADDRESS,
+    bias_hh=ADDRESS,
+    h=ADDRESS,
+    out=ADDRESS,
+    units=INT,
+)
+
+
+@parallel.loop(GRU)
+def gru(pointer: Any) -> None:
+    """`gru_row` for each row."""
+    given = arguments_at(pointer)
+    n, units = given.n, given.units
+    gates, recurrent = floats(given.gates, (n, 3 * units)), floats(given.recurrent, (n, 3 * units))
+    bias_ih, bias_hh = floats(given.bias_ih, 3 * units), floats(given.bias_hh, 3 * units)
+    h, out = floats(given.h, (n, units)), floats(given.out, (n, units))
+    begin, end = take(pointer)
+    while begin < end:
+        for i in range(begin, end):
+            gru_row(gates[i], recurrent[i], bias_ih, bias_hh, h[i], out[i])
+        begin, end = take(pointer)
+
+
+GRU_GRADIENT = parallel.arguments(
+    gradient=ADDRESS, gates=ADDRESS, recurrent=ADDRESS, h=ADDRESS, units=INT
+)
+
+
+@parallel.loop(GRU_GRADIENT)
+def gru_gradient(pointer: Any) -> None:
+    """`gru_gradient_row` for each row."""
+    given = arguments_at(pointer)
+    n, units = given.n, given.units
+    gates, recurrent = floats(given.gates, (n, 3 * units)), floats(given.recurrent, (n, 3 * units))
+    gradient, h = floats(given.gradient, (n, units)), floats(given.h, (n, units))
+    begin, end = take(pointer)
+    while begin < end:
+        for i in range(begin, end):
+            gru_gradient_row(gradient[i], gates[i], recurrent[i], h[i])
+        begin, end = take(pointer)
+
+
+ADAGRAD = parallel.arguments(
+    table=ADDRESS,
+    accumulators=ADDRESS,
+    velocities=ADDRESS,  # 0 without momentum
+    rows=ADDRESS,
+    gradient=ADDRESS,
+    n_rows=INT,
+    width=INT,
+    rate=FLOAT,
+    epsilon=FLOAT,
+    momentum=FLOAT,
+)
+
+
+@parallel.loop(ADAGRAD)
+def adagrad(pointer: Any) -> None:
+    """Updates the distinct rows (n,) of a table (n_rows, width) by their gradients (n, width)."""
+    given = arguments_at(pointer)
+    shape = (given.n_rows, given.width)
+    table, accumulators = floats(given.table, shape), floats(given.accumulators, shape)
+    velocities = floats(given.velocities, shape)
+    gradient, rows = floats(given.gradient, (given.n, given.width)), ints(given.rows, given.n)
+    begin, end = take(pointer)
+    while begin < end:
+        for i in range(begin, end):
+            row, its = table[rows[i]], accumulators[rows[i]]
+            if given.velocities == 0:
+                adagrad_row(row, its, gradient[i], given.rate, given.epsilon)
+            else:
+                momentum_row(
+                    row,
+                    its,
+                    velocities[rows[i]],
+                    gradient[i],
+                    given.rate,
+                    given.epsilon,
+                    given.momentum,
+                )
+        begin, end = take(pointer)
+
+
