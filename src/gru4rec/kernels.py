@@ -201,16 +201,16 @@ def fill_mask(mask: Floats, key: int, probability: float) -> None:
     The numbers are those of SplitMix64 (Steele, Lea & Flood, OOPSLA 2014) from the key on, each of
     which serves two places.
     """
-    kept = np.float32(1 / (1 - probability))
+    # chosen as integers: among floats it would be a jump, which cannot be foreseen
+    kept, dropped = np.float32(1 / (1 - probability)).view(np.int32), np.int32(0)
+    values = mask.reshape(-1).view(np.int32)
     bound = np.uint64(probability * 2**32)
-    values = mask.reshape(-1)
     state = np.uint64(key)
     for i in range(0, len(values), 2):
         state += np.uint64(0x9E3779B97F4A7C15)
         z = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         z ^= z >> np.uint64(31)
-        # products rather than branches, which cannot be foreseen
-        values[i] = kept * np.float32((z >> np.uint64(32)) >= bound)
+        values[i] = kept if (z >> np.uint64(32)) >= bound else dropped
         if i + 1 < len(values):
-            values[i + 1] = kept * np.float32((z & np.uint64(0xFFFFFFFF)) >= bound)
+            values[i + 1] = kept if (z & np.uint64(0xFFFFFFFF)) >= bound else dropped
