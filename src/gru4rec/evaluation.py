@@ -200,7 +200,7 @@ def walk_states(
     for begin, end in schedule.steps():
         hidden = reset_states(hidden, starts[begin:end])
         hidden = network.advance(network.embed(inputs[begin:end]), hidden)
-        yield hidden[-1]
+        yield hidden[-1].clone()  # the next reset is in place
 
 
 def in_blocks(states: Iterator[Tensor], at_least: int) -> Iterator[Tensor]:

@@ -20,7 +20,6 @@ from gru4rec.network import Dropout, Network
 from gru4rec.optimizer import Adagrad
 from gru4rec.parallel import Loop
 
-
 # numbers that make it worth a thread's while to take them
 _GRAIN = 8192
 
@@ -207,7 +206,7 @@ class FastStep:
             raise IndexError(
                 f"{len(negatives)} negatives were drawn, but n_sample is {self._config.n_sample}"
             )
-        self._rows.n = n_candidates = kernels.list_candidates(
+        n_candidates: int = kernels.list_candidates(
             targets.numpy(),
             negatives.numpy(),
             self._rows.n,
@@ -219,6 +218,7 @@ class FastStep:
             self._weights.numpy(),
             self._shares.numpy(),
         )
+        self._rows.n = n_candidates
         if not self._shared:
             self._input_rows.forget()
         self._input_rows.add(inputs.numpy(), self._input_places.numpy())

@@ -67,7 +67,8 @@ class Gru:
         torch.mm(recurrent.T, self._h, out=by["weight_hh"])
         torch.sum(gates, 0, out=by["bias_ih"])
         torch.sum(recurrent, 0, out=by["bias_hh"])
-        return gates @ self._weights["weight_ih"]
+        by_x: Tensor = gates @ self._weights["weight_ih"]
+        return by_x
 
 
 class OriginalGru:

@@ -166,7 +166,7 @@ def list_candidates(
         IndexError: An item is not in the catalogue.
     """
     forget_numbers(numbers, rows, listed)
-    n = number_distinct(targets, 0, numbers, rows, places)
+    n: int = number_distinct(targets, 0, numbers, rows, places)
     n = number_distinct(negatives, n, numbers, rows, places[len(targets) :])
     weights[:n] = 0
     for i in range(len(targets)):

@@ -45,7 +45,7 @@ def loop(structure: Arguments) -> Callable[[Callable[[Any], None]], int]:
 
 
 @intrinsic
-def _fetch_add(_: Any, pointer: Any, step: Any) -> Any:
+def _fetch_add(_: Any, pointer: Any, step: Any) -> Any:  # noqa: ARG001  (numba reads the names)
     """Adds to the 64-bit integer at the pointer, as one step for all threads; returns the old."""
 
     def generate(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:

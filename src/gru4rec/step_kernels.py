@@ -242,7 +242,8 @@ CROSS_ENTROPY = parallel.arguments(
 def cross_entropy(pointer: Any) -> None:
     """`cross_entropy_row` for each row, after adding the offsets (width,) to the scores."""
     given = arguments_at(pointer)
-    scores, offsets = floats(given.scores, (given.n, given.width)), floats(given.offsets, given.width)
+    scores = floats(given.scores, (given.n, given.width))
+    offsets = floats(given.offsets, given.width)
     places, shares = ints(given.places, given.n), floats(given.shares, given.n)
     losses = floats(given.losses, given.n)
     begin, end = take(pointer)
@@ -272,7 +273,8 @@ BPR_MAX = parallel.arguments(
 def bpr_max(pointer: Any) -> None:
     """`bpr_max_row` for each row, after adding the offsets (width,) to the scores."""
     given = arguments_at(pointer)
-    scores, offsets = floats(given.scores, (given.n, given.width)), floats(given.offsets, given.width)
+    scores = floats(given.scores, (given.n, given.width))
+    offsets = floats(given.offsets, given.width)
     places, copies = ints(given.places, given.n), floats(given.copies, given.width)
     losses = floats(given.losses, given.n)
     weights, wins = np.empty(given.width, np.float32), np.empty(given.width, np.float32)
@@ -372,5 +374,3 @@ def adagrad(pointer: Any) -> None:
                     given.momentum,
                 )
         begin, end = take(pointer)
-
-

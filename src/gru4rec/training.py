@@ -144,7 +144,8 @@ class Trainer:
             hidden: Hidden states, per layer (n, units).
 
         Returns:
-            The sum of the rows' losses, and the new hidden states, cut off from the past.
+            The sum of the rows' losses, and the new hidden states, cut off from the past;
+            `run_epoch` changes them when sessions end.
         """
         negatives = self.sampler.sample() if self.sampler else targets[:0]
         return self._train_on(inputs, targets, negatives, hidden)

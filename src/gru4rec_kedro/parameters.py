@@ -2,7 +2,7 @@
 
 from typing import Literal, Self
 
-from pydantic import PositiveInt, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
 from gru4rec import CommonSections, Section
 
@@ -41,8 +41,8 @@ class PublishedConfig(Section):
     """
 
     source: str = ""
-    recall: dict[PositiveInt, float] = {}
-    mrr: dict[PositiveInt, float] = {}
+    recall: dict[PositiveInt, float] = Field(default_factory=dict)
+    mrr: dict[PositiveInt, float] = Field(default_factory=dict)
 
 
 class Parameters(CommonSections):

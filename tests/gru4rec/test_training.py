@@ -169,7 +169,8 @@ class FrozenTrainer(Trainer):
     ) -> tuple[Tensor, list[Tensor]]:
         network = self.state.network
         states = network.advance(network.embed(inputs), hidden)
-        self.walked.append((inputs, targets, states))
+        # the trainer resets states in place
+        self.walked.append((inputs, targets, [state.clone() for state in states]))
         return torch.zeros(()), states
 
     walked: list[tuple[Tensor, Tensor, list[Tensor]]]
