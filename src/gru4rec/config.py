@@ -169,6 +169,9 @@ class LoadingConfig(Section):
             since 1970 (UTC), `timestamp` (a timestamp column or ISO 8601 text), or `ordinal`
             (any growing number; no clock, so no split by days).
         whole_seconds: Cut fractions of a second off.
+        date_key: Column with the date (UTC) of an event, where the time column only counts from
+            the start of the session: time is then the earliest date of the session at 00:00 plus
+            that count (diginetica). `session_key` must name sessions, not users.
         event_key: Column with the type of event; needed by `event_types`.
         event_types: Keep only events of these types; empty keeps all.
         filter_events: Apply `event_types` before or after the sessions are cut at gaps.
@@ -178,6 +181,7 @@ class LoadingConfig(Section):
 
     time_unit: TimeUnit = "s"
     whole_seconds: bool = False
+    date_key: str | None = None
     event_key: str | None = None
     event_types: Annotated[list[str], BeforeValidator(_to_list)] = []
     filter_events: Literal["before", "after"] = "before"
@@ -187,6 +191,15 @@ class LoadingConfig(Section):
     def _event_filter_is_whole(self) -> Self:
         if bool(self.event_types) != (self.event_key is not None):
             raise ValueError("event_key and event_types go together: set both or neither")
+        return self
+
+    @model_validator(mode="after")
+    def _date_has_something_to_add(self) -> Self:
+        if self.date_key is not None and self.time_unit in {"timestamp", "ordinal"}:
+            raise ValueError(
+                f"date_key is added to times in s, ms, us or ns, but time_unit is "
+                f"{self.time_unit!r}; change either"
+            )
         return self
 
 

@@ -13,6 +13,10 @@ class DataError(GRU4RecError, ValueError):
     """A log, a data frame or a split cannot be used as it is."""
 
 
+class MissingLogError(DataError):
+    """No raw log is where it is expected."""
+
+
 class ModelFileError(GRU4RecError):
     """A model file is missing, damaged, of another version, or not a model of ours."""
 

@@ -21,6 +21,7 @@ NAMES = [
     "GRU4RecError",
     "LiveSession",
     "LoadingConfig",
+    "MissingLogError",
     "ModelConfig",
     "ModelFileError",
     "NotFittedError",

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import duckdb
 import ibis
@@ -29,6 +29,8 @@ from gru4rec.preparation.sessionizing import cut_at_gaps
 from gru4rec.preparation.timestamps import measure_time, read_time, refuse_other_kind
 
 _KEPT = "_kept"
+_DATE = "_date"
+_AS_DATE = LoadingConfig(time_unit="timestamp", whole_seconds=True)
 
 _log = logging.getLogger(__name__)
 
@@ -50,9 +52,8 @@ def load_events(log: Events, data: DataConfig, loading: LoadingConfig) -> Events
         DataError: The log is empty or unreadable, a column is missing or of the wrong kind, ids
             or times are missing, or the times cannot be what `time_unit` says.
     """
-    names = [data.session_key, data.item_key, data.time_key]
-    if loading.event_key is not None:
-        names.append(loading.event_key)
+    further: list[str] = [key for key in (loading.event_key, loading.date_key) if key is not None]
+    names = [data.session_key, data.item_key, data.time_key, *further]
     refuse_other_types(log)
     if not isinstance(log, pd.DataFrame):
         require_columns(log.columns, names, "The log")
@@ -66,13 +67,14 @@ def _load(log: ir.Table, data: DataConfig, loading: LoadingConfig) -> ir.Table:
     refuse_other_kind(rows[TIME], data.time_key, loading.time_unit)
     facts = _collect_facts(rows, data, loading)
     _refuse_nothing(log, loading, facts["rows"], facts["kept"])
-    keys = {SESSION: data.session_key, ITEM: data.item_key, TIME: data.time_key}
+    keys = _column_keys(data, loading)
     refuse_nulls({key: facts[f"{name}_missing"] for name, key in keys.items()})
+    start = _find_start(rows, loading.date_key, _facts_of(facts, _DATE))
     events = rows.select(
         _KEPT,
         read_ids(rows[SESSION], data.session_key, _facts_of(facts, SESSION)).name(SESSION),
         read_ids(rows[ITEM], data.item_key, _facts_of(facts, ITEM)).name(ITEM),
-        read_time(rows[TIME], data.time_key, loading, _facts_of(facts, TIME)).name(TIME),
+        read_time(rows[TIME], data.time_key, loading, _facts_of(facts, TIME), start).name(TIME),
     )
     _warn_of_copies(events, facts["kept"])
     if loading.session_gap is not None:
@@ -80,17 +82,38 @@ def _load(log: ir.Table, data: DataConfig, loading: LoadingConfig) -> ir.Table:
     return events.filter(_KEPT).select(*EVENT_COLUMNS)
 
 
+def _find_start(
+    rows: ir.Table, date_key: str | None, facts: Mapping[str, Any]
+) -> ir.IntegerColumn | None:
+    """Seconds from 1970 to the earliest date of each row's session; None without dates."""
+    if date_key is None:
+        return None
+    if facts["broken"]:
+        raise DataError(
+            f"The date column {date_key!r} has {facts['broken']:,} values such as "
+            f"{facts['example']!r} that are not dates (ISO 8601); mend these rows, or set date_key "
+            "of the section 'loading' to another column"
+        )
+    dates = cast(ir.IntegerColumn, read_time(rows[_DATE], date_key, _AS_DATE, facts))
+    return cast(ir.IntegerColumn, dates.min().over(ibis.window(group_by=SESSION)))
+
+
+def _column_keys(data: DataConfig, loading: LoadingConfig) -> dict[str, str]:
+    """The user's name of each column that must be there in every row."""
+    keys = {SESSION: data.session_key, ITEM: data.item_key, TIME: data.time_key}
+    return keys if loading.date_key is None else keys | {_DATE: loading.date_key}
+
+
 def _pick_columns(log: ir.Table, data: DataConfig, loading: LoadingConfig) -> ir.Table:
     """Names the columns and marks the rows that stay; drops those that go before sessions form."""
     kept: ir.BooleanValue = ibis.literal(True)
     if loading.event_key is not None:
         kept = _event_types(log, loading.event_key).isin(loading.event_types).fill_null(False)
-    rows = log.select(
-        log[data.session_key].name(SESSION),
-        log[data.item_key].name(ITEM),
-        log[data.time_key].name(TIME),
-        kept.name(_KEPT),
-    )
+    columns = [log[key].name(name) for name, key in _column_keys(data, loading).items()]
+    rows = log.select(*columns, kept.name(_KEPT))
+    if loading.date_key is not None:
+        # as text, numbers are refused like any other value that is no date
+        rows = rows.mutate(**{_DATE: rows[_DATE].cast("string")})
     if loading.filter_events == "before" or loading.session_gap is None:
         return rows.filter(_KEPT)
     # events that only mark the passing of time often have no item, or one of another kind
@@ -110,10 +133,12 @@ def _collect_facts(rows: ir.Table, data: DataConfig, loading: LoadingConfig) -> 
         ITEM: measure_ids(rows[ITEM], data.item_key, from_text_file),
         TIME: measure_time(rows[TIME], loading),
     }
+    if loading.date_key is not None:
+        measures[_DATE] = measure_time(rows[_DATE], _AS_DATE)
     aggregates = {
         f"{name}_{fact}": value for name, of in measures.items() for fact, value in of.items()
     }
-    for name in EVENT_COLUMNS:
+    for name in measures:
         expected = is_missing(rows[name]) & (rows[_KEPT] if name == ITEM else True)
         aggregates[f"{name}_missing"] = expected.sum()
     try:

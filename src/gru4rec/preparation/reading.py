@@ -4,6 +4,7 @@ import codecs
 import csv
 import glob
 import gzip
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -14,7 +15,7 @@ import ibis.expr.operations as ops
 import ibis.expr.types as ir
 from ibis.backends.duckdb import Backend
 
-from gru4rec.errors import DataError
+from gru4rec.errors import DataError, MissingLogError
 from gru4rec.preparation.connection import local_connection
 
 _PARQUET = {".parquet", ".pq"}
@@ -35,7 +36,8 @@ def read_log(
 
     Args:
         path: A `.csv`, `.tsv`, `.txt`, `.dat` (each also with `.gz`), `.parquet` or `.pq` file,
-            or a glob of several of one kind with the same columns.
+            or several of one kind with the same columns: a glob, of which something must be
+            there, or `name-{a,b}.csv`, of which both must be there.
         delimiter: What separates the columns of a text file; None finds out by the first line.
         column_names: Names of all columns, for a text file without a header.
         connection: The DuckDB connection that reads; None takes the shared one.
@@ -45,8 +47,9 @@ def read_log(
         `load_events` tells numbers from text later.
 
     Raises:
-        DataError: Nothing is there, or it is not readable as what its name says. Ragged rows
-            of a text file are found only when `load_events` reads them.
+        MissingLogError: Nothing is there, or not all files that `{a,b}` names.
+        DataError: It is not readable as what its name says. Ragged rows of a text file are found
+            only when `load_events` reads them.
     """
     files = _find_files(str(path))
     suffixes = {_suffix(file) for file in files}
@@ -73,10 +76,25 @@ def _find_files(path: str) -> list[Path]:
         raise DataError(f"{path} is a folder; name its files by a glob such as {path}/*.parquet")
     if Path(path).exists():
         return [Path(path)]
-    files = sorted(Path(name) for name in glob.glob(path, recursive=True))
-    if not files:
-        raise DataError(f"No file is at {path}; check the path (a glob must match something)")
-    return files
+    found = {name: sorted(glob.glob(name, recursive=True)) for name in _expand_braces(path)}
+    missing = [name for name, files in found.items() if not files]
+    if missing:
+        raise MissingLogError(
+            f"No file is at {' nor at '.join(missing)}; check the path (a glob must match "
+            "something)"
+        )
+    return [Path(file) for files in found.values() for file in files]
+
+
+def _expand_braces(path: str) -> list[str]:
+    """Writes `log-{a,b}.csv` out as `log-a.csv` and `log-b.csv`, as a shell does."""
+    braces = re.search(r"\{([^{}]*,[^{}]*)\}", path)
+    if braces is None:
+        return [path]
+    before, after = path[: braces.start()], path[braces.end() :]
+    return [
+        name for choice in braces[1].split(",") for name in _expand_braces(before + choice + after)
+    ]
 
 
 def _suffix(file: Path) -> str:

@@ -70,7 +70,11 @@ def measure_time(column: ir.Column, loading: LoadingConfig) -> dict[str, ir.Scal
 
 
 def read_time(
-    column: ir.Column, name: str, loading: LoadingConfig, facts: Mapping[str, Any]
+    column: ir.Column,
+    name: str,
+    loading: LoadingConfig,
+    facts: Mapping[str, Any],
+    start: ir.IntegerColumn | None = None,
 ) -> ir.Column:
     """Reads times as seconds: int64 where the log has whole seconds, else float64.
 
@@ -79,16 +83,21 @@ def read_time(
         name: How the column is called by the user.
         loading: `time_unit` and `whole_seconds`.
         facts: The values of `measure_time`.
+        start: Seconds since 1970 that the times count from; None: they count from 1970.
 
     Raises:
         DataError: A time is unreadable, negative or not finite, or the unit is implausible.
     """
     unit, whole = loading.time_unit, loading.whole_seconds
     _refuse_bad_times(name, unit, facts)
+    if unit != "ordinal" and start is None:
+        _refuse_implausible_unit(name, unit, facts["latest"])
     if unit == "timestamp":
         return _read_timestamps(column, whole)
     integral = bool(facts["integral"])
     raw = cast(ir.NumericColumn, column.cast("int64" if integral else "float64"))
+    if start is not None:
+        raw = raw + start * _UNITS_PER_SECOND[unit]
     if unit == "ordinal" or (unit == "s" and (integral or not whole)):
         return raw
     scale = _UNITS_PER_SECOND[unit]
@@ -142,8 +151,6 @@ def _refuse_bad_times(name: str, unit: str, facts: Mapping[str, Any]) -> None:
             f"The time column {name!r} has {facts['negative']:,} negative times (smallest "
             f"{facts['earliest']:g}); mend or drop these rows"
         )
-    if unit != "ordinal":
-        _refuse_implausible_unit(name, unit, facts["latest"])
 
 
 def _refuse_implausible_unit(name: str, unit: str, latest: float) -> None:

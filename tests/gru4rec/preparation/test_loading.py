@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from gru4rec.config import DataConfig, LoadingConfig
-from gru4rec.errors import DataError
+from gru4rec.errors import ConfigError, DataError
 from gru4rec.preparation import load_events, local_connection, read_log
 
 KEYS = DataConfig(session_key="s", item_key="i", time_key="t")
@@ -167,6 +167,50 @@ def test_timestamps_become_seconds(values: object, expected: list[float]) -> Non
     whole = load(log(t=values), time_unit="timestamp", whole_seconds=True)["Time"]
     assert whole.tolist() == [int(value) for value in expected]
     assert whole.dtype == "int64"
+
+
+# session 1 has an event of the day after its start: 2017-07-14 is day 17,361 since 1970
+DAYS = [17_361 * 86_400, 17_361 * 86_400, 17_364 * 86_400]
+
+
+@pytest.mark.parametrize(
+    "dates",
+    [
+        ["2017-07-15", "2017-07-14", "2017-07-17"],
+        pd.to_datetime(["2017-07-15", "2017-07-14", "2017-07-17"]),
+        pd.to_datetime(["2017-07-15", "2017-07-14", "2017-07-17"]).date,
+    ],
+    ids=["text", "timestamps", "dates"],
+)
+def test_times_count_from_the_earliest_date_of_their_session(dates: object) -> None:
+    raw = pd.DataFrame({"s": [1, 1, 2], "i": [5, 6, 7], "t": [86_400_277, 5000, 0], "day": dates})
+    options = {"time_unit": "ms", "date_key": "day"}
+    exact = load(raw, **options).sort_values("ItemId")["Time"]
+    assert exact.tolist() == [DAYS[0] + 86_400.277, DAYS[1] + 5, DAYS[2]]
+    whole = load(raw, **options, whole_seconds=True).sort_values("ItemId")["Time"]
+    assert whole.tolist() == [DAYS[0] + 86_400, DAYS[1] + 5, DAYS[2]]
+    assert whole.dtype == "int64"
+
+
+@pytest.mark.parametrize(
+    ("dates", "message"),
+    [
+        (["2017-07-15", "yesterday"], r"'day' has 1 values such as 'yesterday' that are not dates"),
+        ([17_361, 17_362], r"'day' has 2 values such as '17361' that are not dates"),
+        (["2017-07-15", None], r"Missing values .*'day' has 1"),
+    ],
+    ids=["no date", "numbers", "missing"],
+)
+def test_bad_dates_are_refused(dates: object, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        load(log(t=[0, 1], day=dates), time_unit="ms", date_key="day")
+
+
+def test_dates_need_their_column_and_times_to_add() -> None:
+    with pytest.raises(DataError, match="lacks the column 'day'"):
+        load(log(), time_unit="ms", date_key="day")
+    with pytest.raises(ConfigError, match="time_unit is 'ordinal'; change either"):
+        load(log(), time_unit="ordinal", date_key="t")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from gru4rec.errors import DataError
+from gru4rec.errors import DataError, MissingLogError
 from gru4rec.preparation import local_connection, read_log
 
 
@@ -58,6 +58,22 @@ def test_a_glob_reads_all_and_a_name_with_brackets_only_itself(tmp_path: Path) -
     for part in (1, 2):
         pq.write_table(pa.table({"a": [part]}), tmp_path / f"{part}.parquet")
     assert sorted(rows_of(f"{tmp_path}/*.parquet")["a"]) == [1, 2]
+
+
+def test_braces_name_files_that_must_all_be_there(tmp_path: Path) -> None:
+    for month in ("Oct", "Nov"):
+        write(tmp_path / f"2019-{month}.csv", f"a\n{month}\n")
+    both = f"{tmp_path}/2019-{{Oct,Nov}}.csv"
+    assert rows_of(both) == {"a": ["Oct", "Nov"]}
+    assert sorted(rows_of(f"{tmp_path}/*-{{O,N}}*.csv")["a"]) == ["Nov", "Oct"]
+    (tmp_path / "2019-Nov.csv").unlink()
+    with pytest.raises(MissingLogError, match=r"No file is at \S*/2019-Nov\.csv; check"):
+        read_log(both)
+    write(tmp_path / "1a.csv", "a\n")
+    with pytest.raises(MissingLogError, match=r"at \S*1b\.csv nor at \S*2a\.csv nor at \S*2b"):
+        read_log(f"{tmp_path}/{{1,2}}{{a,b}}.csv")
+    write(tmp_path / "{x,y}.csv", "a\n3\n")
+    assert rows_of(f"{tmp_path}/{{x,y}}.csv") == {"a": ["3"]}
 
 
 def test_the_shared_connection_is_one_and_writes_nothing(
