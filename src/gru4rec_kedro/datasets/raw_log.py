@@ -6,7 +6,7 @@ import ibis.expr.types as ir
 from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import TablePreview
 
-from gru4rec import read_log
+from gru4rec import MissingLogError, read_log
 from gru4rec_kedro.datasets.events import json_table
 
 
@@ -14,7 +14,10 @@ class RawLogDataset(AbstractDataset[Any, ir.Table]):
     """A log in CSV, TSV or Parquet files; read only.
 
     Args:
-        filepath: One file, or a glob such as `data/01_raw/clicks_*.csv`.
+        filepath: One file, a glob such as `data/01_raw/clicks_*.csv`, or several that belong
+            together such as `data/01_raw/2019-{Oct,Nov}.csv`.
+        source: What to download, from whom, and under which name it is expected; shown when the
+            file is missing.
         delimiter: Of CSV files; None detects it.
         column_names: Of CSV files without a header.
         metadata: For plugins.
@@ -24,18 +27,31 @@ class RawLogDataset(AbstractDataset[Any, ir.Table]):
         self,
         *,
         filepath: str,
+        source: str = "",
         delimiter: str | None = None,
         column_names: list[str] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         self._filepath = filepath
+        self._source = source.strip()
         self._delimiter = delimiter
         self._column_names = column_names
         self.metadata = metadata
 
     def load(self) -> ir.Table:
-        """Returns the log as an Ibis table that reads when it is executed."""
-        return read_log(self._filepath, delimiter=self._delimiter, column_names=self._column_names)
+        """Returns the log as an Ibis table that reads when it is executed.
+
+        Raises:
+            MissingLogError: No file is there; the message says where to get it, if known.
+        """
+        try:
+            return read_log(
+                self._filepath, delimiter=self._delimiter, column_names=self._column_names
+            )
+        except MissingLogError as error:
+            if not self._source:
+                raise
+            raise MissingLogError(f"{error}\n{self._source}") from None
 
     def save(self, data: Any) -> None:  # noqa: ARG002  (Kedro's signature)
         """Refuses: raw data is never written.

@@ -1,7 +1,10 @@
+import re
+
 import pandas as pd
 import pytest
 from kedro.io import DatasetError
 
+from gru4rec import MissingLogError
 from gru4rec_kedro.datasets import RawLogDataset
 
 
@@ -21,6 +24,15 @@ def test_loads_ids_as_they_are_written(log):
 def test_file_without_header(log):
     dataset = RawLogDataset(filepath=log, delimiter=";", column_names=["a", "b"])
     assert dataset.load().to_pandas()["a"].tolist() == ["s", "007", "8"]
+
+
+def test_missing_file_says_where_to_get_it(log):
+    dataset = RawLogDataset(filepath=log + ".gz", source="Ask its owner.\n")
+    with pytest.raises(DatasetError) as caught:
+        dataset.load()
+    cause = caught.value.__cause__
+    assert isinstance(cause, MissingLogError)
+    assert re.fullmatch(r"No file is at \S*log\.csv\.gz; .*\nAsk its owner\.", str(cause))
 
 
 def test_preview(log):
