@@ -34,7 +34,9 @@ from gru4rec.errors import (
 )
 from gru4rec.evaluation import RankedEvents, batch_eval, evaluate, rank_events, summarise
 from gru4rec.files import written_whole
-from gru4rec.recommender import GRU4Rec, LiveSession, build_model, load_model, save_model
+from gru4rec.recommender import GRU4Rec, build_model, load_model, save_model
+from gru4rec.recommending import LiveSession
+from gru4rec.shortlist import Shortlist
 
 if TYPE_CHECKING:
     from gru4rec.preparation import (
@@ -71,6 +73,7 @@ __all__ = [
     "RankedEvents",
     "Section",
     "SessionFilterConfig",
+    "Shortlist",
     "Split",
     "TrainingConfig",
     "TrainingDivergedError",

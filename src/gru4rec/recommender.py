@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -10,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
-from torch import Tensor
 
 from gru4rec import columns
 from gru4rec.batching import make_schedule
@@ -39,9 +37,18 @@ from gru4rec.evaluation import (
 )
 from gru4rec.network import Network, append_items, compatible_draw, new_network, seeded_draw
 from gru4rec.progress import ProgressDisplay
-from gru4rec.ranking import top_k
+from gru4rec.ranking import Best
+from gru4rec.recommending import (
+    LiveSession,
+    best_items,
+    check_k,
+    final_states,
+    read_sessions,
+    recommendations,
+)
 from gru4rec.sampling import NegativeSampler, PopularitySampler
 from gru4rec.sessions import Sessions, order_sessions
+from gru4rec.shortlist import Shortlist, as_shortlist
 from gru4rec.training import Progress, Trainer, TrainingState, make_optimizer
 from gru4rec.vocabulary import UNKNOWN, Vocabulary
 
@@ -283,6 +290,7 @@ class GRU4Rec:
         sessions: Mapping[Any, Sequence[Any]] | Sequence[Sequence[Any]],
         k: int = 20,
         exclude_seen: bool = False,
+        candidates: Iterable[Any] | Shortlist | None = None,
     ) -> pd.DataFrame:
         """Recommends next items for many sessions at once.
 
@@ -295,24 +303,20 @@ class GRU4Rec:
                 mapping or Series by session id, or a sequence, whose sessions are numbered from 0.
             k: Items for each session; fewer where the model knows fewer.
             exclude_seen: Leave out the items of the session itself.
+            candidates: The only items to recommend, as ids or as a `shortlist`; unknown ones are
+                left out, and reported in a log line. None allows the whole catalogue.
 
         Returns:
             Columns session, rank (from 1), item, score; sessions in the order given.
 
         Raises:
-            DataError: A session is not a list of items, or its items are of another kind.
+            DataError: A session is not a list of items, items are of another kind than the
+                model's, or it knows no candidate.
         """
-        _check_k(k)
-        if isinstance(sessions, str) or not isinstance(sessions, Iterable):
-            raise DataError(f"sessions is {sessions!r}; a list of sessions is expected")
-        if isinstance(sessions, pd.Series):
-            sessions = sessions.to_dict()
-        keyed = sessions if isinstance(sessions, Mapping) else dict(enumerate(sessions))
-        for key, items in keyed.items():
-            if isinstance(items, str) or not isinstance(items, Iterable):
-                raise DataError(f"session {key!r} is {items!r}; a list of its items is expected")
-        lists = [list(items) for items in keyed.values()]
-        indices = self.vocabulary.encode([item for items in lists for item in items])
+        check_k(k)
+        keyed = read_sessions(sessions)
+        shortlist = as_shortlist(candidates, self.vocabulary)
+        indices = self.vocabulary.encode([item for items in keyed.values() for item in items])
         n_unknown = int((indices == UNKNOWN).sum())
         if n_unknown:
             logger.warning(
@@ -320,40 +324,36 @@ class GRU4Rec:
                 n_unknown,
                 len(indices),
             )
-        ends = np.cumsum([len(items) for items in lists], dtype=np.int64)
-        known = [part[part != UNKNOWN] for part in np.split(indices, ends)[: len(lists)]]
-        best: list[tuple[npt.NDArray[Any], npt.NDArray[Any]]] = []
+        ends = np.cumsum([len(items) for items in keyed.values()], dtype=np.int64)
+        known = [part[part != UNKNOWN] for part in np.split(indices, ends)[: len(keyed)]]
+        best: list[Best] = []
         with torch.inference_mode():
             for first in range(0, len(known), _SESSIONS_AT_A_TIME):
                 some = known[first : first + _SESSIONS_AT_A_TIME]
                 states = final_states(self.network, some)
                 seen = [part.tolist() for part in some] if exclude_seen else None
-                best += top_k(self.network, states, k, seen)
-        return self._as_frame(list(keyed), best)
+                best += best_items(self.network, states, k, seen, shortlist)
+        return recommendations(self.vocabulary, list(keyed), best)
 
-    def live_session(self, session: Any = 0) -> "LiveSession":
+    def live_session(self, session: Any = 0) -> LiveSession:
         """Starts a session that takes one item at a time.
 
         Args:
             session: Its id in results.
         """
-        return LiveSession(self, session)
+        return LiveSession(self.network, self.vocabulary, session)
 
-    def _as_frame(
-        self, sessions: Sequence[Any], best: list[tuple[npt.NDArray[Any], npt.NDArray[Any]]]
-    ) -> pd.DataFrame:
-        lengths = [len(items) for items, _ in best]
-        items = np.concatenate([items for items, _ in best] or [np.empty(0, dtype=np.int64)])
-        scores = np.concatenate([scores for _, scores in best] or [np.empty(0, dtype=np.float32)])
-        ranks = [np.arange(1, n + 1) for n in lengths] or [np.empty(0, dtype=np.int64)]
-        return pd.DataFrame(
-            {
-                "session": pd.Series(list(sessions)).repeat(lengths).to_numpy(),
-                "rank": np.concatenate(ranks),
-                "item": self.vocabulary.decode(items),
-                "score": scores,
-            }
-        )
+    def shortlist(self, candidates: Iterable[Any]) -> Shortlist:
+        """Checks candidates once, for many calls of `recommend`.
+
+        Args:
+            candidates: Ids of the only items to recommend; unknown ones are left out, and reported
+                in a log line.
+
+        Raises:
+            DataError: The model knows none of them, or they are of another kind than its items.
+        """
+        return Shortlist(candidates, self.vocabulary)
 
     def save(self, path: str | Path, with_optimizer: bool = True) -> None:
         """Writes the model to a `.pth` file, whole or not at all.
@@ -395,74 +395,6 @@ class GRU4Rec:
         return gru
 
 
-class LiveSession:
-    """One session as it happens: takes an item at a time, at the cost of one step.
-
-    The model is only read, so any number of sessions can share it.
-
-    Args:
-        gru: A trained model.
-        session: Id of the session in results.
-    """
-
-    def __init__(self, gru: GRU4Rec, session: Any = 0) -> None:
-        self._gru = gru
-        self._session = session
-        self._hidden = gru.network.zero_state(1)
-        self._seen: list[int] = []
-
-    def add(self, item: Any) -> bool:
-        """Takes the next item of the session.
-
-        Returns:
-            Whether the model knows the item; an unknown one is skipped.
-
-        Raises:
-            DataError: The item is of another kind than the model's.
-        """
-        index = int(self._gru.vocabulary.encode([item])[0])
-        if index == UNKNOWN:
-            return False
-        network = self._gru.network
-        with torch.inference_mode():
-            x = network.embed(torch.tensor([index], device=network.device))
-            self._hidden = network.advance(x, self._hidden)
-        self._seen.append(index)
-        return True
-
-    def recommend(self, k: int = 20, exclude_seen: bool = False) -> pd.DataFrame:
-        """Recommends next items; arguments and result are those of `GRU4Rec.recommend`."""
-        _check_k(k)
-        with torch.inference_mode():
-            seen = [self._seen] if exclude_seen else None
-            best = list(top_k(self._gru.network, self._hidden[-1], k, seen))
-        return self._gru._as_frame([self._session], best)
-
-
-def final_states(network: Network, sessions: Sequence[npt.NDArray[np.int64]]) -> Tensor:
-    """Reads whole sessions and returns the last layer's states after them, shape (n, units).
-
-    Args:
-        network: The weights.
-        sessions: Item indices of each session; an empty one stays at the zero state.
-    """
-    lengths = np.array([len(items) for items in sessions], dtype=np.int64)
-    longest_first = np.argsort(-lengths, kind="stable")
-    lengths = lengths[longest_first]
-    items = np.concatenate([*(sessions[s] for s in longest_first), np.empty(0, dtype=np.int64)])
-    begins = np.cumsum(lengths) - lengths
-    hidden = network.zero_state(len(sessions))
-    for step in range(int(lengths.max(initial=0))):
-        # sessions that still go on are the first ones
-        n = int(np.searchsorted(-lengths, -step, side="left"))
-        inputs = torch.from_numpy(items[begins[:n] + step]).to(network.device)
-        advanced = network.advance(network.embed(inputs), [h[:n] for h in hidden])
-        for h, new in zip(hidden, advanced, strict=True):
-            h[:n] = new
-    back = torch.from_numpy(np.argsort(longest_first)).to(network.device)
-    return hidden[-1][back]
-
-
 def build_model(config: Config | Mapping[str, Any]) -> GRU4Rec:
     """Makes a new model from the section `model` of a configuration."""
     return GRU4Rec(**as_config(config).model)
@@ -480,11 +412,6 @@ def load_model(config: Config | Mapping[str, Any]) -> GRU4Rec:
     """
     sections = as_config(config)
     return GRU4Rec.load(sections.paths.model_load, sections.model.device, sections.model)
-
-
-def _check_k(k: int) -> None:
-    if not isinstance(k, Integral) or k < 1:
-        raise DataError(f"k is {k!r}; a whole number of items, at least one, must be asked for")
 
 
 def _why_nothing_to_train_on(sessions: Sessions) -> str:

@@ -29,6 +29,7 @@ NAMES = [
     "RankedEvents",
     "Section",
     "SessionFilterConfig",
+    "Shortlist",
     "Split",
     "TrainingConfig",
     "TrainingDivergedError",

@@ -549,6 +549,49 @@ def test_a_model_without_weights_recommends_nothing(events: pd.DataFrame) -> Non
             use()
 
 
+# --- candidates ---
+
+
+@pytest.mark.parametrize("exclude_seen", [False, True])
+def test_candidates_are_ranked_as_they_are_among_all_items(
+    gru: GRU4Rec, make_random_sessions: MakeSessions, exclude_seen: bool
+) -> None:
+    sessions, allowed = make_random_sessions(30, 15, seed=7), [3, 11, 0, 7, 3, 14]
+    everything = gru.recommend(sessions, k=15, exclude_seen=exclude_seen)
+    expected = everything[everything["item"].isin(allowed)].copy()
+    expected["rank"] = expected.groupby("session").cumcount() + 1
+    expected = expected[expected["rank"] <= 4].reset_index(drop=True)
+
+    options: dict[str, Any] = {"k": 4, "exclude_seen": exclude_seen}
+    best = gru.recommend(sessions, candidates=allowed, **options)
+
+    close = {"rtol": 0, "atol": 1e-6}
+    pd.testing.assert_frame_equal(best, expected, **close)
+    pd.testing.assert_frame_equal(
+        gru.recommend(sessions, candidates=gru.shortlist(allowed), **options), best
+    )
+    live = gru.live_session()
+    assert all(live.add(item) for item in sessions[0])
+    of_first = best[best["session"] == 0]
+    pd.testing.assert_frame_equal(live.recommend(candidates=allowed, **options), of_first, **close)
+
+
+def test_fewer_candidates_than_k_give_what_there_is(gru: GRU4Rec) -> None:
+    best = gru.recommend([[1], []], k=20, exclude_seen=True, candidates=[1, 2])
+
+    assert best["session"].tolist() == [0, 1, 1]
+    assert best["item"].tolist()[:1] == [2]
+    assert sorted(best["item"].tolist()[1:]) == [1, 2]
+
+
+def test_candidates_may_be_text(events: pd.DataFrame) -> None:
+    gru = GRU4Rec(**OPTIONS).fit(events.astype({"ItemId": str}))
+
+    assert set(gru.recommend([["1"]], candidates={"3", "4", "new"})["item"]) == {"3", "4"}
+    with pytest.raises(DataError, match="by text, but integers were given"):
+        gru.recommend([["1"]], candidates=[3, 4])
+
+
 # --- dropout ---
 
 

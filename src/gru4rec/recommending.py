@@ -1,0 +1,152 @@
+"""From sessions to the frame of their best next items; sessions as they happen."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from torch import Tensor
+
+from gru4rec.errors import DataError
+from gru4rec.network import Network
+from gru4rec.ranking import Best, top_k
+from gru4rec.shortlist import Shortlist, as_shortlist
+from gru4rec.vocabulary import UNKNOWN, Indices, Vocabulary
+
+
+class LiveSession:
+    """One session as it happens: takes an item at a time, at the cost of one step.
+
+    The model is only read, so any number of sessions can share it.
+
+    Args:
+        network: The weights.
+        vocabulary: The items of the model.
+        session: Id of the session in results.
+    """
+
+    def __init__(self, network: Network, vocabulary: Vocabulary, session: Any = 0) -> None:
+        self._network, self._vocabulary, self._session = network, vocabulary, session
+        self._hidden = network.zero_state(1)
+        self._seen: list[int] = []
+
+    def add(self, item: Any) -> bool:
+        """Takes the next item of the session.
+
+        Returns:
+            Whether the model knows the item; an unknown one is skipped.
+
+        Raises:
+            DataError: The item is of another kind than the model's.
+        """
+        index = int(self._vocabulary.encode([item])[0])
+        if index == UNKNOWN:
+            return False
+        with torch.inference_mode():
+            x = self._network.embed(torch.tensor([index], device=self._network.device))
+            self._hidden = self._network.advance(x, self._hidden)
+        self._seen.append(index)
+        return True
+
+    def recommend(
+        self,
+        k: int = 20,
+        exclude_seen: bool = False,
+        candidates: Iterable[Any] | Shortlist | None = None,
+    ) -> pd.DataFrame:
+        """Recommends next items; arguments and result are those of `GRU4Rec.recommend`."""
+        check_k(k)
+        shortlist = as_shortlist(candidates, self._vocabulary)
+        seen = [self._seen] if exclude_seen else None
+        with torch.inference_mode():
+            best = best_items(self._network, self._hidden[-1], k, seen, shortlist)
+        return recommendations(self._vocabulary, [self._session], best)
+
+
+def check_k(k: int) -> None:
+    """Checks how many items are asked for.
+
+    Raises:
+        DataError: It is not a whole number, or less than one.
+    """
+    if not isinstance(k, Integral) or k < 1:
+        raise DataError(f"k is {k!r}; a whole number of items, at least one, must be asked for")
+
+
+def read_sessions(
+    sessions: Mapping[Any, Sequence[Any]] | Sequence[Sequence[Any]],
+) -> dict[Any, list[Any]]:
+    """Brings the argument `sessions` into one form: items of each session by its id.
+
+    Raises:
+        DataError: It is not a collection of lists.
+    """
+    if isinstance(sessions, str) or not isinstance(sessions, Iterable):
+        raise DataError(f"sessions is {sessions!r}; a list of sessions is expected")
+    if isinstance(sessions, pd.Series):
+        sessions = sessions.to_dict()
+    keyed = sessions if isinstance(sessions, Mapping) else dict(enumerate(sessions))
+    for key, items in keyed.items():
+        if isinstance(items, str) or not isinstance(items, Iterable):
+            raise DataError(f"session {key!r} is {items!r}; a list of its items is expected")
+    return {key: list(items) for key, items in keyed.items()}
+
+
+def final_states(network: Network, sessions: Sequence[Indices]) -> Tensor:
+    """Reads whole sessions and returns the last layer's states after them, shape (n, units).
+
+    Args:
+        network: The weights.
+        sessions: Item indices of each session; an empty one stays at the zero state.
+    """
+    lengths = np.array([len(items) for items in sessions], dtype=np.int64)
+    longest_first = np.argsort(-lengths, kind="stable")
+    lengths = lengths[longest_first]
+    items = np.concatenate([*(sessions[s] for s in longest_first), np.empty(0, dtype=np.int64)])
+    begins = np.cumsum(lengths) - lengths
+    hidden = network.zero_state(len(sessions))
+    for step in range(int(lengths.max(initial=0))):
+        # sessions that still go on are the first ones
+        n = int(np.searchsorted(-lengths, -step, side="left"))
+        inputs = torch.from_numpy(items[begins[:n] + step]).to(network.device)
+        advanced = network.advance(network.embed(inputs), [h[:n] for h in hidden])
+        for h, new in zip(hidden, advanced, strict=True):
+            h[:n] = new
+    back = torch.from_numpy(np.argsort(longest_first)).to(network.device)
+    return hidden[-1][back]
+
+
+def best_items(
+    network: Network,
+    states: Tensor,
+    k: int,
+    seen: list[list[int]] | None,
+    shortlist: Shortlist | None,
+) -> list[Best]:
+    """Returns the k best items of each state, of the shortlist or of the whole catalogue."""
+    if shortlist is None:
+        return list(top_k(network, states, k, seen))
+    return list(shortlist.top_k(network, states, k, seen))
+
+
+def recommendations(
+    vocabulary: Vocabulary, sessions: Sequence[Any], best: list[Best]
+) -> pd.DataFrame:
+    """Returns the best items as a frame: session, rank (from 1), item, score."""
+    lengths = [len(items) for items, _ in best]
+    items: Indices = np.concatenate([items for items, _ in best] or [np.empty(0, dtype=np.int64)])
+    scores: npt.NDArray[np.float32] = np.concatenate(
+        [scores for _, scores in best] or [np.empty(0, dtype=np.float32)]
+    )
+    ranks = [np.arange(1, n + 1) for n in lengths] or [np.empty(0, dtype=np.int64)]
+    return pd.DataFrame(
+        {
+            "session": pd.Series(list(sessions)).repeat(lengths).to_numpy(),
+            "rank": np.concatenate(ranks),
+            "item": vocabulary.decode(items),
+            "score": scores,
+        }
+    )
