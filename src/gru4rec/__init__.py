@@ -34,6 +34,7 @@ from gru4rec.errors import (
 )
 from gru4rec.evaluation import RankedEvents, batch_eval, evaluate, rank_events, summarise
 from gru4rec.files import written_whole
+from gru4rec.intervals import confidence_intervals
 from gru4rec.recommender import GRU4Rec, build_model, load_model, save_model
 from gru4rec.recommending import LiveSession
 from gru4rec.shortlist import Shortlist
@@ -80,6 +81,7 @@ __all__ = [
     "batch_eval",
     "build_model",
     "columns",
+    "confidence_intervals",
     "describe_parts",
     "evaluate",
     "evaluation",

@@ -36,6 +36,7 @@ NAMES = [
     "batch_eval",
     "build_model",
     "columns",
+    "confidence_intervals",
     "describe_parts",
     "evaluate",
     "evaluation",
