@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from gru4rec.config import ModelConfig
-from gru4rec.errors import ConfigError, ModelFileError
+from gru4rec.errors import ConfigError, DataError, ModelFileError
 from gru4rec.files import written_whole
 from gru4rec.network import Architecture, Network
 from gru4rec.optimizer import Adagrad
@@ -27,6 +27,10 @@ VERSION = 1
 # what each record of the history has at least
 _RECORDED = {"epoch", "loss", "events", "seconds", "events_per_second"}
 
+Note = str | int | float | bool | None
+# not isinstance: NumPy's numbers pass for Python's, but cannot be read back without running code
+_NOTE_TYPES = {str, int, float, bool, type(None)}
+
 
 @dataclass
 class Checkpoint:
@@ -37,12 +41,14 @@ class Checkpoint:
         vocabulary: Its items.
         state: Weights and counters. Optimiser state is fresh if the file has none.
         history: One record an epoch.
+        notes: What the user wants to keep with the model; plain values by name.
     """
 
     config: ModelConfig
     vocabulary: Vocabulary
     state: TrainingState
     history: list[dict[str, float]]
+    notes: dict[str, Note]
 
 
 def architecture_of(config: ModelConfig) -> Architecture:
@@ -55,8 +61,12 @@ def save_checkpoint(checkpoint: Checkpoint, path: str | Path, with_optimizer: bo
     """Writes a file whole or not at all: under a temporary name first, then renamed.
 
     Raises:
+        DataError: A note is not a plain value.
         ModelFileError: The path cannot be written; a file that was there is as it was.
     """
+    bad = _first_bad_note(checkpoint.notes)
+    if bad:
+        raise DataError(f"{bad}; a model keeps text, Python's numbers, booleans and None by name")
     ids = checkpoint.vocabulary.ids
     state = checkpoint.state
     content: dict[str, Any] = {
@@ -69,6 +79,7 @@ def save_checkpoint(checkpoint: Checkpoint, path: str | Path, with_optimizer: bo
         "counts": state.counts,
         "epochs": state.epochs,
         "history": checkpoint.history,
+        "notes": checkpoint.notes,
         "optimizer": None,
     }
     if with_optimizer:
@@ -162,8 +173,19 @@ def _unpack(
     history = list(content["history"])
     if not all(set(record) >= _RECORDED for record in history):
         raise ValueError(f"its history lacks one of {', '.join(sorted(_RECORDED))}")
+    notes = dict(content.get("notes", {}))  # older files have none
+    bad = _first_bad_note(notes)
+    if bad:
+        raise ValueError(bad)
     state = TrainingState(network, optimizer, counts, generator, int(content["epochs"]))
-    return Checkpoint(config, Vocabulary(array), state, history)
+    return Checkpoint(config, Vocabulary(array), state, history, notes)
+
+
+def _first_bad_note(notes: dict[str, Note]) -> str:
+    for name, value in notes.items():
+        if type(name) is not str or type(value) not in _NOTE_TYPES:
+            return f"the note {name!r} is {value!r} of type {type(value).__name__}"
+    return ""
 
 
 def _restore(

@@ -14,6 +14,7 @@ from gru4rec import columns
 from gru4rec.batching import make_schedule
 from gru4rec.checkpoint import (
     Checkpoint,
+    Note,
     architecture_of,
     load_checkpoint,
     new_generator,
@@ -79,6 +80,12 @@ class GRU4Rec:
         device: `auto` (CUDA, then MPS, then CPU), `cpu`, `mps`, `cuda` or `cuda:N`.
         seed: Fixes initial weights (outside compatibility mode), negatives and dropout.
 
+    Attributes:
+        config: These options.
+        device: Where the model is.
+        notes: Yours, and empty at first: text and numbers by name that are saved with the model,
+            such as what it was trained on.
+
     Raises:
         ConfigError: An option is impossible, or the device is not there; all mistakes at once.
     """
@@ -111,6 +118,7 @@ class GRU4Rec:
         self._vocabulary: Vocabulary | None = None
         self._state: TrainingState | None = None
         self._history: list[dict[str, float]] = []
+        self.notes: dict[str, Note] = {}
 
     def __repr__(self) -> str:
         options = ", ".join(f"{name}={value!r}" for name, value in self.config.items())
@@ -132,6 +140,12 @@ class GRU4Rec:
     def history(self) -> pd.DataFrame:
         """One row an epoch: epoch, loss, events, seconds, events_per_second, validation metrics."""
         return pd.DataFrame(self._history)
+
+    @property
+    def item_counts(self) -> npt.NDArray[np.int64]:
+        """Training events of each item, in the order of the vocabulary, shape (n_items,)."""
+        counts: npt.NDArray[np.int64] = self._fitted().counts.numpy().copy()
+        return counts
 
     def _fitted(self) -> TrainingState:
         if self._state is None:
@@ -365,13 +379,12 @@ class GRU4Rec:
 
         Raises:
             NotFittedError: There is nothing to save.
+            DataError: `notes` holds other than plain values.
             ModelFileError: The path cannot be written.
         """
-        save_checkpoint(
-            Checkpoint(self.config, self.vocabulary, self._fitted(), self._history),
-            path,
-            with_optimizer,
-        )
+        state = self._fitted()
+        content = Checkpoint(self.config, self.vocabulary, state, self._history, self.notes)
+        save_checkpoint(content, path, with_optimizer)
 
     @classmethod
     def load(
@@ -391,7 +404,7 @@ class GRU4Rec:
         loaded = load_checkpoint(path, resolve_device(device), config)
         gru = cls(**{**loaded.config, "device": device})
         gru._vocabulary, gru._state = loaded.vocabulary, loaded.state
-        gru._history = loaded.history
+        gru._history, gru.notes = loaded.history, loaded.notes
         return gru
 
 

@@ -5,13 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 
 from gru4rec import GRU4Rec, load_model, save_model
 from gru4rec.config import ModelConfig
-from gru4rec.errors import ConfigError, ModelFileError, NotFittedError
+from gru4rec.errors import ConfigError, DataError, ModelFileError, NotFittedError
 
 MakeEvents = Callable[..., pd.DataFrame]
 MakeSessions = Callable[..., list[list[int]]]
@@ -80,6 +81,51 @@ def test_large_ids_survive(make_events: MakeEvents, tmp_path: Path) -> None:
     loaded = GRU4Rec.load(tmp_path / "model.pth")
 
     assert loaded.vocabulary.ids.tolist() == [largest, largest - 1, -largest]
+
+
+def test_notes_and_item_counts_are_kept(gru: GRU4Rec, events: pd.DataFrame, tmp_path: Path) -> None:
+    gru.notes |= {"part": "first week", "sessions": 40, "share": 0.5, "shuffled": False, "by": None}
+
+    gru.save(tmp_path / "model.pth")
+    loaded = GRU4Rec.load(tmp_path / "model.pth", device="cpu")
+
+    assert loaded.notes == gru.notes
+    counted = events["ItemId"].value_counts()
+    assert loaded.item_counts.tolist() == counted[loaded.vocabulary.ids].tolist()
+
+
+def test_item_counts_are_a_copy(gru: GRU4Rec) -> None:
+    gru.item_counts[0] = -1
+
+    assert gru.item_counts.min() >= 1
+
+
+def test_a_file_from_before_there_were_notes_has_none(gru: GRU4Rec, tmp_path: Path) -> None:
+    gru.save(tmp_path / "model.pth")
+    content = torch.load(tmp_path / "model.pth", weights_only=True)
+    del content["notes"]
+    torch.save(content, tmp_path / "model.pth")
+
+    assert GRU4Rec.load(tmp_path / "model.pth", device="cpu").notes == {}
+
+
+@pytest.mark.parametrize("note", [np.float64(1), [1], {"a": 1}, pd.Timestamp(0)], ids=repr)
+def test_notes_are_plain_values(gru: GRU4Rec, tmp_path: Path, note: Any) -> None:
+    gru.notes["found"] = note
+
+    with pytest.raises(DataError, match=r"the note 'found' is .*; a model keeps text"):
+        gru.save(tmp_path / "model.pth")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("notes", [{"a": [1]}, {1: 2}, 7])
+def test_notes_of_another_kind_are_refused(gru: GRU4Rec, tmp_path: Path, notes: Any) -> None:
+    gru.save(tmp_path / "model.pth")
+    rewrite(tmp_path / "model.pth", notes=notes)
+
+    with pytest.raises(ModelFileError, match="is damaged"):
+        GRU4Rec.load(tmp_path / "model.pth")
 
 
 @pytest.mark.parametrize("loss", ["cross-entropy", "bpr-max"])
@@ -336,7 +382,7 @@ def test_a_missing_part_is_refused(gru: GRU4Rec, tmp_path: Path) -> None:
     gru.save(path)
     content = torch.load(path, weights_only=True)
 
-    for part in content.keys() - {"format", "version"}:
+    for part in content.keys() - {"format", "version", "notes"}:
         torch.save({name: value for name, value in content.items() if name != part}, path)
         with pytest.raises(ModelFileError, match=f"is damaged: '{part}'"):
             GRU4Rec.load(path)
