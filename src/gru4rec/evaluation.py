@@ -92,12 +92,20 @@ class EvaluationData:
 
 
 def recall_at(ranks: npt.NDArray[np.float64], k: int) -> float:
-    """Share of targets with rank ≤ k; ranks of shape (n,), n > 0."""
+    """Share of targets with rank ≤ k; ranks of shape (n,), n > 0.
+
+    >>> recall_at(np.array([1.0, 4.0, 21.0, 3.0]), k=20)
+    0.75
+    """
     return float(np.mean(ranks <= k))
 
 
 def mrr_at(ranks: npt.NDArray[np.float64], k: int) -> float:
-    """Mean of 1/rank where rank ≤ k, else 0; ranks of shape (n,), n > 0."""
+    """Mean of 1/rank where rank ≤ k, else 0; ranks of shape (n,), n > 0.
+
+    >>> mrr_at(np.array([1.0, 4.0, 21.0, 4.0]), k=20)  # (1 + 1/4 + 0 + 1/4) / 4
+    0.375
+    """
     return float(np.mean(np.where(ranks <= k, 1 / ranks, 0.0)))
 
 

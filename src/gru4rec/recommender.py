@@ -88,6 +88,13 @@ class GRU4Rec:
 
     Raises:
         ConfigError: An option is impossible, or the device is not there; all mistakes at once.
+
+    Example:
+        >>> clicks = {"SessionId": [1, 1, 2, 2], "ItemId": [7, 8, 7, 8], "Time": [1, 2, 3, 4]}
+        >>> gru = GRU4Rec(layers=[8], n_sample=4, device="cpu").fit(pd.DataFrame(clicks))
+        >>> gru.recommend({"anna": [7]}, k=1, exclude_seen=True)[["session", "rank", "item"]]
+          session  rank  item
+        0    anna     1     8
     """
 
     def __init__(

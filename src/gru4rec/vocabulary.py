@@ -78,6 +78,11 @@ class Vocabulary:
 
     Args:
         ids: Distinct item ids, shape (n,): int64 or str.
+
+    Example:
+        >>> vocabulary = Vocabulary.from_items(np.array([30, 10, 30, 20]))
+        >>> vocabulary.encode([10, 20, 99]).tolist()
+        [1, 2, -1]
     """
 
     def __init__(self, ids: Ids) -> None:
