@@ -48,6 +48,7 @@ class RankedEvents:
         positions: Place of the target among the session's known events, from 1, shape (n,).
         items: Item id, shape (n,).
         ranks: Rank of the target, from 1, shape (n,).
+        ties: Other items with exactly the target's score, shape (n,).
         n_events: Events given.
         n_unknown: Events on items that the model does not know; removed before ranking.
     """
@@ -56,17 +57,19 @@ class RankedEvents:
     positions: npt.NDArray[np.int64]
     items: Ids
     ranks: npt.NDArray[np.float64]
+    ties: npt.NDArray[np.int64]
     n_events: int
     n_unknown: int
 
     def to_frame(self) -> pd.DataFrame:
-        """Returns a row a target: SessionId, position, ItemId, rank."""
+        """Returns a row a target: SessionId, position, ItemId, rank, ties."""
         return pd.DataFrame(
             {
                 columns.SESSION: self.sessions,
                 "position": self.positions,
                 columns.ITEM: self.items,
                 columns.RANK: self.ranks,
+                "ties": self.ties,
             }
         )
 
@@ -166,8 +169,9 @@ def rank_prepared(
     options = EvaluationConfig.parse({"mode": mode, "batch_size": batch_size}, origin="batch_eval")
     sessions = data.sessions
     schedule = make_schedule(sessions.offsets, sessions.oldest_first, options.batch_size)
-    ranks = np.zeros(len(data.indices))
-    ranks[schedule.positions + 1] = _rank_schedule(network, data.indices, schedule, options.mode)
+    ranks, ties = np.zeros(len(data.indices)), np.zeros(len(data.indices), dtype=np.int64)
+    told = schedule.positions + 1
+    ranks[told], ties[told] = _rank_schedule(network, data.indices, schedule, options.mode)
     session_of_event = sessions.session_of_event
     places = np.arange(len(ranks)) - sessions.offsets[session_of_event]
     targets = places > 0
@@ -176,6 +180,7 @@ def rank_prepared(
         positions=places[targets],
         items=sessions.items[targets],
         ranks=ranks[targets],
+        ties=ties[targets],
         n_events=data.n_events,
         n_unknown=data.n_unknown,
     )
@@ -186,16 +191,21 @@ def _rank_schedule(
     items: npt.NDArray[np.int64],
     schedule: Schedule,
     mode: str,
-) -> npt.NDArray[np.float64]:
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
     wanted = torch.from_numpy(items[schedule.positions + 1]).to(network.device)
-    ranks, done = [], 0
+    best, worst, done = [], [], 0
     with ProgressDisplay("Evaluating", len(wanted)) as display, torch.inference_mode():
         states = walk_states(network, items, schedule)
         for block in in_blocks(states, rows_at_a_time(network.n_items)):
-            ranks.append(rank(network, block, wanted[done : done + len(block)], mode))
+            targets = wanted[done : done + len(block)]
+            best.append(rank(network, block, targets, "standard"))
+            worst.append(rank(network, block, targets, "conservative"))
             done += len(block)
             display.update(done)
-    return np.concatenate(ranks)
+    first = np.concatenate(best)
+    ties = np.concatenate(worst) - first
+    share = {"standard": 0.0, "median": 0.5, "conservative": 1.0}[mode]
+    return first + share * ties, ties.astype(np.int64)
 
 
 def walk_states(

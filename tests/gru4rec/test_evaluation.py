@@ -81,6 +81,9 @@ def test_equals_brute_force(
 
     expected = brute_force(model, sessions, mode)
     assert ranked.ranks.tolist() == expected
+    without, against = (brute_force(model, sessions, m) for m in ("standard", "conservative"))
+    assert ranked.ties.tolist() == [b - a for a, b in zip(without, against, strict=True)]
+    assert ranked.ties.dtype == np.int64
     assert expected != brute_force(model, sessions, "standard" if mode != "standard" else "median")
 
 
@@ -96,6 +99,7 @@ def test_where_all_scores_are_equal(mode: str, rank: float, make_events: MakeEve
     ranked = rank_events(model, make_events([[0, 3, 6], [2, 1]]), mode=mode)
 
     assert ranked.ranks.tolist() == [rank] * 3
+    assert ranked.ties.tolist() == [7 - 1] * 3
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 5, 100])
@@ -172,6 +176,7 @@ def test_every_target_is_told(popularity: Any, make_events: MakeEvents) -> None:
             "position": [1, 1, 2],
             "ItemId": [1, 0, 4],
             "rank": [2.0, 1.0, 5.0],
+            "ties": [0, 0, 0],
         }
     )
     pd.testing.assert_frame_equal(frame, expected)
@@ -218,9 +223,9 @@ def test_ids_may_be_text(popularity: Any, make_events: MakeEvents) -> None:
     ranked = rank_events(model, events)
 
     assert ranked.to_frame().to_numpy().tolist() == [
-        ["w", 1, "a", 5.0],
-        ["x", 1, "d", 2.0],
-        ["x", 2, "b", 4.0],
+        ["w", 1, "a", 5.0, 0],
+        ["x", 1, "d", 2.0, 0],
+        ["x", 2, "b", 4.0, 0],
     ]
 
 
