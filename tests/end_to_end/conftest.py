@@ -45,10 +45,12 @@ def in_folder() -> Iterator[Callable[[Path], None]]:
 
 @pytest.fixture(scope="module")
 def run(in_folder: Callable[[Path], None]) -> Callable[..., dict[str, Any]]:
-    def run_pipeline(project: Path, params: dict[str, Any] | None = None, **options: Any) -> Any:
+    def run_pipeline(
+        project: Path, params: dict[str, Any] | None = None, env: str = "test", **options: Any
+    ) -> Any:
         in_folder(project)
         bootstrap_project(project)
-        with KedroSession.create(project, env="test", runtime_params=params) as session:
+        with KedroSession.create(project, env=env, runtime_params=params) as session:
             session.run(**options)
 
     return run_pipeline
