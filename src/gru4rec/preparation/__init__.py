@@ -4,14 +4,15 @@ Everything is written once, in Ibis: on DuckDB inside this process, or wherever 
 pandas DataFrame goes in and comes out as one.
 """
 
-from gru4rec.preparation.connection import local_connection
+from gru4rec.preparation.connection import local_connection, private_connection
 from gru4rec.preparation.databricks import load_databricks_table
 from gru4rec.preparation.filtering import filter_sessions
 from gru4rec.preparation.frames import split_data, train_valid_test_split
-from gru4rec.preparation.loading import load_events
+from gru4rec.preparation.loading import load_events, load_items
 from gru4rec.preparation.reading import read_log
 from gru4rec.preparation.splitting import Split, split_sessions
 from gru4rec.preparation.statistics import describe_parts
+from gru4rec.preparation.streaming import stream_sessions
 
 __all__ = [
     "Split",
@@ -19,9 +20,12 @@ __all__ = [
     "filter_sessions",
     "load_databricks_table",
     "load_events",
+    "load_items",
     "local_connection",
+    "private_connection",
     "read_log",
     "split_data",
     "split_sessions",
+    "stream_sessions",
     "train_valid_test_split",
 ]

@@ -34,10 +34,18 @@ def local_connection() -> Backend:
     return private_connection()
 
 
-def private_connection() -> Backend:
-    """Returns a DuckDB connection of its own; its memory is free when its last table is gone."""
+def private_connection(memory_limit: str | None = None) -> Backend:
+    """Returns a DuckDB connection of its own; its memory is free when its last table is gone.
+
+    Args:
+        memory_limit: Of its queries, such as `256MB`; what does not fit spills to disk. None
+            leaves it to DuckDB: most of the memory there is.
+    """
     spill = Path(platformdirs.user_cache_dir("gru4rec")) / "duckdb"
-    return ibis.duckdb.connect(temp_directory=str(spill))
+    if memory_limit is None:
+        return ibis.duckdb.connect(temp_directory=str(spill))
+    # each thread needs memory of its own
+    return ibis.duckdb.connect(temp_directory=str(spill), memory_limit=memory_limit, threads=2)
 
 
 def refuse_other_types(data: object) -> None:

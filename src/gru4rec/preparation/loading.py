@@ -62,6 +62,28 @@ def load_events(log: Events, data: DataConfig, loading: LoadingConfig) -> Events
     return table_to_frame(_load(table, data, loading))
 
 
+def load_items(log: ir.Table, item_key: str) -> ir.Table:
+    """Reads a list of items, with ids as `load_events` reads them; empty lines do not count.
+
+    Args:
+        log: A table with the column of items; others are ignored.
+        item_key: Name of that column; without it, `ItemId` is taken.
+
+    Returns:
+        A table of `ItemId`, int64 or text.
+
+    Raises:
+        DataError: The column is missing, or holds other than ids.
+    """
+    name = ITEM if item_key not in log.columns and ITEM in log.columns else item_key
+    require_columns(log.columns, [name], "The list of items")
+    rows = log.filter(~is_missing(log[name]))
+    facts = fetch_row(
+        rows.aggregate(rows=rows.count(), **measure_ids(rows[name], name, is_text_log(rows)))
+    )
+    return rows.select(read_ids(rows[name], name, facts).name(ITEM))
+
+
 def _load(log: ir.Table, data: DataConfig, loading: LoadingConfig) -> ir.Table:
     rows = _pick_columns(log, data, loading)
     refuse_other_kind(rows[TIME], data.time_key, loading.time_unit)

@@ -36,8 +36,8 @@ def read_log(
 
     Args:
         path: A `.csv`, `.tsv`, `.txt`, `.dat` (each also with `.gz`), `.parquet` or `.pq` file,
-            or several of one kind with the same columns: a glob, of which something must be
-            there, or `name-{a,b}.csv`, of which both must be there.
+            or several of one kind with the same columns: a folder, a glob, of which something
+            must be there, or `name-{a,b}.csv`, of which both must be there.
         delimiter: What separates the columns of a text file; None finds out by the first line.
         column_names: Names of all columns, for a text file without a header.
         connection: The DuckDB connection that reads; None takes the shared one.
@@ -73,7 +73,7 @@ def is_text_log(table: ir.Table) -> bool:
 
 def _find_files(path: str) -> list[Path]:
     if Path(path).is_dir():
-        raise DataError(f"{path} is a folder; name its files by a glob such as {path}/*.parquet")
+        return _find_files_in(Path(path))
     if Path(path).exists():
         return [Path(path)]
     found = {name: sorted(glob.glob(name, recursive=True)) for name in _expand_braces(path)}
@@ -84,6 +84,23 @@ def _find_files(path: str) -> list[Path]:
             "something)"
         )
     return [Path(file) for files in found.values() for file in files]
+
+
+def _find_files_in(folder: Path) -> list[Path]:
+    """All logs in a folder and below; what has a name like `_SUCCESS` or `.part` is none."""
+    files = [
+        file
+        for file in sorted(folder.rglob("*"))
+        if file.is_file()
+        and _suffix(file) in _PARQUET | _TEXT
+        and not file.name.startswith((".", "_"))
+    ]
+    if not files:
+        raise MissingLogError(
+            f"The folder {folder} has no file that ends in one of "
+            f"{', '.join(sorted(_PARQUET | _TEXT))}; check the path"
+        )
+    return files
 
 
 def _expand_braces(path: str) -> list[str]:

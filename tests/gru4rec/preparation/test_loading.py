@@ -7,7 +7,7 @@ import pytest
 
 from gru4rec.config import DataConfig, LoadingConfig
 from gru4rec.errors import ConfigError, DataError
-from gru4rec.preparation import load_events, local_connection, read_log
+from gru4rec.preparation import load_events, load_items, local_connection, read_log
 
 KEYS = DataConfig(session_key="s", item_key="i", time_key="t")
 T0 = 1_500_000_000
@@ -280,6 +280,31 @@ def test_ragged_text_file_names_file_and_line(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"cannot be read: .*Line: 3.*log\.csv") as caught:
         load_text(tmp_path, f"s,i,t\n1,2,{T0}\n1,2\n")
     assert caught.value.__cause__ is None
+
+
+# lists of items ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("i,name\n7,a\n\n5,b\n,c\n", [7, 5]),
+        ("i\n07\n5\n", ["07", "5"]),
+        ("ItemId\nx\n", ["x"]),
+        ("i\n", []),
+    ],
+    ids=["integers", "text", "canonical name", "empty"],
+)
+def test_lists_of_items_are_read_exactly(tmp_path: Path, text: str, expected: list[object]) -> None:
+    (tmp_path / "items.csv").write_text(text)
+    items = load_items(read_log(tmp_path / "items.csv"), "i")
+    assert items.to_pyarrow()["ItemId"].to_pylist() == expected
+
+
+def test_a_list_of_items_needs_its_column(tmp_path: Path) -> None:
+    (tmp_path / "items.csv").write_text("123\n456\n")
+    with pytest.raises(DataError, match="The list of items lacks the column 'i'; it has 123"):
+        load_items(read_log(tmp_path / "items.csv"), "i")
 
 
 # event types -------------------------------------------------------------------------------------

@@ -134,10 +134,20 @@ def test_truncated_parquet(tmp_path: Path) -> None:
         read_log(path)
 
 
-def test_folders_mixed_kinds_other_headers_and_wrong_column_names(tmp_path: Path) -> None:
+def test_a_folder_is_all_logs_in_it(tmp_path: Path) -> None:
+    folder = tmp_path / "log.parquet"
+    (folder / "day=2").mkdir(parents=True)
+    for name, value in (("part-0", 1), ("day=2/part-1", 2), ("_part-2", 3), (".part-3", 4)):
+        pd.DataFrame({"a": [value]}).to_parquet(folder / f"{name}.parquet")
+    write(folder / "_SUCCESS", "")
+    assert sorted(read_log(folder).to_pyarrow()["a"].to_pylist()) == [1, 2]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(MissingLogError, match=r"empty has no file that ends in one of \.csv"):
+        read_log(tmp_path / "empty")
+
+
+def test_mixed_kinds_other_headers_and_wrong_column_names(tmp_path: Path) -> None:
     write(tmp_path / "1.csv", "a,b\n1,2\n")
-    with pytest.raises(DataError, match=r"is a folder; name its files by a glob"):
-        read_log(tmp_path)
     with pytest.raises(DataError, match=r"has 2 columns .*but 1 column_names are given: x"):
         read_log(tmp_path / "1.csv", column_names=["x"])
     write(tmp_path / "2.csv", "b,a\n1,2\n")

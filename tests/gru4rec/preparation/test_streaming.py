@@ -1,0 +1,67 @@
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gru4rec.columns import ITEM, SESSION, TIME
+from gru4rec.preparation import private_connection, stream_sessions
+
+
+def as_table(frame: pd.DataFrame, folder: Path):
+    frame.to_parquet(folder / "log.parquet")
+    return private_connection("256MB").read_parquet(str(folder / "log.parquet"))
+
+
+@pytest.fixture
+def log() -> pd.DataFrame:
+    rng = np.random.default_rng(1)
+    sessions = np.repeat(np.arange(50), rng.integers(1, 9, 50))
+    n = len(sessions)
+    frame = pd.DataFrame(
+        {SESSION: sessions, ITEM: rng.integers(0, 9, n), TIME: rng.integers(0, 5, n)}
+    )
+    return frame.sample(frac=1, random_state=1)
+
+
+@pytest.mark.parametrize("text", [False, True], ids=["integers", "text"])
+@pytest.mark.parametrize("rows", [1, 7, 1000])
+@pytest.mark.parametrize("n", [1, 3, 10, 50, 99])
+def test_pieces_are_whole_sessions_in_order(
+    log: pd.DataFrame,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    n: int,
+    rows: int,
+    text: bool,
+) -> None:
+    monkeypatch.setattr("gru4rec.preparation.streaming._ROWS_AT_A_TIME", rows)
+    if text:
+        log[SESSION] = "s" + log[SESSION].astype(str).str.zfill(2)
+        log[ITEM] = "i" + log[ITEM].astype(str)
+
+    pieces = list(stream_sessions(as_table(log, tmp_path), n))
+
+    expected = log.sort_values([SESSION, TIME, ITEM], ignore_index=True)[[SESSION, ITEM]]
+    pd.testing.assert_frame_equal(pd.concat(pieces, ignore_index=True), expected)
+    assert [piece[SESSION].nunique() for piece in pieces] == [
+        min(n, 50 - first) for first in range(0, 50, n)
+    ]
+    for one, next_one in pairwise(pieces):
+        assert one[SESSION].iloc[-1] < next_one[SESSION].iloc[0]
+
+
+def test_progress_reaches_the_number_of_events(
+    log: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[int] = []
+    monkeypatch.setattr("gru4rec.progress.ProgressDisplay.update", lambda _, n: done.append(n))
+
+    pieces = list(stream_sessions(as_table(log, tmp_path), 20))
+
+    assert done == np.cumsum([len(piece) for piece in pieces]).tolist()
+
+
+def test_an_empty_log_has_no_pieces(log: pd.DataFrame, tmp_path: Path) -> None:
+    assert list(stream_sessions(as_table(log.head(0), tmp_path), 20)) == []
