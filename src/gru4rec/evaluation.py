@@ -17,7 +17,7 @@ from gru4rec.config import Config, EvaluationConfig, as_config
 from gru4rec.errors import DataError
 from gru4rec.network import Network
 from gru4rec.progress import ProgressDisplay
-from gru4rec.ranking import rank, rows_at_a_time
+from gru4rec.ranking import BLOCK_ROWS, rank
 from gru4rec.sessions import Sessions, order_sessions
 from gru4rec.training import reset_states
 from gru4rec.vocabulary import UNKNOWN, Ids, Vocabulary
@@ -193,19 +193,16 @@ def _rank_schedule(
     mode: str,
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
     wanted = torch.from_numpy(items[schedule.positions + 1]).to(network.device)
-    best, worst, done = [], [], 0
+    ranks, ties, done = [], [], 0
     with ProgressDisplay("Evaluating", len(wanted)) as display, torch.inference_mode():
         states = walk_states(network, items, schedule)
-        for block in in_blocks(states, rows_at_a_time(network.n_items)):
-            targets = wanted[done : done + len(block)]
-            best.append(rank(network, block, targets, "standard"))
-            worst.append(rank(network, block, targets, "conservative"))
+        for block in in_blocks(states, BLOCK_ROWS):
+            ranked = rank(network, block, wanted[done : done + len(block)], mode)
+            ranks.append(ranked[0])
+            ties.append(ranked[1])
             done += len(block)
             display.update(done)
-    first = np.concatenate(best)
-    ties = np.concatenate(worst) - first
-    share = {"standard": 0.0, "median": 0.5, "conservative": 1.0}[mode]
-    return first + share * ties, ties.astype(np.int64)
+    return np.concatenate(ranks), np.concatenate(ties)
 
 
 def walk_states(

@@ -1,9 +1,9 @@
-"""Scores against the whole catalogue, a block of rows at a time: ranks and top-k.
+"""Scores against the whole catalogue, a tile at a time: ranks and top-k.
 
-The memory of a block is bounded, however large the catalogue or the number of rows.
+The memory of a tile is bounded, however large the catalogue or the number of rows.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -12,15 +12,13 @@ from torch import Tensor
 
 from gru4rec.network import Network
 
-_BLOCK_BYTES = 1 << 27  # of scores; comparisons and products need about as much again
-_MAX_ROWS = 1024  # more rows do not make a matrix product faster
+BLOCK_ROWS = 1024  # more rows do not make a matrix product faster
+_TILE = 1 << 20  # scores of a tile on a CPU: 4 MB stay in its cache
+_BLOCK = 1 << 25  # scores of a block on other devices
+_FEWEST = 256  # columns from which on a matrix product rounds as with any number of them
 
-Best = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]  # item indices and their scores
-
-
-def rows_at_a_time(n_items: int) -> int:
-    """How many rows of states are scored at once."""
-    return max(1, min(_MAX_ROWS, _BLOCK_BYTES // (4 * n_items)))
+Ints = npt.NDArray[np.int64]
+Best = tuple[Ints, npt.NDArray[np.float32]]  # item indices and their scores
 
 
 def score(network: Network, states: Tensor) -> Tensor:
@@ -36,11 +34,10 @@ def score(network: Network, states: Tensor) -> Tensor:
     return torch.addmm(network.tables["bias"], states, network.tables["output"].T)
 
 
-def rank(network: Network, states: Tensor, targets: Tensor, mode: str) -> npt.NDArray[np.float64]:
+def rank(
+    network: Network, states: Tensor, targets: Tensor, mode: str
+) -> tuple[npt.NDArray[np.float64], Ints]:
     """Ranks of targets among all items, counted from 1.
-
-    The target's score is read from the same product as the others': computed apart it would round
-    differently, and ties would be lost.
 
     Args:
         network: The weights.
@@ -50,27 +47,99 @@ def rank(network: Network, states: Tensor, targets: Tensor, mode: str) -> npt.ND
             at least the target's (itself included), `median` lies halfway between.
 
     Returns:
-        Shape (n,).
+        The ranks, and how many other items have exactly the target's score, both of shape (n,).
+        A target whose score is not a number is behind all.
     """
-    size = rows_at_a_time(network.n_items)
-    ranks = []
+    counted = _count_tiles if states.device.type == "cpu" else _count_block
+    at_least, ties = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    for rows in _blocks(len(states)):
+        counts = counted(network, states[rows], targets[rows])
+        at_least.append(counts[0])
+        ties.append(counts[1] - 1)
+    n_ties = np.concatenate(ties).clip(min=0)
+    share = {"standard": 1.0, "median": 0.5, "conservative": 0.0}[mode]
+    return np.concatenate(at_least) - share * n_ties, n_ties
+
+
+def _blocks(n: int) -> Iterator[slice]:
+    """Cuts n rows into blocks of nearly the same size, from `BLOCK_ROWS` on if there are enough."""
+    n_blocks = max(1, n // BLOCK_ROWS)
+    for block in range(n_blocks if n else 0):
+        yield slice(n * block // n_blocks, n * (block + 1) // n_blocks)
+
+
+def _count_block(network: Network, states: Tensor, targets: Tensor) -> tuple[Ints, Ints]:
+    """Counts items with at least, and with exactly, the score of each target: both (n,)."""
+    parts = []
+    size = max(1, _BLOCK // network.n_items)
     for first in range(0, len(states), size):
         scores = score(network, states[first : first + size])
+        # from the same product as the others: computed apart it could round differently
         own = scores.gather(1, targets[first : first + size, None])
-        if mode == "conservative":
-            ranks.append((scores >= own).sum(dim=1))
-            continue
-        ranks.append((scores > own).sum(dim=1) + 1)
-        if mode == "median":
-            ranks[-1] += (scores >= own).sum(dim=1)
-    if not ranks:
-        return np.empty(0)
-    # not every device has 64-bit floats
-    return torch.cat(ranks).cpu().numpy() / (2.0 if mode == "median" else 1.0)
+        parts.append(torch.stack([(~(scores < own)).sum(dim=1), (scores == own).sum(dim=1)]))
+    at_least, equal = torch.cat(parts, dim=1).cpu().numpy()
+    return at_least, equal
+
+
+def _count_tiles(network: Network, states: Tensor, targets: Tensor) -> tuple[Ints, Ints]:
+    """Does the same in compiled loops."""
+    from gru4rec import ranking_kernels as kernels  # noqa: PLC0415  (takes half a second to import)
+    from gru4rec.parallel import Loop  # noqa: PLC0415
+
+    n = len(states)
+    found = torch.full((n,), torch.nan)
+    at_least, equal = torch.zeros(2, n, dtype=torch.int64)
+    loop = Loop(
+        kernels.count_tile,
+        kernels.COUNT,
+        grain=16,
+        targets=targets.contiguous(),
+        found=found,
+        at_least=at_least,
+        equal=equal,
+    )
+    own = _own_scores(network, states, targets)
+    for _ in range(2):
+        at_least.zero_()
+        equal.zero_()
+        for first, scores in _tiles(network, states):
+            width = scores.shape[1]
+            biases = network.tables["bias"][first : first + width]
+            loop(n, scores=scores, biases=biases, own=own, first=first, width=width)
+        # should the products have rounded differently, the second time they are the same
+        if torch.equal(found, own):
+            break
+        own = found.clone()
+    return at_least.numpy(), equal.numpy()
+
+
+def _own_scores(network: Network, states: Tensor, targets: Tensor) -> Tensor:
+    """Scores of the targets, shape (n,), as a product with all items rounds them."""
+    n = len(states)
+    repeated = targets.repeat(-(-_FEWEST // n))
+    own = (states @ network.tables["output"][repeated].T).diagonal()
+    return own + network.tables["bias"][targets]
+
+
+def _tiles(network: Network, states: Tensor) -> Iterator[tuple[int, Tensor]]:
+    """Yields the products of states (n, units) with the output embeddings, a tile at a time.
+
+    Yields:
+        Index of the first item, and products of shape (n, items of the tile), which the next tile
+        overwrites.
+    """
+    n, output = len(states), network.tables["output"]
+    width = min(len(output), max(512, _TILE // n))
+    room = torch.empty(n * width)
+    for first in range(0, len(output), width):
+        part = output[first : first + width]
+        scores = room[: n * len(part)].view(n, len(part))
+        torch.mm(states, part.T, out=scores)
+        yield first, scores
 
 
 def top_k(
-    network: Network, states: Tensor, k: int, seen: list[list[int]] | None = None
+    network: Network, states: Tensor, k: int, seen: Sequence[Sequence[int]] | None = None
 ) -> Iterator[Best]:
     """The k items with the highest scores, best first, equal scores by index.
 
@@ -83,8 +152,49 @@ def top_k(
     Yields:
         Item indices and their scores for each row, both of shape (≤ k,).
     """
-    size = rows_at_a_time(network.n_items)
     k = min(k, network.n_items)
+    best = _best_of_tiles if states.device.type == "cpu" else _best_of_block
+    for rows in _blocks(len(states)):
+        yield from best(network, states[rows], k, seen[rows] if seen else None)
+
+
+def _best_of_tiles(
+    network: Network, states: Tensor, k: int, seen: Sequence[Sequence[int]] | None
+) -> Iterator[Best]:
+    from gru4rec import ranking_kernels as kernels  # noqa: PLC0415  (takes half a second to import)
+    from gru4rec.parallel import Loop  # noqa: PLC0415
+
+    n = len(states)
+    left_out = [sorted(row) for row in seen] if seen else [[]] * n
+    flat = torch.tensor([item for row in left_out for item in row], dtype=torch.int64)
+    ends = torch.tensor([len(row) for row in left_out]).cumsum(0)
+    values, items = torch.empty(n, k), torch.empty(n, k, dtype=torch.int64)
+    sizes = torch.zeros(n, dtype=torch.int64)
+    loop = Loop(
+        kernels.best_of_tile,
+        kernels.BEST,
+        grain=16,
+        seen=flat,
+        seen_ends=ends,
+        n_seen=len(flat),
+        values=values,
+        items=items,
+        sizes=sizes,
+        k=k,
+    )
+    for first, scores in _tiles(network, states):
+        width = scores.shape[1]
+        biases = network.tables["bias"][first : first + width]
+        is_last = first + width == network.n_items
+        loop(n, scores=scores, biases=biases, first=first, width=width, is_last=is_last)
+    for row, size in enumerate(sizes.tolist()):
+        yield items[row, :size].numpy(), values[row, :size].numpy()
+
+
+def _best_of_block(
+    network: Network, states: Tensor, k: int, seen: Sequence[Sequence[int]] | None
+) -> Iterator[Best]:
+    size = max(1, _BLOCK // network.n_items)
     for first in range(0, len(states), size):
         scores = score(network, states[first : first + size])
         for row, left_out in enumerate(seen[first : first + size] if seen else []):
@@ -104,7 +214,7 @@ def _all_from(scores: Tensor, least: Tensor) -> Best:
     return items.cpu().numpy(), scores[items].cpu().numpy()
 
 
-def _first_k(items: npt.NDArray[np.int64], scores: npt.NDArray[np.float32], k: int) -> Best:
+def _first_k(items: Ints, scores: npt.NDArray[np.float32], k: int) -> Best:
     order = np.lexsort((items, -scores))[:k]
     order = order[np.isfinite(scores[order])]
     return items[order], scores[order]

@@ -133,7 +133,7 @@ def test_scoring_in_blocks_changes_nothing(
     expected = rank_events(model, data, mode=mode).ranks
 
     for rows in (1, 7):
-        monkeypatch.setattr(ranking, "_BLOCK_BYTES", 4 * 50 * rows)
+        monkeypatch.setattr(ranking, "BLOCK_ROWS", rows)
         assert rank_events(model, data, mode=mode).ranks.tolist() == expected.tolist()
 
 
