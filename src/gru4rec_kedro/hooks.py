@@ -11,10 +11,11 @@ from kedro.framework.cli.utils import KedroCliError
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol
-from kedro.pipeline import Pipeline
+from kedro.pipeline import Node, Pipeline
 from yaml import YAMLError
 
 from gru4rec import ConfigError, GRU4RecError, resolve_device
+from gru4rec_kedro.console import wrap_log_lines
 from gru4rec_kedro.parameters import Parameters
 from gru4rec_kedro.pipelines.modelling.report import results_table
 
@@ -32,6 +33,12 @@ class RunError(KedroCliError, GRU4RecError):
             ClickException.show(self, file)
 
 
+def _find_mistake(error: BaseException | None) -> GRU4RecError | None:
+    while error is not None and not isinstance(error, GRU4RecError):
+        error = error.__cause__  # Kedro wraps what a dataset raises
+    return error
+
+
 class ProjectHooks:
     """Hooks of the project."""
 
@@ -41,6 +48,7 @@ class ProjectHooks:
 
         Kedro alone would ignore a misspelt name in `--params` and run with the defaults.
         """
+        wrap_log_lines()
         try:
             Parameters.parse(context.config_loader["parameters"], origin="parameters")
         except (ConfigError, MissingConfigException, YAMLError) as error:
@@ -56,17 +64,25 @@ class ProjectHooks:
                 raise RunError(f"params:model: {error}") from None
 
     @hook_impl
-    def on_pipeline_error(self, error: Exception) -> None:
-        """Turns an error of `gru4rec` into its message; any other keeps its traceback."""
-        cause: BaseException | None = error
-        while cause is not None:  # Kedro wraps what a dataset raises
-            if isinstance(cause, GRU4RecError):
-                raise RunError(str(cause)) from error
-            cause = cause.__cause__
+    def on_node_error(self, error: Exception, node: Node) -> None:
+        """Names the node that failed; a user's mistake is told once, by `on_pipeline_error`."""
+        if _find_mistake(error) is None:
+            logger.error("Node %s failed: %s", node.name, error)
 
     @hook_impl
-    def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
-        """Closes with the results and the place of the report."""
+    def on_pipeline_error(self, error: Exception) -> None:
+        """Turns an error of `gru4rec` into its message; any other keeps its traceback."""
+        mistake = _find_mistake(error)
+        if mistake is not None:
+            raise RunError(str(mistake)) from error
+
+    @hook_impl
+    def after_pipeline_run(
+        self, run_result: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
+    ) -> None:
+        """Closes with the results and the place of the report, if anything ran."""
+        if not run_result:  # --only-missing-outputs, and nothing was missing
+            return
         if "metrics" in pipeline.all_outputs():
             logger.info("Results\n%s", results_table(catalog.load("metrics")))
         if "report" in pipeline.all_outputs():

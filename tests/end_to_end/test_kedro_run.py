@@ -109,6 +109,12 @@ def test_parts_of_the_run(finished, run, options, expected):
     assert {Path(name).parts[2][:2] for name in changed} == expected
 
 
+def test_where_nothing_ran_there_are_no_results_to_show(finished, run, caplog):
+    with caplog.at_level("INFO", logger="gru4rec_kedro"):
+        run(finished, only_missing_outputs=True)
+    assert "gru4rec_kedro.hooks" not in {record.name for record in caplog.records}
+
+
 def test_only_missing_outputs_makes_what_is_missing(finished, run):
     report = finished / "data/test/08_reporting/report.html"
     report.unlink()
@@ -233,17 +239,20 @@ def test_missing_log(finished, run):
 
 
 def test_command_line_shows_results_and_mistakes_without_traceback(finished, kedro):
-    good = kedro(finished, "run", "--pipeline", "modelling")
+    good = kedro(finished, "run", "--pipelines", "modelling")
     assert good.returncode == 0, good.stderr
     assert re.search(r"k +recall@k +MRR@k", good.stdout + good.stderr)
     assert "Report: data/test/08_reporting/report.html" in good.stdout + good.stderr
+    lines = (good.stdout + good.stderr).splitlines()
+    assert all(len(line) <= 80 or " " not in line.strip() for line in lines)
     bad = kedro(finished, "run", "--params", "event=log.csv")
     assert bad.returncode == 1
     assert "did you mean 'events'?" in bad.stdout + bad.stderr
     assert "Traceback" not in bad.stdout + bad.stderr
-    bad = kedro(finished, "run", "--params", "events=nowhere.csv")
+    bad = kedro(finished, "run", "--params", "data.item_key=nope")
     assert bad.returncode == 1
     assert "Traceback" not in bad.stdout + bad.stderr
+    assert (bad.stdout + bad.stderr).count("lacks the column 'nope'") == 1
 
 
 def test_unwritable_catalog_path_is_named(new_project, run):

@@ -1,0 +1,40 @@
+"""Log lines that are readable at 80 columns."""
+
+import logging
+import textwrap
+
+_WIDTH = 80
+_INDENT = " " * len("12:34:56 WARNING ")
+
+
+class WrappedFormatter(logging.Formatter):
+    """Breaks long lines between words.
+
+    Tracebacks and what has no spaces, such as paths, stay whole.
+    """
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  (logging's name)
+        """Returns the line or lines of a message."""
+        lines = super().formatMessage(record).splitlines()
+        return "\n".join(line for long in lines for line in _wrap(long))
+
+
+def wrap_log_lines() -> None:
+    """Gives the console handler of `conf/logging.yml`, where Kedro refuses other classes, this."""
+    for handler in logging.getLogger().handlers:
+        plain = handler.formatter
+        # not for handlers of other kinds, such as those of notebooks and tests
+        if type(handler) is logging.StreamHandler and type(plain) is logging.Formatter:
+            handler.setFormatter(WrappedFormatter(plain._fmt, plain.datefmt))
+
+
+def _wrap(line: str) -> list[str]:
+    if len(line) <= _WIDTH:
+        return [line]
+    return textwrap.wrap(
+        line,
+        _WIDTH,
+        subsequent_indent=_INDENT,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
