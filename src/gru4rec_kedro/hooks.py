@@ -55,8 +55,15 @@ class ProjectHooks:
             raise RunError(str(error)) from None
 
     @hook_impl
-    def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
-        """Refuses a device that this machine has not, before data engineering spends its time."""
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
+    ) -> None:
+        """Refuses what cannot end well, before data engineering spends its time."""
+        if "prepared" in run_params["runtime_params"] and "raw_log" in pipeline.inputs():
+            raise RunError(
+                "prepared names parts in place of data engineering, which this run would do; use "
+                "kedro run --pipelines prepared,modelling"
+            )
         if "params:model" in pipeline.all_inputs():
             try:
                 resolve_device(catalog.load("params:model").device)

@@ -51,6 +51,7 @@ class Parameters(CommonSections):
     experiment: ExperimentConfig = ExperimentConfig()
     published: PublishedConfig = PublishedConfig()
     events: str | None = None  # --params events=path: the raw log
+    prepared: str | None = None  # --params prepared=folder: parts for the pipeline prepared
 
     @model_validator(mode="after")
     def _measured_parts_exist(self) -> Self:

@@ -1,11 +1,31 @@
 """The pipelines of the project."""
 
+import pkgutil
+
 from kedro.framework.project import find_pipelines
 from kedro.pipeline import Pipeline
 
+from gru4rec_kedro import pipelines
+from gru4rec_kedro.hooks import RunError
+
+# run by name only: they take the place of others, or come after them
+_NOT_BY_DEFAULT = ("prepared",)
+
 
 def register_pipelines() -> dict[str, Pipeline]:
-    """Finds the pipelines; `__default__` is all of them, in the order of their data."""
-    pipelines = find_pipelines(raise_errors=True)
-    pipelines["__default__"] = sum(pipelines.values(), start=Pipeline([]))
-    return pipelines
+    """Finds the pipelines; `__default__` is the chain from the raw log to the report.
+
+    Raises:
+        RunError: The command line names a pipeline that there is not.
+    """
+    try:
+        found = find_pipelines(raise_errors=True)
+    except ImportError as error:
+        if error.__cause__ is not None:  # a pipeline is there, but its import fails
+            raise
+        known = ", ".join(module.name for module in pkgutil.iter_modules(pipelines.__path__))
+        name = str(error).partition("gru4rec_kedro.pipelines.")[2].partition("'")[0]
+        raise RunError(f"There is no pipeline {name!r}; there are {known}") from None
+    by_default = (found[name] for name in found if name not in _NOT_BY_DEFAULT)
+    found["__default__"] = sum(by_default, start=Pipeline([]))
+    return found

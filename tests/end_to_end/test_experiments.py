@@ -249,3 +249,38 @@ def test_what_was_published_is_measured(env, project):
     assert set(cutoffs) <= set(parameters.evaluation.cutoff)
     assert bool(published.source) == bool(cutoffs)
     assert sorted(published.recall.values()) == list(published.recall.values())
+
+
+def test_prepared_parts_take_the_place_of_data_engineering(project, run, tmp_path):
+    """The parts of one experiment, as tables of text, are the same parts in another."""
+    WRITERS["rsc15"](project / "data/01_raw")
+    run(project, env="rsc15", pipeline_names=["data_engineering"])
+    written = project / "data/rsc15/05_model_input"
+    names = {"train": "train_tr", "valid": "train_valid"} | {n: n for n in ("test", "train_full")}
+    for name, prepared in names.items():
+        pd.read_parquet(written / f"{name}.parquet").to_csv(
+            tmp_path / f"{prepared}.tsv", sep="\t", index=False
+        )
+    params = {"prepared": str(tmp_path), "model": {"n_epochs": 1, "layers": [8]}}
+    run(project, params, pipeline_names=["prepared", "modelling"])
+    for name in names:
+        part = pd.read_parquet(project / f"data/test/05_model_input/{name}.parquet")
+        pd.testing.assert_frame_equal(part, pd.read_parquet(written / f"{name}.parquet"))
+    statistics = pd.read_csv(project / "data/test/08_reporting/split_statistics.csv")
+    assert statistics["events"].tolist() == [events for events, *_ in EXPECTED["rsc15"]]
+    assert (project / "data/test/08_reporting/report.html").exists()
+
+
+def test_prepared_parts_that_are_missing_or_not_asked_for(project, run, tmp_path):
+    params = {"prepared": str(tmp_path)}
+    with pytest.raises(
+        GRU4RecError, match=r"No file is at .*train_tr\.\*(.|\n)*--params prepared="
+    ):
+        run(project, params, pipeline_names=["prepared"])
+    with pytest.raises(GRU4RecError, match="use kedro run --pipelines prepared,modelling"):
+        run(project, params)
+
+
+def test_pipeline_that_there_is_not(project, run):
+    with pytest.raises(GRU4RecError, match="no pipeline 'modeling'; there are data_engineering, "):
+        run(project, pipeline_names=["modeling"])

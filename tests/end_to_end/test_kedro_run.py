@@ -270,6 +270,7 @@ def test_kedro_viz_builds_with_layers_figures_and_previews(finished, kedro):
         "__default__",
         "data_engineering",
         "modelling",
+        "prepared",
     }
     assert main["layers"] == [
         "raw",

@@ -6,19 +6,21 @@ import yaml
 from gru4rec import Config, ConfigError
 from gru4rec_kedro.parameters import ExperimentConfig, Parameters
 
+RUNTIME_ONLY = {"events", "prepared"}
+PROJECT_ONLY = RUNTIME_ONLY | {"experiment", "published"}
 PARAMETERS = Path(__file__).parents[2] / "conf/base/parameters.yml"
 
 
 def test_parameters_file_names_every_option_of_every_section():
     content = yaml.safe_load(PARAMETERS.read_text())
-    assert set(content) == set(Parameters()) - {"events"}
+    assert set(content) == set(Parameters()) - RUNTIME_ONLY
     parsed = Parameters.parse(content, "parameters.yml")
     for section, options in content.items():
         assert list(options) == list(parsed[section])
 
 
 def test_sections_are_those_of_the_library():
-    assert set(Config()) - {"paths"} == set(Parameters()) - {"experiment", "published", "events"}
+    assert set(Config()) - {"paths"} == set(Parameters()) - PROJECT_ONLY
 
 
 @pytest.mark.parametrize("options", [{"evaluate_on": "valid"}, {"valid_each_epoch": True}], ids=str)

@@ -22,12 +22,13 @@ from gru4rec.preparation.connection import (
 _TRAINED_ON = {"test": ("train_full", "train"), "valid": ("train",)}
 
 
-def describe_parts(parts: Mapping[str, Events]) -> pd.DataFrame:
+def describe_parts(parts: Mapping[str, Events], *, dated: bool = True) -> pd.DataFrame:
     """Counts what is in each part.
 
     Args:
         parts: Events with canonical columns by name of the part: `train`, `valid`, `test` and
             `train_full`, or any others.
+        dated: Whether times are seconds since 1970; times that only order events have no dates.
 
     Returns:
         A row per part: `part`, `events`, `sessions`, `items`, `mean_length` (events per session),
@@ -38,7 +39,8 @@ def describe_parts(parts: Mapping[str, Events]) -> pd.DataFrame:
         empty part has counts of 0, NaN for numbers and empty text for dates.
     """
     tables = {name: _as_table(part, name) for name, part in parts.items()}
-    return pd.DataFrame([_describe(name, tables) for name in tables])
+    described = pd.DataFrame([_describe(name, tables) for name in tables])
+    return described if dated else described.assign(first_date="", last_date="")
 
 
 def _as_table(part: ir.Table | pd.DataFrame, name: str) -> ir.Table:

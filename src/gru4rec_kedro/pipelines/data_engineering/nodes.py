@@ -1,23 +1,17 @@
 """The steps of data engineering, on Ibis tables; the work is done by `gru4rec`."""
 
 import ibis.expr.types as ir
-import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
 from gru4rec import (
     DataConfig,
     DataSplitConfig,
     LoadingConfig,
     SessionFilterConfig,
-    columns,
-    describe_parts,
     filter_sessions,
     load_events,
     split_sessions,
 )
-
-_MOST_POINTS = 500
 
 
 def load_log(raw_log: ir.Table, data: DataConfig, loading: LoadingConfig) -> ir.Table:
@@ -50,48 +44,3 @@ def split_log(
     """
     split = split_sessions(filtered_events, data_split)
     return split.train, split.valid, split.test, split.train_full
-
-
-def describe_log(
-    train: ir.Table, valid: ir.Table, test: ir.Table, train_full: ir.Table
-) -> pd.DataFrame:
-    """Counts events, sessions and items of each part, a row a part."""
-    return describe_parts({"train": train, "valid": valid, "test": test, "train_full": train_full})
-
-
-def plot_session_lengths(train_full: ir.Table) -> go.Figure:
-    """Plots how many sessions have how many events."""
-    lengths = train_full.group_by(columns.SESSION).agg(length=train_full.count())
-    counted = lengths.group_by("length").agg(sessions=lengths.count()).order_by("length")
-    frame = counted.to_pandas()
-    figure = go.Figure(go.Bar(x=frame["length"], y=frame["sessions"]))
-    longest = frame["length"].max()
-    # a few very long sessions must not squeeze the others
-    shown = frame["length"][frame["sessions"].cumsum() <= 0.99 * frame["sessions"].sum()].max()
-    figure.update_layout(
-        title="Length of training sessions",
-        xaxis={"title": f"events in the session (longest: {longest})", "range": [0.5, shown + 1.5]},
-        yaxis={"title": "sessions"},
-        template="plotly_white",
-    )
-    return figure
-
-
-def plot_item_popularity(train_full: ir.Table) -> go.Figure:
-    """Plots the events of each item, most popular first, on logarithmic axes."""
-    counts = (
-        train_full.group_by(columns.ITEM)
-        .agg(events=train_full.count())
-        .select("events")
-        .to_pandas()
-    )
-    events = counts["events"].sort_values(ascending=False, ignore_index=True)
-    places = np.unique(np.geomspace(1, len(events), _MOST_POINTS).round().astype(int))
-    figure = go.Figure(go.Scatter(x=places, y=events.iloc[places - 1], mode="lines+markers"))
-    figure.update_layout(
-        title="Popularity of items in training",
-        xaxis={"title": "place of the item by popularity", "type": "log"},
-        yaxis={"title": "events", "type": "log"},
-        template="plotly_white",
-    )
-    return figure

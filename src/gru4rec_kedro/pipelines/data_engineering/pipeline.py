@@ -2,6 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from gru4rec_kedro import statistics
 from gru4rec_kedro.pipelines.data_engineering import nodes
 
 
@@ -31,21 +32,21 @@ def create_pipeline(**_: object) -> Pipeline:
                 tags="preparation",
             ),
             Node(
-                nodes.describe_log,
-                inputs=["train", "valid", "test", "train_full"],
+                statistics.describe_log,
+                inputs=["train", "valid", "test", "train_full", "params:loading"],
                 outputs="split_statistics",
                 name="describe_log",
                 tags="statistics",
             ),
             Node(
-                nodes.plot_session_lengths,
+                statistics.plot_session_lengths,
                 inputs="train_full",
                 outputs="session_length_figure",
                 name="plot_session_lengths",
                 tags="statistics",
             ),
             Node(
-                nodes.plot_item_popularity,
+                statistics.plot_item_popularity,
                 inputs="train_full",
                 outputs="item_popularity_figure",
                 name="plot_item_popularity",

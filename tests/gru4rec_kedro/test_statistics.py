@@ -1,10 +1,8 @@
 import pandas as pd
 
+from gru4rec import LoadingConfig
 from gru4rec_kedro.datasets import EventsDataset
-from gru4rec_kedro.pipelines.data_engineering.nodes import (
-    plot_item_popularity,
-    plot_session_lengths,
-)
+from gru4rec_kedro.statistics import describe_log, plot_item_popularity, plot_session_lengths
 
 # sessions of 2, 2 and 3 events; item 1 four times, item 2 twice, item 3 once
 EVENTS = pd.DataFrame(
@@ -30,3 +28,12 @@ def test_session_lengths(tmp_path):
 def test_item_popularity(tmp_path):
     (curve,) = plot_item_popularity(as_table(tmp_path)).data
     assert dict(zip(curve.x, curve.y, strict=True)) == {1: 4, 2: 2, 3: 1}
+
+
+def test_times_that_are_no_clock_have_no_dates(tmp_path):
+    parts = [as_table(tmp_path)] * 4
+    dated = describe_log(*parts, LoadingConfig(time_unit="s"))
+    assert dated["first_date"].tolist() == ["1970-01-01T00:00:01+00:00"] * 4
+    ordinal = describe_log(*parts, LoadingConfig(time_unit="ordinal"))
+    assert ordinal["last_date"].tolist() == [""] * 4
+    assert ordinal["last_time"].tolist() == [7] * 4

@@ -1,0 +1,61 @@
+"""Takes the four parts of a log as they are, after checking them."""
+
+import ibis.expr.types as ir
+import pandas as pd
+
+from gru4rec import DataConfig, DataError, LoadingConfig, columns, describe_parts, load_events
+
+_NAMES = (columns.SESSION, columns.ITEM, columns.TIME)
+# of the times nothing is needed but their order, so they may be of any unit
+_ANY_UNIT = LoadingConfig(time_unit="ordinal")
+_REPORT_COLUMNS = ["round", "step"] + [
+    f"{of}_{what}" for what in ("removed", "left") for of in ("events", "sessions", "items")
+]
+
+
+def load_prepared(
+    train_tr: ir.Table, train_valid: ir.Table, test: ir.Table, train_full: ir.Table
+) -> tuple[ir.Table, ir.Table, ir.Table, ir.Table, pd.DataFrame]:
+    """Checks the parts that are there.
+
+    Returns:
+        train, valid, test and train_full; and an empty report, as nothing was filtered.
+
+    Raises:
+        DataError: A part lacks a column, is empty, or has ids or times that cannot be read; or
+            the parts have ids of different kinds.
+    """
+    raw = {"train_tr": train_tr, "train_valid": train_valid, "test": test, "train_full": train_full}
+    parts = {name: _check(name, part) for name, part in raw.items()}
+    for key in (columns.SESSION, columns.ITEM):
+        kinds = {name: str(part[key].type()) for name, part in parts.items()}
+        if len(set(kinds.values())) > 1:
+            raise DataError(
+                f"{key} is not of one kind in all parts: "
+                f"{', '.join(f'{kind} in {name}' for name, kind in kinds.items())}; the same id "
+                "would not be the same in each. Store the column as one kind in all four files"
+            )
+    report = pd.DataFrame(columns=_REPORT_COLUMNS)
+    return parts["train_tr"], parts["train_valid"], parts["test"], parts["train_full"], report
+
+
+def describe_prepared(
+    train: ir.Table, valid: ir.Table, test: ir.Table, train_full: ir.Table
+) -> pd.DataFrame:
+    """Counts events, sessions and items of each part, a row a part; without dates."""
+    parts = {"train": train, "valid": valid, "test": test, "train_full": train_full}
+    return describe_parts(parts, dated=False)
+
+
+def _check(name: str, part: ir.Table) -> ir.Table:
+    missing = [key for key in _NAMES if key not in part.columns]
+    if missing:
+        raise DataError(
+            f"The prepared part {name} lacks the column {', '.join(missing)}; it has "
+            f"{', '.join(part.columns)}. Prepared files have the columns {', '.join(_NAMES)}: "
+            "rename them"
+        )
+    try:
+        return load_events(part, DataConfig(), _ANY_UNIT)
+    except DataError as error:
+        raise DataError(f"The prepared part {name}: {error}") from None

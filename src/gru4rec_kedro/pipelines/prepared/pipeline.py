@@ -1,0 +1,47 @@
+"""The wiring of prepared parts: check, describe."""
+
+from kedro.pipeline import Node, Pipeline
+
+from gru4rec_kedro import statistics
+from gru4rec_kedro.pipelines.prepared import nodes
+
+
+def create_pipeline(**_: object) -> Pipeline:
+    """Returns the pipeline."""
+    return Pipeline(
+        [
+            Node(
+                nodes.load_prepared,
+                inputs=[
+                    "prepared_train_tr",
+                    "prepared_train_valid",
+                    "prepared_test",
+                    "prepared_train_full",
+                ],
+                outputs=["train", "valid", "test", "train_full", "filter_report"],
+                name="load_prepared",
+                tags="preparation",
+            ),
+            Node(
+                nodes.describe_prepared,
+                inputs=["train", "valid", "test", "train_full"],
+                outputs="split_statistics",
+                name="describe_prepared",
+                tags="statistics",
+            ),
+            Node(
+                statistics.plot_session_lengths,
+                inputs="train_full",
+                outputs="session_length_figure",
+                name="plot_session_lengths",
+                tags="statistics",
+            ),
+            Node(
+                statistics.plot_item_popularity,
+                inputs="train_full",
+                outputs="item_popularity_figure",
+                name="plot_item_popularity",
+                tags="statistics",
+            ),
+        ]
+    )
