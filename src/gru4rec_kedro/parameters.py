@@ -45,13 +45,30 @@ class PublishedConfig(Section):
     mrr: dict[PositiveInt, float] = Field(default_factory=dict)
 
 
+class RecommendationConfig(Section):
+    """What the pipeline `recommendation` answers.
+
+    Attributes:
+        k: Items for each session.
+        exclude_seen: Leave out the items of the session itself.
+        sessions_per_part: Sessions of one output file, which are in memory together.
+    """
+
+    k: PositiveInt = 20
+    exclude_seen: bool = False
+    sessions_per_part: PositiveInt = 50_000
+
+
 class Parameters(CommonSections):
     """The sections of `parameters.yml`, and what `--params` may add."""
 
     experiment: ExperimentConfig = ExperimentConfig()
     published: PublishedConfig = PublishedConfig()
+    recommendation: RecommendationConfig = RecommendationConfig()
     events: str | None = None  # --params events=path: the raw log
     prepared: str | None = None  # --params prepared=folder: parts for the pipeline prepared
+    sessions: str | None = None  # --params sessions=path: what the pipeline recommendation answers
+    candidates: str | None = None  # --params candidates=path: the only items that it recommends
 
     @model_validator(mode="after")
     def _measured_parts_exist(self) -> Self:

@@ -271,6 +271,7 @@ def test_kedro_viz_builds_with_layers_figures_and_previews(finished, kedro):
         "data_engineering",
         "modelling",
         "prepared",
+        "recommendation",
     }
     assert main["layers"] == [
         "raw",

@@ -6,8 +6,8 @@ import yaml
 from gru4rec import Config, ConfigError
 from gru4rec_kedro.parameters import ExperimentConfig, Parameters
 
-RUNTIME_ONLY = {"events", "prepared"}
-PROJECT_ONLY = RUNTIME_ONLY | {"experiment", "published"}
+RUNTIME_ONLY = {"events", "prepared", "sessions", "candidates"}
+PROJECT_ONLY = RUNTIME_ONLY | {"experiment", "published", "recommendation"}
 PARAMETERS = Path(__file__).parents[2] / "conf/base/parameters.yml"
 
 

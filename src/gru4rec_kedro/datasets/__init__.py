@@ -1,7 +1,9 @@
 """Catalog datasets of the project."""
 
 from gru4rec_kedro.datasets.events import EventsDataset
+from gru4rec_kedro.datasets.item_list import ItemListDataset
 from gru4rec_kedro.datasets.model import GRU4RecDataset
+from gru4rec_kedro.datasets.parts import Part, Parts, PartsDataset
 from gru4rec_kedro.datasets.raw_log import RawLogDataset
 from gru4rec_kedro.datasets.written_whole import (
     CSVDataset,
@@ -15,8 +17,12 @@ __all__ = [
     "CSVDataset",
     "EventsDataset",
     "GRU4RecDataset",
+    "ItemListDataset",
     "JSONDataset",
     "ParquetDataset",
+    "Part",
+    "Parts",
+    "PartsDataset",
     "PlotlyDataset",
     "RawLogDataset",
     "TextDataset",

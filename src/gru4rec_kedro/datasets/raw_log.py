@@ -6,7 +6,7 @@ import ibis.expr.types as ir
 from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import TablePreview
 
-from gru4rec import MissingLogError, read_log
+from gru4rec import MissingLogError, private_connection, read_log
 from gru4rec_kedro.datasets.events import json_table
 
 
@@ -14,12 +14,14 @@ class RawLogDataset(AbstractDataset[Any, ir.Table]):
     """A log in CSV, TSV or Parquet files; read only.
 
     Args:
-        filepath: One file, a glob such as `data/01_raw/clicks_*.csv`, or several that belong
-            together such as `data/01_raw/2019-{Oct,Nov}.csv`.
+        filepath: One file, a folder of them, a glob such as `data/01_raw/clicks_*.csv`, or
+            several that belong together such as `data/01_raw/2019-{Oct,Nov}.csv`.
         source: What to download, from whom, and under which name it is expected; shown when the
             file is missing.
         delimiter: Of CSV files; None detects it.
         column_names: Of CSV files without a header.
+        memory_limit: What queries on it may use, such as `256MB`, before they spill to disk;
+            None leaves it to DuckDB.
         metadata: For plugins.
     """
 
@@ -30,12 +32,14 @@ class RawLogDataset(AbstractDataset[Any, ir.Table]):
         source: str = "",
         delimiter: str | None = None,
         column_names: list[str] | None = None,
+        memory_limit: str | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         self._filepath = filepath
         self._source = source.strip()
         self._delimiter = delimiter
         self._column_names = column_names
+        self._memory_limit = memory_limit
         self.metadata = metadata
 
     def load(self) -> ir.Table:
@@ -46,7 +50,10 @@ class RawLogDataset(AbstractDataset[Any, ir.Table]):
         """
         try:
             return read_log(
-                self._filepath, delimiter=self._delimiter, column_names=self._column_names
+                self._filepath,
+                delimiter=self._delimiter,
+                column_names=self._column_names,
+                connection=private_connection(self._memory_limit) if self._memory_limit else None,
             )
         except MissingLogError as error:
             if not self._source:

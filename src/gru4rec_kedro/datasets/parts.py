@@ -1,0 +1,144 @@
+"""A table in parts, of which a rerun makes only those that are not there yet."""
+
+import contextlib
+import logging
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import ibis.expr.types as ir
+import pyarrow as pa
+import pyarrow.parquet as pq
+from kedro.io import AbstractDataset
+from kedro_datasets._typing import TablePreview
+
+from gru4rec import local_connection, written_whole
+from gru4rec_kedro.datasets.events import json_table
+from gru4rec_kedro.datasets.written_whole import MissingFileError, UnwritableError
+
+logger = logging.getLogger(__name__)
+
+_COMPLETE = "_SUCCESS"  # what Spark calls it, too
+_KEY = b"made_from"
+
+
+class Part(NamedTuple):
+    """One part.
+
+    Attributes:
+        key: Stands for all that the part is made from: with an equal key it would be the same.
+        make: Makes it.
+    """
+
+    key: str
+    make: Callable[[], pa.Table]
+
+
+class Parts:
+    """All parts, in order.
+
+    Args:
+        walk: Starts a walk over them.
+    """
+
+    # Kedro would save the parts of a bare generator one by one, and never tell which is the last
+    def __init__(self, walk: Callable[[], Iterator[Part]]) -> None:
+        self._walk = walk
+
+    def __iter__(self) -> Iterator[Part]:
+        return self._walk()
+
+
+class PartsDataset(AbstractDataset[Parts, ir.Table]):
+    """A table in a folder of Parquet files `part-00000.parquet`, ….
+
+    Each file is written whole or not at all and holds the key of its part in its metadata
+    (`made_from`), so a run that was ended, or that is repeated with a part of the same input, goes
+    on where work is left. `_SUCCESS` is there once all parts are.
+
+    Args:
+        path: The folder; it should hold nothing else.
+        metadata: For plugins.
+    """
+
+    def __init__(self, *, path: str, metadata: dict[str, Any] | None = None) -> None:
+        self._path = Path(path)
+        self.metadata = metadata
+
+    def load(self) -> ir.Table:
+        """Returns the parts as one Ibis table.
+
+        Raises:
+            MissingFileError: Not all of them are there.
+        """
+        if not self._exists():
+            raise MissingFileError(
+                f"{self._path} is not complete; run the pipeline that makes it, which goes on "
+                "where it was ended"
+            )
+        return local_connection().read_parquet(str(self._path / "part-*.parquet"))
+
+    def save(self, data: Parts) -> None:
+        """Makes and writes the parts that are not there yet, and removes those of earlier runs.
+
+        Raises:
+            UnwritableError: The folder or a file in it cannot be written.
+        """
+        n_parts = n_made = 0
+        with self._writing():
+            self._begin()
+        for part in data:
+            path = self._path / f"part-{n_parts:05d}.parquet"
+            n_parts += 1
+            if _read_key(path) == part.key:
+                continue
+            table = part.make().replace_schema_metadata({_KEY: part.key})
+            with self._writing(), written_whole(path) as temporary:
+                pq.write_table(table, temporary)
+            n_made += 1
+        with self._writing():
+            self._end(n_parts)
+        there = f" ({n_parts - n_made} were there)" if n_made < n_parts else ""
+        logger.info("%d part(s)%s: %s", n_parts, there, os.path.relpath(self._path))
+
+    def _begin(self) -> None:
+        self._path.mkdir(parents=True, exist_ok=True)
+        (self._path / _COMPLETE).unlink(missing_ok=True)
+        for left_by_a_killed_run in self._path.glob(".part-*"):
+            left_by_a_killed_run.unlink()
+
+    def _end(self, n_parts: int) -> None:
+        for left_by_a_longer_run in sorted(self._path.glob("part-*.parquet"))[n_parts:]:
+            left_by_a_longer_run.unlink()
+        (self._path / _COMPLETE).touch()
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise UnwritableError(
+                f"cannot write {self._path}: {error}; check the path in the catalog, its rights "
+                "and the space on the disk"
+            ) from error
+
+    def preview(self, nrows: int = 10) -> TablePreview:
+        """Shows the first rows in kedro-viz."""
+        return TablePreview(json_table(self.load().limit(nrows).to_pandas()))
+
+    def _exists(self) -> bool:
+        return (self._path / _COMPLETE).exists()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"path": str(self._path)}
+
+
+def _read_key(path: Path) -> str | None:
+    """Reads what a part was made from; None where there is no part."""
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+    except (OSError, pa.ArrowInvalid):
+        return None
+    key: str = metadata.get(_KEY, b"").decode()
+    return key
