@@ -16,8 +16,8 @@ from yaml import YAMLError
 
 from gru4rec import ConfigError, GRU4RecError, resolve_device
 from gru4rec_kedro.console import wrap_log_lines
-from gru4rec_kedro.parameters import Parameters
-from gru4rec_kedro.pipelines.modelling.report import results_table
+from gru4rec_kedro.parameters import Parameters, PublishedConfig
+from gru4rec_kedro.pipelines.modelling.results import results_table
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +91,8 @@ class ProjectHooks:
         if not run_result:  # --only-missing-outputs, and nothing was missing
             return
         if "metrics" in pipeline.all_outputs():
-            logger.info("Results\n%s", results_table(catalog.load("metrics")))
+            published = PublishedConfig.parse(catalog.load("params:published"), "published")
+            logger.info("Results\n%s", results_table(catalog.load("metrics"), published))
         if "report" in pipeline.all_outputs():
             path = Path(getattr(catalog.get("report"), "_filepath", ""))
             logger.info("Report: %s", os.path.relpath(path))

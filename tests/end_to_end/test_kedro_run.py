@@ -46,12 +46,18 @@ def test_run_writes_every_catalog_entry_and_nothing_else(finished):
             "06_models/gru4rec.pth",
             "06_models/training_history.csv",
             "07_model_output/ranked_events.parquet",
+            "07_model_output/item_statistics.parquet",
             "08_reporting/metrics.json",
             "08_reporting/split_statistics.csv",
             "08_reporting/session_lengths.json",
             "08_reporting/item_popularity.json",
             "08_reporting/training.json",
             "08_reporting/metrics_by_cutoff.json",
+            "08_reporting/breakdowns.csv",
+            "08_reporting/metrics_by_position.json",
+            "08_reporting/metrics_by_session_length.json",
+            "08_reporting/metrics_by_item_popularity.json",
+            "08_reporting/recommended_popularity.json",
             "08_reporting/report.html",
         )
     }
@@ -65,6 +71,26 @@ def test_metrics_fit_the_ranks(finished):
     assert metrics["targets"] == len(ranked)
     assert metrics["recall@20"] == (ranked["rank"] <= 20).mean()
     assert metrics["mrr@5"] == (1 / ranked["rank"]).where(ranked["rank"] <= 5, 0).mean()
+    assert metrics["tied_targets"] == (ranked["ties"] > 0).sum()
+    assert metrics["recall_low@20"] < metrics["recall@20"] < metrics["recall_high@20"]
+    breakdowns = pd.read_csv(finished / "data/test/08_reporting/breakdowns.csv")
+    for _, groups in breakdowns.groupby("by"):
+        assert groups["targets"].sum() == len(ranked)
+        hits = (groups["recall"] * groups["targets"]).sum()
+        assert hits / len(ranked) == pytest.approx(metrics["recall@20"])
+
+
+def test_an_earlier_model_says_itself_what_it_was_trained_on(new_project, run):
+    project = new_project()
+    options = {"train_on": "train", "evaluate_on": "valid"}
+    run(project, {"experiment": options})
+    run(project, from_nodes=["evaluate_model"])  # with the parameters of the files
+    metrics = json.loads(newest(project / "data/test/08_reporting/metrics.json").read_text())
+    trained = pd.read_parquet(project / "data/test/05_model_input/train.parquet")
+    assert metrics["evaluated_on"] == "test"
+    assert metrics["trained_on"] == "train"
+    assert metrics["training_events"] == len(trained)
+    assert metrics["training_sessions"] == trained["SessionId"].nunique()
 
 
 def test_parts_are_cut_in_time_and_add_up(finished):
@@ -241,7 +267,7 @@ def test_missing_log(finished, run):
 def test_command_line_shows_results_and_mistakes_without_traceback(finished, kedro):
     good = kedro(finished, "run", "--pipelines", "modelling")
     assert good.returncode == 0, good.stderr
-    assert re.search(r"k +recall@k +MRR@k", good.stdout + good.stderr)
+    assert re.search(r"k +recall@k +95 % interval +MRR@k", good.stdout + good.stderr)
     assert "Report: data/test/08_reporting/report.html" in good.stdout + good.stderr
     lines = (good.stdout + good.stderr).splitlines()
     assert all(len(line) <= 80 or " " not in line.strip() for line in lines)
@@ -290,6 +316,10 @@ def test_kedro_viz_builds_with_layers_figures_and_previews(finished, kedro):
     assert {n for n, kind in previews.items() if kind == "PlotlyPreview"} == {
         "training_figure",
         "metrics_figure",
+        "by_position_figure",
+        "by_session_length_figure",
+        "by_popularity_figure",
+        "recommended_figure",
         "session_length_figure",
         "item_popularity_figure",
     }

@@ -2,13 +2,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from gru4rec_kedro.pipelines.modelling.report import (
-    metrics_by_cutoff,
-    plot_metrics,
-    plot_training,
-    results_table,
-    write_report,
-)
+from gru4rec_kedro.pipelines.modelling.report import write_report
 
 METRICS = {
     "recall@20": 1 / 2,
@@ -26,35 +20,6 @@ METRICS = {
     "model": {"layers": [7], "loss": "</pre>"},
 }
 STATISTICS = pd.DataFrame({"part": ["<b>train"], "first_time": [1], "last_time": [2]})
-
-
-def test_metrics_by_cutoff_are_in_order():
-    table = metrics_by_cutoff(METRICS)
-    assert table.to_numpy().tolist() == [[5, 1 / 4, 1 / 8], [20, 1 / 2, 1 / 5]]
-
-
-def test_results_table_is_plain_text_within_80_columns():
-    lines = results_table(METRICS).splitlines()
-    assert lines[0].split() == ["k", "recall@k", "MRR@k"]
-    assert lines[2].split() == ["20", "0.5000", "0.2000"]
-    assert all(len(line) <= 80 for line in lines[:3])
-
-
-def test_training_figure_has_a_curve_for_each_measure():
-    history = pd.DataFrame({"epoch": [1, 2], "loss": [3.0, 2.0], "recall@20": [0.1, 0.2]})
-    figure = plot_training(history)
-    assert {trace.name: list(trace.y) for trace in figure.data} == {
-        "loss": [3.0, 2.0],
-        "recall@20": [0.1, 0.2],
-    }
-
-
-def test_metrics_figure():
-    figure = plot_metrics(METRICS)
-    assert {trace.name: list(trace.y) for trace in figure.data} == {
-        "recall": [1 / 4, 1 / 2],
-        "mrr": [1 / 8, 1 / 5],
-    }
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,8 @@
 """Training and evaluation; the work is done by `gru4rec`."""
 
+import logging
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import ibis.expr.types as ir
@@ -11,11 +13,20 @@ from gru4rec import (
     EvaluationConfig,
     GRU4Rec,
     ModelConfig,
+    RankedEvents,
     TrainingConfig,
+    columns,
+    confidence_intervals,
     rank_events,
     summarise,
 )
 from gru4rec_kedro.parameters import ExperimentConfig
+from gru4rec_kedro.pipelines.modelling.coverage import K, count_recommendations
+from gru4rec_kedro.provenance import code_version, peak_memory_mb
+
+logger = logging.getLogger(__name__)
+
+MANY_TIES = 0.001  # of recall: a difference that people publish
 
 
 def _read(parts: dict[str, ir.Table], name: str) -> pd.DataFrame:
@@ -40,14 +51,23 @@ def train_model(
     """Trains a new model on the part that `experiment.train_on` names.
 
     Returns:
-        The model and its history, a row an epoch.
+        The model, with notes on what it was trained on, and its history, a row an epoch.
     """
+    part = _read({"train_full": train_full, "train": train}, experiment.train_on)
     gru = GRU4Rec(**model).fit(
-        _read({"train_full": train_full, "train": train}, experiment.train_on),
+        part,
         **training,
         valid=_read({"valid": valid}, "valid") if experiment.valid_each_epoch else None,
         valid_cutoff=evaluation.cutoff,
     )
+    gru.notes |= {
+        "trained_on": experiment.train_on,
+        "events": len(part),
+        "sessions": int(part[columns.SESSION].nunique()),
+        "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "code": code_version(),
+        "peak_memory_mb": peak_memory_mb(),
+    }
     return gru, gru.history
 
 
@@ -57,34 +77,88 @@ def evaluate_model(
     test: ir.Table,
     evaluation: EvaluationConfig,
     experiment: ExperimentConfig,
-) -> tuple[dict[str, Any], pd.DataFrame]:
+) -> tuple[dict[str, Any], pd.DataFrame, pd.DataFrame]:
     """Ranks every next item of the part that `experiment.evaluate_on` names.
 
     Returns:
-        Metrics, as plain values; and the rank of each target, a row a target.
+        Metrics, as plain values; the rank of each target, a row a target; and how popular each
+        item of the model is and how often it is recommended, a row an item.
     """
     part = _read({"test": test, "valid": valid}, experiment.evaluate_on)
     begun = time.perf_counter()
     ranked = rank_events(model, part, evaluation.batch_size, evaluation.mode)
     seconds = time.perf_counter() - begun
-    recall, mrr = summarise(ranked.ranks, evaluation.cutoff)
-    history = model.history
+    items, n_sampled = count_recommendations(model, part)
     metrics = {
-        **{f"recall@{k}": value for k, value in recall.items()},
-        **{f"mrr@{k}": value for k, value in mrr.items()},
+        **_measure(ranked, evaluation),
+        **_count_ties(ranked, evaluation),
+        f"coverage@{K}": float((items["recommended"] > 0).mean()),
+        "coverage_events": n_sampled,
         "targets": len(ranked.ranks),
+        "sessions": len(pd.unique(ranked.sessions)),
         "events": ranked.n_events,
         "unknown_events": ranked.n_unknown,
+        "unknown_items": int((model.vocabulary.encode(part[columns.ITEM].unique()) < 0).sum()),
         "items": len(model.vocabulary),
-        "trained_on": experiment.train_on,
         "evaluated_on": experiment.evaluate_on,
         "tie_mode": evaluation.mode,
+        "evaluation_seconds": seconds,
+        "peak_memory_mb": peak_memory_mb(),
+        "code": code_version(),
+        **_describe_training(model),
+    }
+    return metrics, ranked.to_frame(), items
+
+
+def _measure(ranked: RankedEvents, evaluation: EvaluationConfig) -> dict[str, float]:
+    """Recall and MRR at each cutoff, with the bounds of their 95 % confidence intervals."""
+    values = summarise(ranked.ranks, evaluation.cutoff)
+    bounds = confidence_intervals(ranked.sessions, ranked.ranks, evaluation.cutoff)
+    metrics: dict[str, float] = {}
+    for name, by_cutoff, intervals in zip(("recall", "mrr"), values, bounds, strict=True):
+        metrics |= {f"{name}@{k}": value for k, value in by_cutoff.items()}
+        metrics |= {f"{name}_low@{k}": low for k, (low, _) in intervals.items()}
+        metrics |= {f"{name}_high@{k}": high for k, (_, high) in intervals.items()}
+    return metrics
+
+
+def _count_ties(ranked: RankedEvents, evaluation: EvaluationConfig) -> dict[str, float]:
+    """How many targets tie, and how much recall depends on how ties count.
+
+    Scores that saturate tie with many others; then recall says more about `mode` than about the
+    model.
+    """
+    against = {"standard": 0.0, "median": 0.5, "conservative": 1.0}[evaluation.mode]
+    best = ranked.ranks - against * ranked.ties
+    favoured, _ = summarise(best, evaluation.cutoff)
+    disfavoured, _ = summarise(best + ranked.ties, evaluation.cutoff)
+    effect = max(favoured[k] - disfavoured[k] for k in evaluation.cutoff)
+    if effect > MANY_TIES:
+        logger.warning(
+            "many ties: recall differs by up to %.4f with how they count; the scores may be "
+            "saturated (a lower learning_rate, or bpr-max with elu_param 0, helps)",
+            effect,
+        )
+    return {
+        "tied_targets": int((ranked.ties > 0).sum()),
+        "most_ties": int(ranked.ties.max()),
+        "tie_effect": effect,
+    }
+
+
+def _describe_training(model: GRU4Rec) -> dict[str, Any]:
+    """What this model was trained on and how; an earlier run may have trained it."""
+    history, notes = model.history, model.notes
+    return {
+        "trained_on": notes.get("trained_on"),
+        "training_events": notes.get("events"),
+        "training_sessions": notes.get("sessions"),
+        "trained_at": notes.get("trained_at"),
+        "training_code": notes.get("code"),
+        "training_peak_memory_mb": notes.get("peak_memory_mb"),
         "epochs": len(history),
         "training_loss": float(history["loss"].iloc[-1]),
         "training_seconds": float(history["seconds"].sum()),
         "training_events_per_second": float(history["events"].sum() / history["seconds"].sum()),
-        "evaluation_seconds": seconds,
-        # of this model, which may have been trained by an earlier run
         "model": model.config.model_dump(),
     }
-    return metrics, ranked.to_frame()

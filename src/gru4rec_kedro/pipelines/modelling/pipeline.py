@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from gru4rec_kedro.pipelines.modelling import nodes, report
+from gru4rec_kedro.pipelines.modelling import breakdowns, figures, nodes, report
 
 
 def create_pipeline(**_: object) -> Pipeline:
@@ -27,22 +27,41 @@ def create_pipeline(**_: object) -> Pipeline:
             Node(
                 nodes.evaluate_model,
                 inputs=["model", "valid", "test", "params:evaluation", "params:experiment"],
-                outputs=["metrics", "ranked_events"],
+                outputs=["metrics", "ranked_events", "item_statistics"],
                 name="evaluate_model",
                 tags="evaluation",
             ),
             Node(
-                report.plot_training,
+                breakdowns.break_down,
+                inputs=["ranked_events", "item_statistics", "params:evaluation"],
+                outputs="breakdowns",
+                name="break_down",
+                tags="evaluation",
+            ),
+            Node(
+                figures.plot_training,
                 inputs="training_history",
                 outputs="training_figure",
                 name="plot_training",
                 tags="reporting",
             ),
             Node(
-                report.plot_metrics,
-                inputs="metrics",
+                figures.plot_metrics,
+                inputs=["metrics", "params:published"],
                 outputs="metrics_figure",
                 name="plot_metrics",
+                tags="reporting",
+            ),
+            Node(
+                figures.plot_breakdowns,
+                inputs=["breakdowns", "item_statistics"],
+                outputs=[
+                    "by_position_figure",
+                    "by_session_length_figure",
+                    "by_popularity_figure",
+                    "recommended_figure",
+                ],
+                name="plot_breakdowns",
                 tags="reporting",
             ),
             Node(

@@ -1,0 +1,85 @@
+"""Recall and MRR of groups of targets."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gru4rec import EvaluationConfig, columns, confidence_intervals, summarise
+
+# last number of each group but the last; the first is a group of its own
+_POSITIONS_UP_TO = [1, 2, 3, 4, 5, 10, 20]
+_LENGTHS_UP_TO = [2, 3, 4, 5, 10, 20, 50]
+# share of the catalogue, the most popular items first
+_POPULARITY = {"top 1 %": 0.01, "to 5 %": 0.05, "to 20 %": 0.2, "to 50 %": 0.5, "rest": 1.0}
+
+
+def break_down(
+    ranked_events: pd.DataFrame, item_statistics: pd.DataFrame, evaluation: EvaluationConfig
+) -> pd.DataFrame:
+    """Measures groups of targets at the largest cutoff.
+
+    Returns:
+        A row for each group that has targets: `by` (`position`: events of the session before the
+        target; `session_length`: known events of the session; `item_popularity`: the target's
+        place among the items by training events), `group`, `targets`, `k`, and recall and mrr
+        with the bounds of their 95 % intervals, `recall_low`, ..., `mrr_high`.
+    """
+    lengths = ranked_events.groupby(columns.SESSION)[columns.ITEM].transform("size") + 1
+    popularity = popularity_groups(item_statistics).set_axis(item_statistics[columns.ITEM])
+    groups = {
+        "position": _number_groups(ranked_events["position"], _POSITIONS_UP_TO),
+        "session_length": _number_groups(lengths, _LENGTHS_UP_TO),
+        "item_popularity": ranked_events[columns.ITEM].map(popularity).astype(popularity.dtype),
+    }
+    k = max(evaluation.cutoff)
+    rows = [
+        {"by": by, "group": group, **_measure(targets, k)}
+        for by, labels in groups.items()
+        for group, targets in ranked_events.groupby(labels, observed=True)
+    ]
+    return pd.DataFrame(rows)
+
+
+def popularity_groups(item_statistics: pd.DataFrame) -> "pd.Series[Any]":
+    """Returns the popularity group of each item, an ordered category; shape (n_items,)."""
+    share = item_statistics["place"] / len(item_statistics)
+    return pd.cut(share, [0, *_POPULARITY.values()], labels=list(_POPULARITY))
+
+
+def popularity_shares(item_statistics: pd.DataFrame, breakdowns: pd.DataFrame) -> pd.DataFrame:
+    """Compares what is recommended with what there is.
+
+    Returns:
+        A row a popularity group, in order, with its share of all `items`, `training_events`,
+        `targets` and `recommended` items.
+    """
+    grouped = item_statistics.groupby(popularity_groups(item_statistics), observed=True)
+    shares = grouped.agg(
+        items=(columns.ITEM, "size"),
+        training_events=("training_events", "sum"),
+        recommended=("recommended", "sum"),
+    )
+    targets = breakdowns[breakdowns["by"] == "item_popularity"].set_index("group")["targets"]
+    shares.insert(2, "targets", targets.reindex(shares.index, fill_value=0))
+    return (shares / shares.sum()).rename_axis("group").reset_index()
+
+
+def _measure(targets: pd.DataFrame, k: int) -> dict[str, float]:
+    recall, mrr = summarise(targets[columns.RANK].to_numpy(), k)
+    bounds = confidence_intervals(targets[columns.SESSION], targets[columns.RANK], k)
+    measured: dict[str, float] = {"targets": len(targets), "k": k}
+    for name, value, interval in zip(("recall", "mrr"), (recall, mrr), bounds, strict=True):
+        low, high = interval[k]
+        measured |= {name: value[k], f"{name}_low": low, f"{name}_high": high}
+    return measured
+
+
+def _number_groups(numbers: "pd.Series[int]", up_to: list[int]) -> "pd.Series[Any]":
+    """Labels numbers as `3`, `6–10` and `21+`."""
+    begins = [up_to[0], *(last + 1 for last in up_to)]
+    labels = [
+        str(last) if first >= last else f"{first}–{last}"
+        for first, last in zip(begins, up_to, strict=False)
+    ]
+    return pd.cut(numbers, [0, *up_to, np.inf], labels=[*labels, f"{begins[-1]}+"])

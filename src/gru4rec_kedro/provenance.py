@@ -1,0 +1,49 @@
+"""Where a result comes from: code, libraries, memory."""
+
+import platform
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+_LIBRARIES = ("torch", "pandas", "numpy", "kedro", "ibis-framework", "duckdb")
+_FOLDER = Path(__file__).parent
+
+
+def code_version() -> str:
+    """Returns the version of the package and, where it lies in a git checkout, the commit."""
+    number = version("gru4rec-kedro")
+    # an installed package may lie in somebody else's checkout, which does not track its files
+    tracked = _git("ls-files", "--error-unmatch", Path(__file__).name)
+    commit = _git("describe", "--always", "--dirty", "--exclude=*") if tracked else ""
+    return f"{number}, commit {commit}" if commit else number
+
+
+def library_versions() -> dict[str, str]:
+    """Returns the versions of Python and the libraries that results depend on."""
+    return {"Python": platform.python_version()} | {name: version(name) for name in _LIBRARIES}
+
+
+def peak_memory_mb() -> float | None:
+    """Returns the most memory that this process had so far, in MB; None where nobody counts it."""
+    try:
+        import resource  # noqa: PLC0415  (not on Windows)
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1e6 if sys.platform == "darwin" else 1e3)  # in bytes there, else in KiB
+
+
+def _git(*arguments: str) -> str:
+    try:
+        done = subprocess.run(  # noqa: S603
+            ["git", *arguments],  # noqa: S607
+            cwd=_FOLDER,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()
