@@ -17,6 +17,7 @@ from gru4rec_kedro.parameters import Parameters
 ROOT = Path(__file__).parents[1]
 PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 PAGE_IDS = [str(page.relative_to(ROOT)) for page in PAGES]
+COMMON = {"n_sample": 2048, "n_epochs": 10}  # options of all published experiments
 SECTIONS = {
     name: field.annotation
     for model in (Parameters, Config)
@@ -121,3 +122,43 @@ def test_options_in_the_readme_exist():
     assert named.keys() == SECTIONS.keys()
     for section, options in named.items():
         assert set(options) <= set(SECTIONS[section]()), section
+
+
+def table(page: Path, heading: str) -> dict[str, dict[str, str]]:
+    """The first table below a heading: cells by the first column and the name of theirs."""
+    part = prose(page).partition(f"\n## {heading}\n")[2]
+    header, _, *rows = [
+        [cell.strip(" `") for cell in line.strip("|").split("|")]
+        for line in part.partition("\n## ")[0].splitlines()
+        if line.startswith("|")
+    ]
+    return {row[0]: dict(zip(header[1:], row[1:], strict=True)) for row in rows}
+
+
+def test_reproducing_page_has_the_options_and_results_of_the_environments():
+    page = ROOT / "docs/reproducing.md"
+    parameters = {
+        path.parent.name: yaml.safe_load(path.read_text())
+        for path in (ROOT / "conf").glob("*/parameters.yml")
+        if "published" in yaml.safe_load(path.read_text()) and path.parent.name != "base"
+    }
+    options = {
+        name: {option: yaml.safe_load(cell) for option, cell in row.items() if cell}
+        for name, row in table(page, "Options").items()
+    }
+    assert options == {
+        name: {
+            **{key: value for key, value in of["model"].items() if key not in COMMON},
+            "layers": of["model"]["layers"][0],
+        }
+        for name, of in parameters.items()
+    }
+    assert all({key: of["model"][key] for key in COMMON} == COMMON for of in parameters.values())
+    results = {
+        name: {
+            f"@{k}": f"{recall:.4f} / {of['published']['mrr'][k]:.4f}".replace("0.", ".")
+            for k, recall in of["published"]["recall"].items()
+        }
+        for name, of in parameters.items()
+    }
+    assert table(page, "Published results") == results
