@@ -17,6 +17,10 @@ class MissingLogError(DataError):
     """No raw log is where it is expected."""
 
 
+class MissingExtraError(GRU4RecError, ImportError):
+    """Packages of an optional extra are not installed."""
+
+
 class ModelFileError(GRU4RecError):
     """A model file is missing, damaged, of another version, or not a model of ours."""
 

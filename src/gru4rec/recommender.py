@@ -37,6 +37,7 @@ from gru4rec.evaluation import (
     summarise,
 )
 from gru4rec.network import Network, append_items, compatible_draw, new_network, seeded_draw
+from gru4rec.onnx_export import export_onnx
 from gru4rec.progress import ProgressDisplay
 from gru4rec.ranking import Best
 from gru4rec.recommending import (
@@ -392,6 +393,24 @@ class GRU4Rec:
         state = self._fitted()
         content = Checkpoint(self.config, self.vocabulary, state, self._history, self.notes)
         save_checkpoint(content, path, with_optimizer)
+
+    def export_onnx(self, path: str | Path) -> None:
+        """Writes one step as an ONNX file, whole or not at all, to serve it without torch.
+
+        Inputs are `item` (batch,), int64 indices of items, and `hidden0`, `hidden1`, … (batch,
+        units), float32, a layer each and zeros where a session begins. Outputs are `scores`
+        (batch, n_items) and `next_hidden0`, …. The metadata `item_ids` has the item ids in index
+        order, as a JSON list. Needs the extra `onnx`.
+
+        Args:
+            path: The file.
+
+        Raises:
+            MissingExtraError: The packages of the extra `onnx` are not installed.
+            ModelFileError: The path cannot be written, or the model is too large for one file.
+            NotFittedError: There is nothing to write.
+        """
+        export_onnx(self.network, self.vocabulary, path)
 
     @classmethod
     def load(

@@ -21,6 +21,7 @@ NAMES = [
     "GRU4RecError",
     "LiveSession",
     "LoadingConfig",
+    "MissingExtraError",
     "MissingLogError",
     "ModelConfig",
     "ModelFileError",
