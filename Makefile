@@ -40,8 +40,9 @@ notebook: .venv/installed-notebook  ## open the notebooks in JupyterLab
 	$(BIN)/kedro jupyter lab
 
 clean:  ## remove .venv, caches and build products; data/ stays
-	rm -rf .venv build dist src/*.egg-info .coverage .hypothesis .viz
+	rm -rf .venv build dist src/*.egg-info .coverage .hypothesis
 	rm -rf .mypy_cache .ruff_cache .import_linter_cache
+	find .viz -type f ! -name styles.json -delete
 	find src tests -name __pycache__ -prune -exec rm -rf {} +
 
 # A marker is made last, so it stands for an installation that succeeded; while it is newer than

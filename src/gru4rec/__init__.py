@@ -22,6 +22,7 @@ from gru4rec.config import (
     load_config,
     resolve_device,
 )
+from gru4rec.description import describe_model
 from gru4rec.errors import (
     ConfigError,
     DatabricksError,
@@ -87,6 +88,7 @@ __all__ = [
     "build_model",
     "columns",
     "confidence_intervals",
+    "describe_model",
     "describe_parts",
     "evaluate",
     "evaluation",

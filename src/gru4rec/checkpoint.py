@@ -112,6 +112,18 @@ def load_checkpoint(
         ConfigError: `config` asks for other sizes than the saved ones.
         ModelFileError: The file is missing, damaged, of another version, or no model of ours.
     """
+    content = read_content(path, device)
+    try:
+        saved = _unpack(content, device, config)
+    except ConfigError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise ModelFileError(f"{path} is damaged: {error}") from None
+    return saved
+
+
+def read_content(path: str | Path, device: torch.device) -> dict[str, Any]:
+    """Reads the dictionary in a file, without running code from it; see `load_checkpoint`."""
     try:
         content = torch.load(path, map_location=device, weights_only=True)
     except FileNotFoundError:
@@ -133,13 +145,7 @@ def load_checkpoint(
             f"{path} has format version {content.get('version')!r}, this package reads {VERSION}; "
             "load it with the package version that wrote it"
         )
-    try:
-        saved = _unpack(content, device, config)
-    except ConfigError:
-        raise
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        raise ModelFileError(f"{path} is damaged: {error}") from None
-    return saved
+    return content
 
 
 def _unpack(

@@ -28,9 +28,9 @@ def new_project(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
         for name in ("conf", "notebooks", "src"):
             ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
             shutil.copytree(ROOT / name, path / name, ignore=ignored)
-        (path / "data/01_raw").mkdir(parents=True)
-        shutil.copy(ROOT / "data/01_raw/sample_clicks.csv", path / "data/01_raw")
-        shutil.copy(ROOT / "pyproject.toml", path)
+        for name in ("data/01_raw/sample_clicks.csv", ".viz/styles.json", "pyproject.toml"):
+            (path / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, path / name)
         return path
 
     return copy

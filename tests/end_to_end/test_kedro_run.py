@@ -38,7 +38,6 @@ def test_run_writes_every_catalog_entry_and_nothing_else(finished):
         for name in (
             "02_intermediate/events.parquet",
             "03_primary/filtered_events.parquet",
-            "03_primary/filter_report.csv",
             "05_model_input/train.parquet",
             "05_model_input/valid.parquet",
             "05_model_input/test.parquet",
@@ -48,6 +47,7 @@ def test_run_writes_every_catalog_entry_and_nothing_else(finished):
             "07_model_output/ranked_events.parquet",
             "07_model_output/item_statistics.parquet",
             "08_reporting/metrics.json",
+            "08_reporting/filter_report.csv",
             "08_reporting/split_statistics.csv",
             "08_reporting/session_lengths.json",
             "08_reporting/item_popularity.json",
@@ -286,46 +286,6 @@ def test_unwritable_catalog_path_is_named(new_project, run):
     (project / "data/test").write_text("a file where a folder is needed")
     with pytest.raises(RunError, match=r"cannot write .*02_intermediate.*check the path"):
         run(project)
-
-
-def test_kedro_viz_builds_with_layers_figures_and_previews(finished, kedro):
-    built = kedro(finished, "viz", "build", "--include-previews")
-    assert built.returncode == 0, built.stderr
-    main = json.loads((finished / "build/api/main").read_text())
-    assert {p["id"] for p in main["pipelines"]} == {
-        "__default__",
-        "data_engineering",
-        "modelling",
-        "prepared",
-        "recommendation",
-    }
-    assert main["layers"] == [
-        "raw",
-        "intermediate",
-        "primary",
-        "model_input",
-        "models",
-        "model_output",
-        "reporting",
-    ]
-    nodes = {node["name"]: node for node in main["nodes"]}
-    previews = {}
-    for name, node in nodes.items():
-        detail = json.loads((finished / f"build/api/nodes/{node['id']}").read_text())
-        previews[name] = detail.get("preview_type")
-    assert {n for n, kind in previews.items() if kind == "PlotlyPreview"} == {
-        "training_figure",
-        "metrics_figure",
-        "by_position_figure",
-        "by_session_length_figure",
-        "by_popularity_figure",
-        "recommended_figure",
-        "session_length_figure",
-        "item_popularity_figure",
-    }
-    assert previews["model"] == previews["metrics"] == "JSONPreview"
-    for name in ("raw_log", "events", "train", "split_statistics", "training_history"):
-        assert previews[name] == "TablePreview"
 
 
 def test_session_is_kedros_own(finished, in_folder):

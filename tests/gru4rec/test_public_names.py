@@ -38,6 +38,7 @@ NAMES = [
     "build_model",
     "columns",
     "confidence_intervals",
+    "describe_model",
     "describe_parts",
     "evaluate",
     "evaluation",

@@ -7,7 +7,7 @@ from typing import Any
 from kedro.io import AbstractVersionedDataset, Version
 from kedro_datasets._typing import JSONPreview
 
-from gru4rec import GRU4Rec
+from gru4rec import GRU4Rec, describe_model
 from gru4rec_kedro.datasets.written_whole import WrittenWhole
 
 
@@ -53,14 +53,6 @@ class GRU4RecDataset(WrittenWhole, _ModelFile):
     """
 
     def preview(self) -> JSONPreview:
-        """Shows options, sizes and training history in kedro-viz."""
-        gru = GRU4Rec.load(str(self._get_load_path()), "cpu")
-        tensors = {**gru.network.tables, **gru.network.dense}
-        content = {
-            "items": len(gru.vocabulary),
-            "parameters": sum(tensor.numel() for tensor in tensors.values()),
-            "tensors": {name: list(tensor.shape) for name, tensor in tensors.items()},
-            "configuration": gru.config.model_dump(),
-            "history": gru.history.to_dict(orient="records"),
-        }
+        """Shows architecture, sizes, options and training history in kedro-viz."""
+        content = describe_model(str(self._get_load_path()))
         return JSONPreview(json.dumps(content))
