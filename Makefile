@@ -37,7 +37,8 @@ viz: .venv/installed-viz  ## show the pipelines in the browser
 	$(BIN)/kedro viz run
 
 notebook: .venv/installed-notebook  ## open the notebooks in JupyterLab
-	$(BIN)/kedro jupyter lab
+	@# Kedro installs a kernel: into .venv, not into the home folder
+	JUPYTER_DATA_DIR=$(CURDIR)/.venv/share/jupyter $(BIN)/kedro jupyter lab
 
 clean:  ## remove .venv, caches and build products; data/ stays
 	rm -rf .venv build dist src/*.egg-info .coverage .hypothesis
