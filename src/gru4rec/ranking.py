@@ -15,6 +15,7 @@ from gru4rec.network import Network
 BLOCK_ROWS = 1024  # more rows do not make a matrix product faster
 _TILE = 1 << 20  # scores of a tile on a CPU: 4 MB stay in its cache
 _BLOCK = 1 << 25  # scores of a block on other devices
+_LARGEST_K = 1024  # from which on sorting all scores costs less than keeping the best
 _FEWEST = 256  # columns from which on a matrix product rounds as with any number of them
 
 Ints = npt.NDArray[np.int64]
@@ -153,7 +154,8 @@ def top_k(
         Item indices and their scores for each row, both of shape (≤ k,).
     """
     k = min(k, network.n_items)
-    best = _best_of_tiles if states.device.type == "cpu" else _best_of_block
+    tiled = states.device.type == "cpu" and k <= _LARGEST_K
+    best = _best_of_tiles if tiled else _best_of_block
     for rows in _blocks(len(states)):
         yield from best(network, states[rows], k, seen[rows] if seen else None)
 
@@ -185,8 +187,7 @@ def _best_of_tiles(
     for first, scores in _tiles(network, states):
         width = scores.shape[1]
         biases = network.tables["bias"][first : first + width]
-        is_last = first + width == network.n_items
-        loop(n, scores=scores, biases=biases, first=first, width=width, is_last=is_last)
+        loop(n, scores=scores, biases=biases, first=first, width=width)
     for row, size in enumerate(sizes.tolist()):
         yield items[row, :size].numpy(), values[row, :size].numpy()
 

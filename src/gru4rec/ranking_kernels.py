@@ -14,7 +14,7 @@ from gru4rec.kernels import Floats, Ints
 from gru4rec.parallel import ADDRESS, INT, arguments_at, floats, ints, take
 
 _ONE, _ZERO = np.float32(1), np.float32(0)
-_CHUNK = 256  # scores looked at together for one that is good enough
+_CHUNK = 32  # scores looked at together for one that is good enough
 
 # sums of ones may be taken in parts
 _compiled: Any = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc"})
@@ -52,92 +52,64 @@ def any_above(scores: Floats, biases: Floats, least: Any) -> Any:
 
 
 @_compiled
-def sift_down(values: Floats, items: Ints, size: int) -> None:
-    """Moves the first of a heap to its place: the worst is first, of equal ones the last item."""
-    value, item, at = values[0], items[0], 0
-    while 2 * at + 1 < size:
-        child = 2 * at + 1
-        if child + 1 < size and _is_worse(
-            values[child + 1], items[child + 1], values[child], items[child]
-        ):
-            child += 1
-        if not _is_worse(values[child], items[child], value, item):
-            break
-        values[at], items[at] = values[child], items[child]
-        at = child
+def insert(values: Floats, items: Ints, size: int, value: Any, item: int) -> None:
+    """Inserts an item into the best so far, after those with an equal score.
+
+    Moving a few numbers costs less than the jumps of a heap, which cannot be foreseen.
+
+    Args:
+        values: Scores, the highest first, shape (k,).
+        items: Their items, shape (k,).
+        size: How many there are; if there is no room, the last one goes.
+        value: Score of the item; higher than the last one if there is no room.
+        item: Its index.
+    """
+    at = min(size, len(values) - 1)
+    while at > 0 and values[at - 1] < value:
+        values[at], items[at] = values[at - 1], items[at - 1]
+        at -= 1
     values[at], items[at] = value, item
-
-
-@_compiled
-def sift_up(values: Floats, items: Ints, size: int) -> None:
-    """Moves the last of a heap of that size to its place; see `sift_down`."""
-    at = size - 1
-    value, item = values[at], items[at]
-    while at > 0:
-        parent = (at - 1) // 2
-        if not _is_worse(value, item, values[parent], items[parent]):
-            break
-        values[at], items[at] = values[parent], items[parent]
-        at = parent
-    values[at], items[at] = value, item
-
-
-@_compiled
-def _is_worse(value: Any, item: int, than: Any, than_item: int) -> bool:
-    return value < than or (value == than and item > than_item)
 
 
 @_compiled
 def keep_best(
     scores: Floats, biases: Floats, first: int, seen: Ints, values: Floats, items: Ints, size: int
 ) -> int:
-    """Adds the items of a tile to the heap of the best, which keeps as many as it has room for.
+    """Inserts the best items of a tile into the best so far.
 
     Args:
         scores: Products of a state and the output embeddings, shape (n,).
         biases: Of the items, shape (n,).
         first: Index of the tile's first item.
         seen: Items to leave out, ascending, shape (n_seen,).
-        values: Scores of the heap, see `sift_down`, shape (k,).
-        items: Items of the heap, shape (k,).
-        size: How many the heap has so far.
+        values: Scores of the best so far, see `insert`, shape (k,).
+        items: Their items, shape (k,).
+        size: How many there are so far.
 
     Returns:
-        How many it has now.
+        How many there are now.
     """
     k = len(values)
-    least = values[0] if size == k else np.float32(-np.inf)
+    least = values[k - 1] if size == k else np.float32(-np.inf)
     for begin in range(0, len(scores), _CHUNK):
-        end = min(begin + _CHUNK, len(scores))
-        if not any_above(scores[begin:end], biases[begin:end], least):
+        some, its_biases = scores[begin : begin + _CHUNK], biases[begin : begin + _CHUNK]
+        if not any_above(some, its_biases, least):
             continue
-        for j in range(begin, end):
-            score = scores[j] + biases[j]
+        for j in range(len(some)):
+            score, item = some[j] + its_biases[j], first + begin + j
             # items come in ascending order: of equal ones the earlier stays
-            if not score > least:
-                continue
-            place = np.searchsorted(seen, first + j)
-            if place < len(seen) and seen[place] == first + j:
-                continue
-            if size < k:
-                values[size], items[size] = score, first + j
-                size += 1
-                sift_up(values, items, size)
-            else:
-                values[0], items[0] = score, first + j
-                sift_down(values, items, k)
-            if size == k:
-                least = values[0]
+            if score > least and not (len(seen) > 0 and _is_among(seen, item)):
+                insert(values, items, size, score, item)
+                size = min(size + 1, k)
+                if size == k:
+                    least = values[k - 1]
     return size
 
 
 @_compiled
-def sort_heap(values: Floats, items: Ints, size: int) -> None:
-    """Puts the best of a heap first, of equal ones the first item."""
-    for last in range(size - 1, 0, -1):
-        values[0], values[last] = values[last], values[0]
-        items[0], items[last] = items[last], items[0]
-        sift_down(values, items, last)
+def _is_among(ascending: Ints, item: int) -> Any:
+    place = np.searchsorted(ascending, item)
+    return place < len(ascending) and ascending[place] == item
 
 
 COUNT = parallel.arguments(
@@ -192,13 +164,12 @@ BEST = parallel.arguments(
     first=INT,
     width=INT,
     k=INT,
-    is_last=INT,
 )
 
 
 @parallel.loop(BEST)
 def best_of_tile(pointer: Any) -> None:
-    """Runs `keep_best` for each row of a tile; after the last tile the best are put in order."""
+    """Runs `keep_best` for each row of a tile."""
     given = arguments_at(pointer)
     n, k = given.n, given.k
     scores, biases = floats(given.scores, (n, given.width)), floats(given.biases, given.width)
@@ -215,6 +186,4 @@ def best_of_tile(pointer: Any) -> None:
             sizes[i] = keep_best(
                 scores[i], biases, given.first, left_out, values[i], items[i], sizes[i]
             )
-            if given.is_last:
-                sort_heap(values[i], items[i], sizes[i])
         begin, end = take(pointer)
