@@ -120,6 +120,7 @@ def test_tables_figures_metrics_and_the_model_have_previews(nodes):
         "PartsDataset": "TablePreview",
         "CSVDataset": "TablePreview",
         "ParquetDataset": "TablePreview",
+        "MetricsHistoryDataset": "TablePreview",
         "JSONDataset": "JSONPreview",
         "GRU4RecDataset": "JSONPreview",
         "PlotlyDataset": "PlotlyPreview",

@@ -2,6 +2,7 @@
 
 from gru4rec_kedro.datasets.events import EventsDataset
 from gru4rec_kedro.datasets.item_list import ItemListDataset
+from gru4rec_kedro.datasets.metrics_history import MetricsHistoryDataset
 from gru4rec_kedro.datasets.model import GRU4RecDataset
 from gru4rec_kedro.datasets.parts import Part, Parts, PartsDataset
 from gru4rec_kedro.datasets.raw_log import RawLogDataset
@@ -19,6 +20,7 @@ __all__ = [
     "GRU4RecDataset",
     "ItemListDataset",
     "JSONDataset",
+    "MetricsHistoryDataset",
     "ParquetDataset",
     "Part",
     "Parts",

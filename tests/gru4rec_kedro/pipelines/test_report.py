@@ -1,54 +1,189 @@
+import re
+from typing import Any
+
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
+from gru4rec_kedro.pipelines.modelling.pipeline import create_pipeline
 from gru4rec_kedro.pipelines.modelling.report import write_report
 
 METRICS = {
-    "recall@20": 1 / 2,
     "recall@5": 1 / 4,
+    "recall_low@5": 0.21,
+    "recall_high@5": 0.29,
     "mrr@5": 1 / 8,
-    "mrr@20": 1 / 5,
-    "targets": 4,
+    "mrr_low@5": 0.11,
+    "mrr_high@5": 0.14,
+    "coverage@20": 0.25,
+    "coverage_events": 3,
+    "tied_targets": 0,
+    "most_ties": 0,
+    "tie_effect": 0.0,
+    "targets": 4000,
+    "sessions": 2,
+    "events": 7,
     "unknown_events": 1,
+    "unknown_items": 1,
     "items": 9,
     "trained_on": "train_full",
+    "training_events": 30,
+    "training_sessions": 12,
+    "trained_at": "2026-02-03T04:05:06+00:00",
+    "training_code": "0.1.0",
+    "training_peak_memory_mb": None,
     "evaluated_on": "test",
     "tie_mode": "conservative",
     "epochs": 3,
+    "training_loss": 1.5,
     "training_seconds": 2.0,
+    "training_events_per_second": 45.0,
+    "evaluation_seconds": 0.5,
+    "peak_memory_mb": 512.0,
+    "code": "0.1.0",
     "model": {"layers": [7], "loss": "</pre>"},
 }
-STATISTICS = pd.DataFrame({"part": ["<b>train"], "first_time": [1], "last_time": [2]})
+STATISTICS = pd.DataFrame(
+    {
+        "part": ["<b>train", "train_full"],
+        "events": [20, 30],
+        "first_time": [1, 2],
+        "last_time": [2, 3],
+        "first_date": ["2025-01-01T00:00:01+00:00", "2025-01-01T00:00:02+00:00"],
+        "last_date": ["2025-01-02T00:00:01+00:00", "2025-01-02T00:00:02+00:00"],
+        "unknown_items": [0, 0],
+    }
+)
+BREAKDOWNS = pd.DataFrame(
+    {
+        "by": ["position"],
+        "group": ["<i>1"],
+        "targets": [4000],
+        "k": [5],
+        "recall": [1 / 4],
+        "recall_low": [0.2],
+        "recall_high": [0.3],
+        "mrr": [1 / 8],
+        "mrr_low": [0.1],
+        "mrr_high": [0.15],
+    }
+)
+ROUNDS = pd.DataFrame({"round": [0, 1], "step": ["repeats", "<u>items"], "events_removed": [3, 0]})
+
+
+def write(**changes: Any) -> str:
+    node = next(node for node in create_pipeline().nodes if node.name == "write_report")
+    figures = {name: go.Figure() for name in node.inputs if name.endswith("_figure")}
+    given = {
+        "metrics": METRICS,
+        "metrics_history": {},
+        "breakdowns": BREAKDOWNS,
+        "split_statistics": STATISTICS,
+        "filter_report": ROUNDS,
+        "parameters": {"model": {"layers": [8]}, "data": {"item_key": "</pre>"}},
+        **figures,
+        **changes,
+    }
+    return write_report(**given)
+
+
+def text_of(page: str) -> str:
+    """What a reader sees, in one line."""
+    shown = re.sub(r"<(script|style)\b.*?</\1>", "", page, flags=re.DOTALL)
+    return " ".join(re.sub(r"<[^>]*>", " ", shown).split())
 
 
 @pytest.fixture(scope="module")
-def page():
-    figure = go.Figure()
-    return write_report(
-        METRICS,
-        STATISTICS,
-        STATISTICS,
-        figure,
-        figure,
-        figure,
-        figure,
-        {"model": {"layers": [8]}, "data": {"item_key": "</pre>"}},
-    )
+def page() -> str:
+    return write(metrics_history={"<s>1": {**METRICS, "trained_on": "<em>"}, "2": METRICS})
 
 
-def test_report_escapes_what_comes_from_data_and_configuration(page):
-    assert "<b>train" not in page
-    assert "&lt;b&gt;train" in page
-    assert "item_key: &lt;/pre&gt;" in page
-    assert "loss: &lt;/pre&gt;" in page
+def test_escapes_what_comes_from_data_and_configuration(page):
+    for harmful in ("<b>train", "<i>1", "<u>items", "<s>1", "<em>", "loss: </pre>"):
+        assert harmful not in page
+        assert harmful.replace("<", "&lt;").replace(">", "&gt;") in page
+    figure = go.Figure(layout={"title": "</script><script>alert(1)"})
+    assert "<script>alert(1)" not in write(metrics_figure=figure)
 
 
-def test_report_shows_the_options_of_the_model_that_was_evaluated(page):
+def test_needs_no_network_and_holds_plotly_once(page):
+    assert not re.search(r"<(script|link|img)[^>]+(src|href)=", page)
+    assert page.count("plotly.js v") == 1
+
+
+def test_shows_the_options_of_the_model_that_was_evaluated(page):
     assert "- 7" in page
     assert "- 8" not in page
 
 
-def test_report_shows_results_and_versions(page):
-    assert "<td>0.5000</td>" in page
-    assert "torch " in page
+def test_says_what_was_measured_and_how_sure_it_is(page):
+    text = text_of(page)
+    assert "Recall@5 0.2500 95 %: 0.2100 – 0.2900" in text
+    assert "4,000 in 2 sessions" in text
+    assert "1 items with 1 events, left out" in text
+    assert "after each of a random sample of 3 events of test, 25.0% of the 9 items" in text
+    assert "Ties none" in text
+    assert "torch " in text
+
+
+def test_says_what_the_model_was_trained_on(page):
+    text = text_of(page)
+    assert "train_full: 30 events in 12 sessions" in text
+    assert "Period 2025-01-01 00:00:02 UTC to 2025-01-02 00:00:02 UTC" in text
+    assert "Trained 2026-02-03 04:05:06 UTC" in text
+    assert "training 2.0 45 – evaluation 0.5 8,000 512" in text
+
+
+def test_says_so_where_the_part_has_changed_since():
+    text = text_of(write(metrics={**METRICS, "training_events": 29}))
+    assert "Period of an earlier state of this part" in text
+
+
+def test_says_so_where_the_model_file_does_not_tell():
+    notes = dict.fromkeys(name for name in METRICS if name.startswith("train"))
+    measured = {name: METRICS[name] for name in METRICS if name.startswith("training_")}
+    text = text_of(write(metrics={**METRICS, **notes, **measured, "trained_on": None}))
+    assert "Part unknown: the model file is older" in text
+
+
+def test_compares_versions(page):
+    assert "2 (this one)" in page
+    assert "Earlier versions" not in write()
+
+
+def test_sets_published_results_beside():
+    published = {"source": "A & B", "recall": {5: 0.2}, "mrr": {10: 0.1}}
+    text = text_of(write(parameters={"published": published}))
+    assert "A &amp; B metric value published difference" in text
+    assert "recall@5 0.2500 0.2000 +25.0%" in text
+    assert "MRR@10 – 0.1000 –" in text
+    assert "Beside published" not in text_of(write())
+
+
+def test_warns_where_ties_decide():
+    ties = {"tied_targets": 3000, "most_ties": 8, "tie_effect": 0.2}
+    text = text_of(write(metrics={**METRICS, **ties}))
+    assert "Many ties: recall differs by up to 0.2000" in text
+    assert "3,000 targets have the score of another item, of up to 8; counted in conserv" in text
+
+
+def test_parts_without_dates_and_without_filter():
+    bare = STATISTICS.drop(columns=["first_time", "last_time", "first_date", "last_date"])
+    empty = STATISTICS.assign(first_date=float("nan"), last_date=float("nan"))
+    for statistics in (bare, empty):
+        text = text_of(write(split_statistics=statistics, filter_report=ROUNDS.iloc[:0]))
+        assert "Period" not in text
+        assert "What the session filter removed" not in text
+        assert "train_full 30" in text
+
+
+def test_counts_with_gaps_stay_counts():
+    gaps = STATISTICS.assign(unknown_items=[float("nan"), 1234.0])
+    assert text_of(write(split_statistics=gaps)).count("1,234") == 1
+
+
+def test_what_it_is_given_stays_as_it_is():
+    figure, statistics = go.Figure(), STATISTICS.copy()
+    write(metrics_figure=figure, split_statistics=statistics)
+    assert figure == go.Figure()
+    pd.testing.assert_frame_equal(statistics, STATISTICS)

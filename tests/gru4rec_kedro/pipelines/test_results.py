@@ -1,10 +1,5 @@
-import math
-
-import pytest
-
 from gru4rec_kedro.parameters import PublishedConfig
 from gru4rec_kedro.pipelines.modelling.results import (
-    compare_with_published,
     describe_run,
     metrics_by_cutoff,
     results_table,
@@ -67,16 +62,6 @@ def test_published_results_stand_beside():
     assert lines[2].split()[-2:] == ["0.4000", "0.2500"]
     assert "Published: Somebody et al., A Paper" in lines[3]
     assert all(len(line) <= 80 for line in lines)
-
-
-def test_difference_is_relative_to_what_was_published():
-    rows = compare_with_published(METRICS, PUBLISHED).set_index("metric").T.to_dict()
-    assert rows["recall@20"] == pytest.approx(
-        {"value": 1 / 2, "published": 0.4, "difference": 0.1 / 0.4}
-    )
-    assert rows["mrr@20"]["difference"] == pytest.approx(-0.05 / 0.25)
-    assert math.isnan(rows["recall@10"]["value"])
-    assert math.isnan(rows["recall@10"]["difference"])
 
 
 def test_what_was_trained_is_told_in_a_sentence():

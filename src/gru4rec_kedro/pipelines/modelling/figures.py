@@ -54,7 +54,7 @@ def plot_metrics(metrics: dict[str, Any], published: PublishedConfig) -> go.Figu
                 mode="markers",
                 marker={"color": colour, "symbol": "diamond-open", "size": 11},
             )
-    _lay_out(figure, "Recall and MRR by cutoff", "cutoff k", "value")
+    _lay_out(figure, "Metrics by cutoff", "cutoff k", "value")
     return figure
 
 
@@ -91,7 +91,7 @@ def _plot_groups(breakdowns: pd.DataFrame, by: str, title: str, xaxis: str) -> g
             customdata=table["targets"],
             hovertemplate="%{y:.4f}, %{customdata:,} targets",
         )
-    _lay_out(figure, f"Recall@{k} and MRR@{k} by {title}", xaxis, "value")
+    _lay_out(figure, f"Metrics by {title}", xaxis, "value")
     figure.update_xaxes(type="category")  # plotly takes the group "6–10" for text, "3" for a number
     return figure
 
@@ -108,7 +108,7 @@ def _plot_shares(shares: pd.DataFrame) -> go.Figure:
         figure.add_bar(
             x=shares["group"].astype(str), y=shares[column], name=name, marker_color=colour
         )
-    _lay_out(figure, "What is recommended, by popularity", "items by popularity", "share")
+    _lay_out(figure, "Popularity of what is recommended", "items by popularity", "share")
     figure.update_yaxes(tickformat=".0%")
     return figure
 
@@ -127,5 +127,5 @@ def _lay_out(figure: go.Figure, title: str, xaxis: str, yaxis: str) -> None:
         xaxis={"title": xaxis},
         yaxis={"title": yaxis, "rangemode": "tozero"},
         template="plotly_white",
-        legend={"orientation": "h", "y": 1, "yanchor": "bottom", "x": 1, "xanchor": "right"},
+        legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom"},
     )

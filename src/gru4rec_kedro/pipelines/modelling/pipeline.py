@@ -4,6 +4,23 @@ from kedro.pipeline import Node, Pipeline
 
 from gru4rec_kedro.pipelines.modelling import breakdowns, figures, nodes, report
 
+_REPORTED = (
+    "metrics",
+    "metrics_history",
+    "breakdowns",
+    "split_statistics",
+    "filter_report",
+    "parameters",
+    "metrics_figure",
+    "by_position_figure",
+    "by_session_length_figure",
+    "by_popularity_figure",
+    "recommended_figure",
+    "training_figure",
+    "session_length_figure",
+    "item_popularity_figure",
+)
+
 
 def create_pipeline(**_: object) -> Pipeline:
     """Returns the pipeline."""
@@ -66,16 +83,7 @@ def create_pipeline(**_: object) -> Pipeline:
             ),
             Node(
                 report.write_report,
-                inputs=[
-                    "metrics",
-                    "split_statistics",
-                    "filter_report",
-                    "training_figure",
-                    "metrics_figure",
-                    "session_length_figure",
-                    "item_popularity_figure",
-                    "parameters",
-                ],
+                inputs={name: name for name in _REPORTED},
                 outputs="report",
                 name="write_report",
                 tags="reporting",

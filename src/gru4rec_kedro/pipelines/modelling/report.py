@@ -1,7 +1,5 @@
-"""Figures and the report."""
+"""The report: one HTML page with everything that a reader wants to know of a run."""
 
-import platform
-from importlib.metadata import version
 from typing import Any
 
 import jinja2
@@ -11,45 +9,212 @@ import plotly.io
 import yaml
 from plotly.offline import get_plotlyjs
 
+from gru4rec_kedro.parameters import PublishedConfig
+from gru4rec_kedro.pipelines.modelling.comparison import compare_versions, compare_with_published
+from gru4rec_kedro.pipelines.modelling.coverage import K
+from gru4rec_kedro.pipelines.modelling.nodes import MANY_TIES
 from gru4rec_kedro.pipelines.modelling.results import describe_run, metrics_by_cutoff
+from gru4rec_kedro.provenance import code_version, library_versions
 
-_LIBRARIES = ("torch", "pandas", "numpy", "kedro", "ibis-framework", "duckdb")
+_MISSING = "–"
 
 
 def write_report(
     metrics: dict[str, Any],
+    metrics_history: dict[str, dict[str, Any]],
+    breakdowns: pd.DataFrame,
     split_statistics: pd.DataFrame,
     filter_report: pd.DataFrame,
-    training_figure: go.Figure,
-    metrics_figure: go.Figure,
-    session_length_figure: go.Figure,
-    item_popularity_figure: go.Figure,
     parameters: dict[str, Any],
+    **figures: go.Figure,
 ) -> str:
-    """Writes one self-contained HTML page: works offline, escapes all that comes from the data."""
+    """Writes one self-contained HTML page: works offline, escapes all that comes from the data.
+
+    Args:
+        metrics: Of this run.
+        metrics_history: Of all runs, by version.
+        breakdowns: Recall and MRR of groups of targets.
+        split_statistics: What is in each part of the log.
+        filter_report: What the session filter removed, a row a round; may be empty.
+        parameters: Of this run.
+        figures: By the names that the page has places for.
+    """
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("gru4rec_kedro.pipelines.modelling", "."), autoescape=True
+        loader=jinja2.PackageLoader("gru4rec_kedro.pipelines.modelling", "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    figures = [training_figure, metrics_figure, session_length_figure, item_popularity_figure]
+    published = PublishedConfig.parse(parameters.get("published", {}), "parameters")
     return environment.get_template("report.html").render(
         summary=describe_run(metrics),
-        results=metrics_by_cutoff(metrics),
-        tie_mode=metrics["tie_mode"],
-        statistics=split_statistics.drop(columns=["first_time", "last_time"]),
-        rounds=filter_report,
-        figures=[
-            plotly.io.to_html(
-                figure, full_html=False, include_plotlyjs=False, config={"responsive": True}
-            )
-            for figure in figures
-        ],
+        headline=metrics_by_cutoff(metrics).iloc[-1].to_dict(),
+        warning=_warn(metrics),
+        results=_cells(_with_intervals(metrics_by_cutoff(metrics))),
+        source=published.source,
+        published=_cells(_in_percent(compare_with_published(metrics, published))),
+        breakdowns=_cells(_with_intervals(breakdowns)),
+        coverage=_describe_coverage(metrics),
+        measured=_describe_measurement(metrics),
+        trained=_describe_training(metrics, split_statistics),
+        resources=_cells(_resources(metrics)),
+        versions=_cells(compare_versions(metrics, metrics_history)),
+        statistics=_cells(_shorten_dates(split_statistics)),
+        rounds=_cells(filter_report),
+        figures={name: _html(figure) for name, figure in figures.items()},
         plotlyjs=get_plotlyjs(),
         # the model may be of an earlier run, with other options than today's
         parameters=yaml.safe_dump(
             {**_plain(parameters), "model": metrics["model"]}, sort_keys=False
         ),
-        versions={"python": platform.python_version()} | {n: version(n) for n in _LIBRARIES},
+        code=code_version(),
+        libraries=library_versions(),
     )
+
+
+def _warn(metrics: dict[str, Any]) -> str:
+    if metrics["tie_effect"] <= MANY_TIES:
+        return ""
+    return (
+        f"Many ties: recall differs by up to {metrics['tie_effect']:.4f} with how they count. The "
+        "scores may be saturated; a lower learning rate, or bpr-max with elu_param 0, helps."
+    )
+
+
+def _describe_coverage(metrics: dict[str, Any]) -> str:
+    sampled = metrics["coverage_events"]
+    which = "a random sample of " if sampled < metrics["targets"] else ""
+    return (
+        f"Among the {K} best items after each of {which}{sampled:,} events of "
+        f"{metrics['evaluated_on']}, {metrics[f'coverage@{K}']:.1%} of the "
+        f"{metrics['items']:,} items occur at least once."
+    )
+
+
+def _describe_measurement(metrics: dict[str, Any]) -> dict[str, str]:
+    return {
+        "Part": f"{metrics['evaluated_on']}: {metrics['events']:,} events",
+        "Targets": f"{metrics['targets']:,} in {metrics['sessions']:,} sessions: "
+        "every event but the first of a session",
+        "Ranked against": f"all {metrics['items']:,} items of the model",
+        "Unknown to the model": f"{metrics['unknown_items']:,} items with "
+        f"{metrics['unknown_events']:,} events, left out",
+        "Ties": _describe_ties(metrics),
+        "Intervals": "95 %, by a bootstrap over sessions",
+    }
+
+
+def _describe_ties(metrics: dict[str, Any]) -> str:
+    if not metrics["tied_targets"]:
+        return "none"
+    return (
+        f"{metrics['tied_targets']:,} targets have the score of another item, of up to "
+        f"{metrics['most_ties']:,}; counted in {metrics['tie_mode']} mode. Between counting all "
+        f"for and all against the model, recall differs by up to {metrics['tie_effect']:.4f}"
+    )
+
+
+def _describe_training(metrics: dict[str, Any], statistics: pd.DataFrame) -> dict[str, str]:
+    part, n_events = metrics["trained_on"], metrics["training_events"]
+    if part is None:
+        return {"Part": "unknown: the model file is older than the notes about it"}
+    facts = {
+        "Part": f"{part}: {n_events:,} events in {metrics['training_sessions']:,} sessions",
+        "Items": f"{metrics['items']:,}",
+        "Period": _period(statistics, part, n_events),
+        "Trained": _date(metrics["trained_at"]),
+        "Loss": f"{metrics['training_loss']:.4f} in epoch {metrics['epochs']}",
+        "Code": metrics["training_code"],
+    }
+    return {name: fact for name, fact in facts.items() if fact}
+
+
+def _period(statistics: pd.DataFrame, part: str, n_events: int) -> str:
+    row = statistics[statistics["part"] == part]
+    if row.empty or row["events"].iloc[0] != n_events:
+        return "of an earlier state of this part"
+    if "first_date" not in row or row["first_date"].isna().any():
+        return ""
+    return f"{_date(row['first_date'].iloc[0])} to {_date(row['last_date'].iloc[0])}"
+
+
+def _date(text: str) -> str:
+    """2024-06-01T00:00:53+00:00, as the library writes it, for readers."""
+    return text.replace("T", " ").replace("+00:00", " UTC")
+
+
+def _resources(metrics: dict[str, Any]) -> pd.DataFrame:
+    """Time, speed and the most memory of the process until then."""
+    training = metrics["training_seconds"], metrics["training_events_per_second"]
+    seconds = metrics["evaluation_seconds"]
+    evaluation = seconds, metrics["targets"] / max(seconds, 1e-9)
+    peaks = metrics["training_peak_memory_mb"], metrics["peak_memory_mb"]
+    return pd.DataFrame(
+        [
+            (step, f"{seconds:,.1f}", f"{speed:,.0f}", f"{peak:,.0f}" if peak else "")
+            for step, (seconds, speed), peak in zip(
+                ("training", "evaluation"), (training, evaluation), peaks, strict=True
+            )
+        ],
+        columns=["step", "seconds", "events/s", "peak memory, MB"],
+    )
+
+
+def _html(figure: go.Figure) -> str:
+    # a copy: what the catalog gave is not ours to change
+    fitted = go.Figure(figure).update_layout(
+        margin={"l": 60, "r": 20, "t": 50, "b": 90}, title_font_size=15
+    )
+    html: str = plotly.io.to_html(
+        fitted,
+        full_html=False,
+        include_plotlyjs=False,
+        default_height="380px",
+        config={"responsive": True, "displayModeBar": False},
+    )
+    return html
+
+
+def _with_intervals(table: pd.DataFrame) -> pd.DataFrame:
+    """Puts the two bounds of an interval into one column."""
+    shown = table.copy()
+    for name in ("recall", "mrr"):
+        low, high = shown.pop(f"{name}_low"), shown.pop(f"{name}_high")
+        bounds = [f"{a:.4f} – {b:.4f}" for a, b in zip(low, high, strict=True)]
+        shown.insert(list(shown).index(name) + 1, f"95 % of {name}", bounds)
+    return shown
+
+
+def _in_percent(table: pd.DataFrame) -> pd.DataFrame:
+    shown = table["difference"].map("{:+.1%}".format, na_action="ignore")
+    return table.assign(metric=table["metric"].str.replace("mrr", "MRR"), difference=shown)
+
+
+def _shorten_dates(statistics: pd.DataFrame) -> pd.DataFrame:
+    """Leaves out what the dates say already; there are none where times are no clock."""
+    shown = statistics.drop(columns=["first_time", "last_time"], errors="ignore")
+    dates = shown.columns.intersection(["first_date", "last_date"])
+    return shown.assign(**{name: shown[name].map(_date, na_action="ignore") for name in dates})
+
+
+def _cells(table: pd.DataFrame) -> dict[str, Any]:
+    """Turns a table into headings and rows of text."""
+    names = [str(name).replace("_", " ").replace("mrr", "MRR") for name in table]
+    columns = [_format(table[name]) for name in table]
+    return {"headings": names, "rows": list(zip(*columns, strict=True))}
+
+
+def _format(column: "pd.Series[Any]") -> list[str]:
+    if not pd.api.types.is_numeric_dtype(column.dtype):
+        return [_MISSING if pd.isna(value) or value == "" else str(value) for value in column]
+    found = column.dropna()
+    # counts with gaps come as floats
+    counts = pd.api.types.is_integer_dtype(column.dtype) or (
+        bool((found == found.round()).all()) and not found.between(-1, 1).all()
+    )
+    pattern = "{:,.0f}" if counts else "{:,.4f}"
+    return [_MISSING if pd.isna(value) else pattern.format(value) for value in column]
 
 
 def _plain(value: Any) -> Any:

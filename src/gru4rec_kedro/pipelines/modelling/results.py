@@ -21,23 +21,6 @@ def metrics_by_cutoff(metrics: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["k", *names])
 
 
-def compare_with_published(metrics: dict[str, Any], published: PublishedConfig) -> pd.DataFrame:
-    """Sets published results beside the run's own.
-
-    Returns:
-        A row for each published value: `metric` (such as recall@20), `value` (NaN where it was
-        not measured), `published`, and `difference`, relative to the published value.
-    """
-    values = {
-        f"{name}@{k}": value
-        for name, by_cutoff in (("recall", published.recall), ("mrr", published.mrr))
-        for k, value in sorted(by_cutoff.items())
-    }
-    rows = [(name, metrics.get(name, float("nan")), value) for name, value in values.items()]
-    table = pd.DataFrame(rows, columns=["metric", "value", "published"])
-    return table.assign(difference=table["value"] / table["published"] - 1)
-
-
 def results_table(metrics: dict[str, Any], published: PublishedConfig) -> str:
     """Returns the results as a few lines of plain text, at most 80 characters wide."""
     has_published = bool(published.recall or published.mrr)

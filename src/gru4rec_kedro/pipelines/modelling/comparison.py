@@ -1,0 +1,68 @@
+"""A run beside what others published, and beside earlier versions of itself."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from gru4rec_kedro.parameters import PublishedConfig
+from gru4rec_kedro.pipelines.modelling.results import metrics_by_cutoff
+
+_MOST_VERSIONS = 10
+
+
+def compare_with_published(metrics: dict[str, Any], published: PublishedConfig) -> pd.DataFrame:
+    """Sets published results beside the run's own.
+
+    Returns:
+        A row for each published value: `metric` (such as recall@20), `value` (NaN where it was
+        not measured), `published`, and `difference`, relative to the published value.
+    """
+    values = {
+        f"{name}@{k}": value
+        for name, by_cutoff in (("recall", published.recall), ("mrr", published.mrr))
+        for k, value in sorted(by_cutoff.items())
+    }
+    rows = [(name, metrics.get(name, float("nan")), value) for name, value in values.items()]
+    table = pd.DataFrame(rows, columns=["metric", "value", "published"])
+    return table.assign(difference=table["value"] / table["published"] - 1)
+
+
+def compare_versions(metrics: dict[str, Any], history: dict[str, dict[str, Any]]) -> pd.DataFrame:
+    """Sets the newest versions of the metrics beside this one.
+
+    Args:
+        metrics: Those of this run.
+        history: Metrics by version, oldest first; those of older code may lack some.
+
+    Returns:
+        A row a version, newest first: `version` (marked where it is this one), what it was
+        `trained on` and `evaluated on`, `targets`, recall and mrr at the largest cutoff of this
+        run, and the `options of the model` that differ from this run's.
+    """
+    k = int(metrics_by_cutoff(metrics)["k"].max())
+    rows = [
+        {
+            "version": f"{version} (this one)" if other == metrics else version,
+            "trained on": other.get("trained_on"),
+            "evaluated on": other.get("evaluated_on"),
+            "targets": _number(other.get("targets")),
+            f"recall@{k}": _number(other.get(f"recall@{k}")),
+            f"MRR@{k}": _number(other.get(f"mrr@{k}")),
+            "options of the model": _differences(metrics.get("model"), other.get("model")),
+        }
+        for version, other in list(history.items())[::-1][:_MOST_VERSIONS]
+    ]
+    return pd.DataFrame(rows)
+
+
+def _number(value: Any) -> float:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value if is_number else float("nan")
+
+
+def _differences(ours: Any, theirs: Any) -> str:
+    if not isinstance(ours, Mapping) or not isinstance(theirs, Mapping):
+        return "unknown"
+    differing = [name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name)]
+    return ", ".join(f"{name}: {theirs.get(name)}" for name in differing) or "the same"
