@@ -1,12 +1,15 @@
 """Project settings; Kedro reads them by name."""
 
 from gru4rec_kedro.hooks import ProjectHooks
+from gru4rec_kedro.tracking import TrackingHooks
 
-HOOKS = (ProjectHooks(),)
+# the last one is asked first: parameters are checked before anything else
+HOOKS = (TrackingHooks(), ProjectHooks())
 
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",
     # an environment changes single options, it does not repeat whole sections
     "merge_strategy": {"parameters": "soft"},
+    "config_patterns": {"mlflow": ["mlflow*"]},
 }
