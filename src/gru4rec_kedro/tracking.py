@@ -79,9 +79,14 @@ class TrackingHooks:
             self._client.log_param(self._run_id, name, value)
 
     @hook_impl
-    def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
+    def after_pipeline_run(
+        self, run_result: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
+    ) -> None:
         """Writes what came out, and ends the run in MLflow."""
         if self._client is None:
+            return
+        if not run_result:  # --only-missing-outputs, and nothing was missing
+            self._client.delete_run(self._run_id)
             return
         made = pipeline.all_outputs()
         if "training_history" in made:
@@ -91,8 +96,8 @@ class TrackingHooks:
             self._log_metrics(catalog.load("metrics"), "", "")
         for name in ("model", "report"):
             if name in made:
-                path = catalog.get(name)._get_load_path()
-                self._client.log_artifact(self._run_id, str(path))
+                dataset: Any = catalog.get(name)
+                self._client.log_artifact(self._run_id, str(dataset._get_load_path()))
         self._end("FINISHED")
 
     @hook_impl(tryfirst=True)  # the project's own hook raises
