@@ -56,7 +56,7 @@ class RecommendationConfig(Section):
 
     k: PositiveInt = 20
     exclude_seen: bool = False
-    sessions_per_part: PositiveInt = 50_000
+    sessions_per_part: PositiveInt = 20_000
 
 
 class Parameters(CommonSections):
