@@ -69,7 +69,7 @@ class TrackingHooks:
         self._client = _connect(self._config)
         self._run_id = self._client.create_run(
             _experiment_id(self._client, self._config),
-            run_name=run_params["session_id"],
+            run_name=run_params["run_id"],
             tags={
                 "kedro.env": str(run_params["env"]),
                 "kedro.pipelines": ",".join(run_params["pipeline_names"] or ["__default__"]),
