@@ -11,7 +11,7 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint viz notebook clean
+.PHONY: help install run test lint bench viz notebook clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ lint: .venv/installed-dev  ## check style, types and import directions
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: .venv/installed  ## measure speed and memory (15 minutes)
+	$(BIN)/python -m benchmarks
 
 viz: .venv/installed-viz  ## show the pipelines in the browser
 	$(BIN)/kedro viz run
