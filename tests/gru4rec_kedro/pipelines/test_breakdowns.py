@@ -82,6 +82,11 @@ def test_intervals_are_those_of_the_group(table):
     assert (row["mrr_low"], row["mrr_high"]) == mrr[4]
 
 
+def test_one_session_has_no_interval(table):
+    row = groups(table, "position").loc["2"]
+    assert row[["recall_low", "recall_high", "mrr_low", "mrr_high"]].isna().all()
+
+
 def test_shares_of_the_popularity_groups(table):
     shares = popularity_shares(ITEMS, table).set_index("group")
     assert shares.loc["to 50 %"].to_dict() == {

@@ -131,6 +131,7 @@ def test_says_what_the_model_was_trained_on(page):
     assert "train_full: 30 events in 12 sessions" in text
     assert "Period 2025-01-01 00:00:02 UTC to 2025-01-02 00:00:02 UTC" in text
     assert "Trained 2026-02-03 04:05:06 UTC" in text
+    assert "train_full 30 2025-01-01 00:00:02 2025-01-02 00:00:02 0" in text
     assert "training 2.0 45 – evaluation 0.5 8,000 512" in text
 
 
@@ -173,8 +174,15 @@ def test_parts_without_dates_and_without_filter():
     for statistics in (bare, empty):
         text = text_of(write(split_statistics=statistics, filter_report=ROUNDS.iloc[:0]))
         assert "Period" not in text
+        assert "(UTC)" not in text
         assert "What the session filter removed" not in text
         assert "train_full 30" in text
+
+
+def test_groups_of_one_session_have_no_interval():
+    bounds = ["recall_low", "recall_high", "mrr_low", "mrr_high"]
+    alone = BREAKDOWNS.assign(**dict.fromkeys(bounds, float("nan")))
+    assert "4,000 5 0.2500 – 0.1250 –" in text_of(write(breakdowns=alone))
 
 
 def test_counts_with_gaps_stay_counts():

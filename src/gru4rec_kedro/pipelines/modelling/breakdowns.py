@@ -23,7 +23,8 @@ def break_down(
         A row for each group that has targets: `by` (`position`: events of the session before the
         target; `session_length`: known events of the session; `item_popularity`: the target's
         place among the items by training events), `group`, `targets`, `k`, and recall and mrr
-        with the bounds of their 95 % intervals, `recall_low`, ..., `mrr_high`.
+        with the bounds of their 95 % intervals, `recall_low`, ..., `mrr_high`: NaN where the group
+        is of one session, of which nothing follows for others.
     """
     lengths = ranked_events.groupby(columns.SESSION)[columns.ITEM].transform("size") + 1
     popularity = popularity_groups(item_statistics).set_axis(item_statistics[columns.ITEM])
@@ -68,9 +69,10 @@ def popularity_shares(item_statistics: pd.DataFrame, breakdowns: pd.DataFrame) -
 def _measure(targets: pd.DataFrame, k: int) -> dict[str, float]:
     recall, mrr = summarise(targets[columns.RANK].to_numpy(), k)
     bounds = confidence_intervals(targets[columns.SESSION], targets[columns.RANK], k)
+    n_sessions = len(pd.unique(targets[columns.SESSION]))
     measured: dict[str, float] = {"targets": len(targets), "k": k}
     for name, value, interval in zip(("recall", "mrr"), (recall, mrr), bounds, strict=True):
-        low, high = interval[k]
+        low, high = interval[k] if n_sessions > 1 else (np.nan, np.nan)
         measured |= {name: value[k], f"{name}_low": low, f"{name}_high": high}
     return measured
 

@@ -55,6 +55,8 @@ def plot_metrics(metrics: dict[str, Any], published: PublishedConfig) -> go.Figu
                 marker={"color": colour, "symbol": "diamond-open", "size": 11},
             )
     _lay_out(figure, "Metrics by cutoff", "cutoff k", "value")
+    measured = {*table["k"], *published.recall, *published.mrr}
+    figure.update_xaxes(tickvals=sorted(measured))
     return figure
 
 

@@ -1,5 +1,6 @@
 """The report: one HTML page with everything that a reader wants to know of a run."""
 
+import math
 from typing import Any
 
 import jinja2
@@ -181,7 +182,9 @@ def _with_intervals(table: pd.DataFrame) -> pd.DataFrame:
     shown = table.copy()
     for name in ("recall", "mrr"):
         low, high = shown.pop(f"{name}_low"), shown.pop(f"{name}_high")
-        bounds = [f"{a:.4f} – {b:.4f}" for a, b in zip(low, high, strict=True)]
+        bounds = [
+            "" if math.isnan(a) else f"{a:.4f} – {b:.4f}" for a, b in zip(low, high, strict=True)
+        ]
         shown.insert(list(shown).index(name) + 1, f"95 % of {name}", bounds)
     return shown
 
@@ -195,7 +198,11 @@ def _shorten_dates(statistics: pd.DataFrame) -> pd.DataFrame:
     """Leaves out what the dates say already; there are none where times are no clock."""
     shown = statistics.drop(columns=["first_time", "last_time"], errors="ignore")
     dates = shown.columns.intersection(["first_date", "last_date"])
-    return shown.assign(**{name: shown[name].map(_date, na_action="ignore") for name in dates})
+    if shown[dates].isna().all(axis=None):
+        return shown.drop(columns=dates)
+    for name in dates:
+        shown[name] = shown[name].map(_date, na_action="ignore").str.removesuffix(" UTC")
+    return shown.rename(columns={"first_date": "first (UTC)", "last_date": "last (UTC)"})
 
 
 def _cells(table: pd.DataFrame) -> dict[str, Any]:
