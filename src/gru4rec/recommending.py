@@ -42,7 +42,7 @@ class LiveSession:
         Raises:
             DataError: The item is of another kind than the model's.
         """
-        index = int(self._vocabulary.encode([item])[0])
+        index = self._vocabulary.find(item)
         if index == UNKNOWN:
             return False
         with torch.inference_mode():

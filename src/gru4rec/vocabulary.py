@@ -124,6 +124,13 @@ class Vocabulary:
             )
         return self._index.get_indexer(pd.Index(ids, dtype=self._index.dtype)).astype(np.int64)
 
+    def find(self, item: Any) -> int:
+        """Returns what `encode` says of one item; one that is known takes a microsecond."""
+        if type(item) is (str if self.holds_text else int) and item in self._index:
+            index: Any = self._index.get_loc(item)
+            return int(index)
+        return int(self.encode([item])[0])
+
     def decode(self, indices: Indices) -> Ids:
         """Returns the item id of each index, shape as given."""
         return self.ids[indices]

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ def test_ids_and_indices_are_one_to_one(items: list[Any]) -> None:
     indices = vocabulary.encode(items)
 
     assert vocabulary.decode(indices).tolist() == items
+    assert [vocabulary.find(item) for item in items] == indices.tolist()
     assert len(vocabulary) == len(set(items))
     assert set(indices.tolist()) == set(range(len(vocabulary)))
 
@@ -56,6 +58,21 @@ def test_unknown_items_have_no_index() -> None:
 
     assert vocabulary.encode([5, 6, 7]).tolist() == [1, UNKNOWN, 0]
     assert vocabulary.encode([]).tolist() == []
+
+
+@pytest.mark.parametrize("item", [99, True, 1.5, "10", None, 2**70])
+def test_one_item_is_found_as_several_are(item: Any) -> None:
+    vocabulary = Vocabulary.from_items(np.array([1, 10]))
+
+    def outcome(look_up: Callable[[], Any]) -> Any:
+        try:
+            return look_up()
+        except DataError as error:
+            return str(error)
+
+    found = outcome(lambda: vocabulary.find(item))
+
+    assert found == outcome(lambda: vocabulary.encode([item])[0])
 
 
 def test_text_that_looks_alike_stays_apart() -> None:
