@@ -25,12 +25,18 @@ def values(figure):
 
 
 def test_training_has_a_curve_for_each_measure():
-    history = pd.DataFrame({"epoch": [1, 2], "loss": [3.0, 2.0], "recall@20": [0.1, 0.2]})
-    assert values(plot_training(history)) == {"loss": [3.0, 2.0], "recall@20": [0.1, 0.2]}
+    history = [
+        {"epoch": 1, "loss": 3.0, "recall@20": 0.1},
+        {"epoch": 2, "loss": 2.0, "recall@20": 0.2},
+    ]
+    assert values(plot_training({"history": history})) == {
+        "loss": [3.0, 2.0],
+        "recall@20": [0.1, 0.2],
+    }
 
 
 def test_one_epoch_is_a_point():
-    figure = plot_training(pd.DataFrame({"epoch": [1], "loss": [3.0]}))
+    figure = plot_training({"history": [{"epoch": 1, "loss": 3.0}]})
     assert values(figure) == {"loss": [3.0]}
     assert "markers" in figure.data[0].mode
 

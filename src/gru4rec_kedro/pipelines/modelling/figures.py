@@ -13,15 +13,19 @@ _COLOURS = {"recall": "#1f6f8b", "mrr": "#d9773b"}
 _MEASURES = {"recall": "recall", "mrr": "MRR"}
 
 
-def plot_training(training_history: pd.DataFrame) -> go.Figure:
-    """Plots the loss of each epoch and, where measured, recall and MRR on validation."""
+def plot_training(metrics: dict[str, Any]) -> go.Figure:
+    """Plots how the evaluated model was trained.
+
+    That is the loss of each epoch and, where measured, recall and MRR on validation.
+    """
     figure = go.Figure()
-    epochs = training_history["epoch"]
-    figure.add_scatter(x=epochs, y=training_history["loss"], name="loss", mode="lines+markers")
-    for name in training_history.columns:
+    history = pd.DataFrame(metrics["history"])
+    epochs = history["epoch"]
+    figure.add_scatter(x=epochs, y=history["loss"], name="loss", mode="lines+markers")
+    for name in history.columns:
         if "@" in name:
             figure.add_scatter(
-                x=epochs, y=training_history[name], name=name, mode="lines+markers", yaxis="y2"
+                x=epochs, y=history[name], name=name, mode="lines+markers", yaxis="y2"
             )
     _lay_out(figure, "Training", "epoch", "mean loss")
     figure.update_xaxes(dtick=max(1, len(epochs) // 10))

@@ -160,5 +160,6 @@ def _describe_training(model: GRU4Rec) -> dict[str, Any]:
         "training_loss": float(history["loss"].iloc[-1]),
         "training_seconds": float(history["seconds"].sum()),
         "training_events_per_second": float(history["events"].sum() / history["seconds"].sum()),
+        "history": history.to_dict(orient="records"),
         "model": model.config.model_dump(),
     }

@@ -57,7 +57,7 @@ def create_pipeline(**_: object) -> Pipeline:
             ),
             Node(
                 figures.plot_training,
-                inputs="training_history",
+                inputs="metrics",
                 outputs="training_figure",
                 name="plot_training",
                 tags="reporting",

@@ -1,0 +1,79 @@
+import logging
+
+import ibis
+import numpy as np
+import pandas as pd
+import pytest
+
+from gru4rec import EvaluationConfig, GRU4Rec, ModelConfig, TrainingConfig
+from gru4rec_kedro.parameters import ExperimentConfig
+from gru4rec_kedro.pipelines.modelling.nodes import evaluate_model, train_model
+
+EVALUATION = EvaluationConfig(cutoff=[2, 6])
+
+
+@pytest.fixture
+def log() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    sessions = np.repeat(np.arange(30), 4)
+    return pd.DataFrame(
+        {"SessionId": sessions, "ItemId": rng.permutation(np.arange(120) % 10), "Time": range(120)}
+    )
+
+
+@pytest.fixture
+def trained(log):
+    table = ibis.memtable(log)
+    options = ModelConfig(layers=[4], n_sample=4, n_epochs=2, device="cpu")
+    experiment = ExperimentConfig(train_on="train")
+    return train_model(table, table, table, options, TrainingConfig(), EVALUATION, experiment)
+
+
+def evaluate(gru: GRU4Rec, log: pd.DataFrame, **options):
+    table = ibis.memtable(log)
+    evaluation = EvaluationConfig(cutoff=[2, 6], **options)
+    return evaluate_model(gru, table, table, evaluation, ExperimentConfig())
+
+
+def test_a_model_says_what_it_was_trained_on(trained, log):
+    gru, history = trained
+    assert gru.notes["trained_on"] == "train"
+    assert (gru.notes["events"], gru.notes["sessions"]) == (120, 30)
+    metrics, _, _ = evaluate(gru, log)
+    assert metrics["trained_on"] == "train"
+    assert metrics["training_events"] == 120
+    assert metrics["history"] == history.to_dict(orient="records")
+
+
+def test_a_model_without_notes_can_be_evaluated(trained, log):
+    trained[0].notes.clear()
+    metrics, _, _ = evaluate(trained[0], log)
+    assert metrics["trained_on"] is None
+
+
+def test_unknown_items_and_their_events_are_counted(trained, log):
+    log.loc[[0, 1, 8], "ItemId"] = [77, 78, 77]
+    metrics, ranked, _ = evaluate(trained[0], log)
+    assert (metrics["unknown_items"], metrics["unknown_events"]) == (2, 3)
+    assert metrics["targets"] == len(ranked) == 120 - 30 - 3
+    assert metrics["sessions"] == 30
+
+
+@pytest.mark.parametrize("mode", ["conservative", "standard", "median"])
+def test_many_ties_are_a_warning(trained, log, caplog, mode):
+    gru, _ = trained
+    for table in gru.network.tables.values():
+        table.zero_()
+    with caplog.at_level(logging.WARNING):
+        metrics, _, _ = evaluate(gru, log, mode=mode)
+    assert (metrics["tied_targets"], metrics["most_ties"]) == (90, 9)
+    # all ten items tie: the target is first or last
+    assert metrics["tie_effect"] == 1
+    assert "many ties: recall differs by up to 1.0000" in caplog.text
+
+
+def test_without_ties_nothing_is_said(trained, log, caplog):
+    with caplog.at_level(logging.WARNING):
+        metrics, _, _ = evaluate(trained[0], log)
+    assert metrics["tie_effect"] == metrics["tied_targets"] == 0
+    assert caplog.messages == []
