@@ -167,6 +167,11 @@ def _collect_facts(rows: ir.Table, data: DataConfig, loading: LoadingConfig) -> 
         return fetch_row(
             rows.aggregate(rows=rows.count(), kept=rows[_KEPT].sum().fill_null(0), **aggregates)
         )
+    except duckdb.OutOfMemoryException:
+        raise DataError(
+            "Reading the log needs more memory than DuckDB may use; raise memory_limit, which is "
+            "set for the catalog entry or the connection"
+        ) from None
     except (duckdb.InvalidInputException, duckdb.IOException, duckdb.SerializationException) as e:
         raise DataError(f"The log cannot be read: {_shorten(str(e))}") from None
 

@@ -7,7 +7,13 @@ import pytest
 
 from gru4rec.config import DataConfig, LoadingConfig
 from gru4rec.errors import ConfigError, DataError
-from gru4rec.preparation import load_events, load_items, local_connection, read_log
+from gru4rec.preparation import (
+    load_events,
+    load_items,
+    local_connection,
+    private_connection,
+    read_log,
+)
 
 KEYS = DataConfig(session_key="s", item_key="i", time_key="t")
 T0 = 1_500_000_000
@@ -280,6 +286,13 @@ def test_ragged_text_file_names_file_and_line(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"cannot be read: .*Line: 3.*log\.csv") as caught:
         load_text(tmp_path, f"s,i,t\n1,2,{T0}\n1,2\n")
     assert caught.value.__cause__ is None
+
+
+def test_too_little_memory_is_one_message(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("s,i,t\n" + f"1,2,{T0}\n" * 1000)
+    raw = read_log(tmp_path / "log.csv", connection=private_connection("1MB"))
+    with pytest.raises(DataError, match="needs more memory than DuckDB may use; raise memory_lim"):
+        load_events(raw, KEYS, LoadingConfig())
 
 
 # lists of items ----------------------------------------------------------------------------------
