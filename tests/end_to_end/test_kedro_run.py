@@ -91,6 +91,9 @@ def test_an_earlier_model_says_itself_what_it_was_trained_on(new_project, run):
     assert metrics["trained_on"] == "train"
     assert metrics["training_events"] == len(trained)
     assert metrics["training_sessions"] == trained["SessionId"].nunique()
+    page = (project / "data/test/08_reporting/report.html").read_text()
+    assert f"train: {len(trained):,} events in" in page
+    assert page.count("(this one)") == 1
 
 
 def test_parts_are_cut_in_time_and_add_up(finished):
@@ -109,7 +112,6 @@ def test_report_is_one_page_that_needs_no_network(finished):
     metrics = json.loads(newest(finished / "data/test/08_reporting/metrics.json").read_text())
     assert f"{metrics['recall@20']:.4f}" in page
     assert page.count('class="plotly-graph-div"') == 8
-    assert "(this one)" in page
     assert not re.search(r"<(script|link|img)[^>]+(src|href)=", page)
 
 

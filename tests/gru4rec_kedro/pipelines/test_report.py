@@ -149,6 +149,8 @@ def test_says_so_where_the_model_file_does_not_tell():
 
 def test_compares_versions(page):
     assert "2 (this one)" in page
+    # this run alone is nothing to compare with
+    assert "Earlier versions" not in write(metrics_history={"2": METRICS})
     assert "Earlier versions" not in write()
 
 
