@@ -36,7 +36,9 @@ def stream_sessions(
     with ProgressDisplay(task, total) as display:
         for batch in rows.to_pyarrow_batches(chunk_size=_ROWS_AT_A_TIME):
             pending = pd.concat([pending, batch.to_pandas()], ignore_index=True)
-            starts = np.flatnonzero(pending[SESSION].ne(pending[SESSION].shift()))
+            # not shift(): the gap that it leaves makes floats of integers, and of neighbours one id
+            ids = pending[SESSION].to_numpy()
+            starts = np.flatnonzero(np.append(True, ids[1:] != ids[:-1]))
             # the last session may go on in the next batch
             cuts = starts[sessions_at_a_time::sessions_at_a_time]
             for begin, end in zip([0, *cuts[:-1]], cuts, strict=False):

@@ -52,6 +52,13 @@ def test_pieces_are_whole_sessions_in_order(
         assert one[SESSION].iloc[-1] < next_one[SESSION].iloc[0]
 
 
+def test_large_ids_that_are_neighbours_are_sessions_of_their_own(tmp_path: Path) -> None:
+    ids = [2**60, 2**60 + 1, 2**60 + 1, 2**60 + 2]
+    log = pd.DataFrame({SESSION: ids, ITEM: 1, TIME: 1})
+    pieces = list(stream_sessions(as_table(log, tmp_path), 1))
+    assert [piece[SESSION].tolist() for piece in pieces] == [ids[:1], ids[1:3], ids[3:]]
+
+
 def test_progress_reaches_the_number_of_events(
     log: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
