@@ -21,6 +21,14 @@ from gru4rec_kedro.pipelines.modelling.results import results_table
 
 logger = logging.getLogger(__name__)
 
+# what --params may name files for: the dataset that is then read from them, and pipelines with it
+_FILES = {
+    "events": ("raw_log", "data_engineering,modelling"),
+    "prepared": ("prepared_train_full", "prepared,modelling"),
+    "sessions": ("sessions", "recommendation"),
+    "candidates": ("candidates", "recommendation"),
+}
+
 
 class RunError(KedroCliError, GRU4RecError):
     """A mistake of the user's; the command line shows the message without a traceback."""
@@ -50,20 +58,28 @@ class ProjectHooks:
         """
         wrap_log_lines()
         try:
-            Parameters.parse(context.config_loader["parameters"], origin="parameters")
+            parameters = Parameters.parse(context.config_loader["parameters"], origin="parameters")
         except (ConfigError, MissingConfigException, YAMLError) as error:
             raise RunError(str(error)) from None
+        for name, (dataset, _) in _FILES.items():
+            if parameters[name] is not None and name not in context.config_loader.runtime_params:
+                raise RunError(
+                    f"{name} is {parameters[name]!r} in a file of parameters, where it has no "
+                    f"effect; set the path of {dataset} in catalog.yml of the same environment, "
+                    f"or use kedro run --params {name}=..."
+                )
 
     @hook_impl
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
     ) -> None:
         """Refuses what cannot end well, before data engineering spends its time."""
-        if "prepared" in run_params["runtime_params"] and "raw_log" in pipeline.inputs():
-            raise RunError(
-                "prepared names parts in place of data engineering, which this run would do; use "
-                "kedro run --pipelines prepared,modelling"
-            )
+        for name, (dataset, pipelines) in _FILES.items():
+            if name in run_params["runtime_params"] and dataset not in pipeline.inputs():
+                raise RunError(
+                    f"{name} names what this run does not read; use kedro run --pipelines "
+                    f"{pipelines}, or leave {name} out"
+                )
         if "params:model" in pipeline.all_inputs():
             try:
                 resolve_device(catalog.load("params:model").device)

@@ -27,6 +27,7 @@ import pytest
 import yaml
 
 from gru4rec import GRU4RecError
+from gru4rec_kedro.hooks import RunError
 from gru4rec_kedro.parameters import Parameters
 
 HOUR, DAY = 3600, 86_400
@@ -271,14 +272,33 @@ def test_prepared_parts_take_the_place_of_data_engineering(project, run, tmp_pat
     assert (project / "data/test/08_reporting/report.html").exists()
 
 
-def test_prepared_parts_that_are_missing_or_not_asked_for(project, run, tmp_path):
+def test_prepared_parts_that_are_missing(project, run, tmp_path):
     params = {"prepared": str(tmp_path)}
     with pytest.raises(
         GRU4RecError, match=r"No file is at .*train_tr\.\*(.|\n)*--params prepared="
     ):
         run(project, params, pipeline_names=["prepared"])
-    with pytest.raises(GRU4RecError, match="use kedro run --pipelines prepared,modelling"):
-        run(project, params)
+
+
+@pytest.mark.parametrize(
+    ("name", "pipelines", "remedy"),
+    [
+        ("prepared", ["__default__"], "prepared,modelling"),
+        ("events", ["modelling"], "data_engineering,modelling"),
+        ("sessions", ["__default__"], "recommendation"),
+        ("candidates", ["modelling"], "recommendation"),
+    ],
+)
+def test_a_file_that_the_run_would_not_read_is_refused(project, run, name, pipelines, remedy):
+    with pytest.raises(RunError, match=f"{name} names what .* kedro run --pipelines {remedy}, or"):
+        run(project, {name: "here"}, pipeline_names=pipelines)
+
+
+def test_a_file_named_where_it_has_no_effect_is_refused(new_project, run):
+    project = new_project()
+    (project / "conf/test/parameters.yml").write_text("events: clicks.csv")
+    with pytest.raises(RunError, match=r"'clicks.csv' in a file of .* path of raw_log in catalog"):
+        run(project)
 
 
 def test_pipeline_that_there_is_not(project, run):

@@ -121,7 +121,7 @@ def _suffix(file: Path) -> str:
 def _refuse_unreadable(file: Path) -> None:
     try:
         if file.stat().st_size == 0:
-            raise DataError(f"{file} is empty; export the log again")
+            raise DataError(f"{file} is empty; export it again")
         if _suffix(file) in _TEXT:
             _refuse_other_encoding(file)
     except (OSError, EOFError) as error:

@@ -27,7 +27,7 @@ class ItemListDataset(AbstractDataset[Any, ir.Table | None]):
         """Returns the list as an Ibis table, None where there is none."""
         if not self._filepath:
             return None
-        if Path(self._filepath).suffix == ".txt":
+        if Path(self._filepath.removesuffix(".gz")).suffix == ".txt":
             # ids may hold commas, but no tabs
             return read_log(self._filepath, delimiter="\t", column_names=[columns.ITEM])
         return read_log(self._filepath)

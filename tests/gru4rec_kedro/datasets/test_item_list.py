@@ -1,3 +1,5 @@
+import gzip
+
 import pytest
 from kedro.io import DatasetError
 
@@ -14,7 +16,10 @@ def test_no_file_is_no_list():
 
 def test_text_file_has_an_id_a_line(tmp_path):
     (tmp_path / "items.txt").write_text("12\n007\na, b; c\n")
-    assert load(tmp_path / "items.txt") == {"ItemId": ["12", "007", "a, b; c"]}
+    expected = {"ItemId": ["12", "007", "a, b; c"]}
+    assert load(tmp_path / "items.txt") == expected
+    (tmp_path / "items.txt.gz").write_bytes(gzip.compress((tmp_path / "items.txt").read_bytes()))
+    assert load(tmp_path / "items.txt.gz") == expected
 
 
 def test_other_files_have_columns(tmp_path):

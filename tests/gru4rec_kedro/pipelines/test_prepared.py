@@ -32,6 +32,13 @@ def test_parts_are_taken_as_they_are_whatever_their_times_count(load):
     assert report.empty
 
 
+@pytest.mark.parametrize("as_text", [False, True])
+def test_times_may_be_dates(load, as_text):
+    dates = pd.Series(pd.to_datetime(["2024-05-01 10:00:00", "2024-05-01 10:00:07"]))
+    test = load("test", PART.assign(Time=dates.astype(str) if as_text else dates))[2].to_pandas()
+    assert test["Time"].diff().tolist()[1:] == [7]
+
+
 def test_report_has_the_columns_of_a_filter(load):
     _, expected = filter_sessions(
         PART[["SessionId", "ItemId", "Time"]], SessionFilterConfig(min_item_support=1)

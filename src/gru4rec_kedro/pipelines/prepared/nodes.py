@@ -6,8 +6,8 @@ import pandas as pd
 from gru4rec import DataConfig, DataError, LoadingConfig, columns, describe_parts, load_events
 
 _NAMES = (columns.SESSION, columns.ITEM, columns.TIME)
-# of the times nothing is needed but their order, so they may be of any unit
-_ANY_UNIT = LoadingConfig(time_unit="ordinal")
+# of the times nothing is needed but their order, so numbers may be of any unit
+_NUMBERS, _DATES = LoadingConfig(time_unit="ordinal"), LoadingConfig(time_unit="timestamp")
 _REPORT_COLUMNS = ["round", "step"] + [
     f"{of}_{what}" for what in ("removed", "left") for of in ("events", "sessions", "items")
 ]
@@ -56,6 +56,13 @@ def _check(name: str, part: ir.Table) -> ir.Table:
             "rename them"
         )
     try:
-        return load_events(part, DataConfig(), _ANY_UNIT)
+        return load_events(part, DataConfig(), _DATES if _begins_with_a_date(part) else _NUMBERS)
     except DataError as error:
         raise DataError(f"The prepared part {name}: {error}") from None
+
+
+def _begins_with_a_date(part: ir.Table) -> bool:
+    text = part[columns.TIME].cast("string")
+    first = part.select(text=text, number=text.try_cast("float64")).limit(1)
+    rows = first.to_pyarrow().to_pylist()
+    return any(row["text"] is not None and row["number"] is None for row in rows)
