@@ -13,6 +13,7 @@ from gru4rec.columns import ITEM, SESSION, TIME
 from gru4rec.config import DataConfig, LoadingConfig
 from gru4rec.errors import DataError
 from gru4rec.preparation.connection import (
+    DAY,
     EVENT_COLUMNS,
     Events,
     fetch_row,
@@ -117,7 +118,8 @@ def _find_start(
             "of the section 'loading' to another column"
         )
     dates = cast(ir.IntegerColumn, read_time(rows[_DATE], date_key, _AS_DATE, facts))
-    return cast(ir.IntegerColumn, dates.min().over(ibis.window(group_by=SESSION)))
+    earliest = cast(ir.IntegerColumn, dates.min().over(ibis.window(group_by=SESSION)))
+    return cast(ir.IntegerColumn, earliest - earliest % int(DAY))  # a date may come with a time
 
 
 def _column_keys(data: DataConfig, loading: LoadingConfig) -> dict[str, str]:

@@ -85,12 +85,13 @@ class PartsDataset(AbstractDataset[Parts, ir.Table]):
         Raises:
             UnwritableError: The folder or a file in it cannot be written.
         """
-        n_parts = n_made = 0
+        paths: list[Path] = []
+        n_made = 0
         with self._writing():
             self._begin()
         for part in data:
-            path = self._path / f"part-{n_parts:05d}.parquet"
-            n_parts += 1
+            path = self._path / f"part-{len(paths):05d}.parquet"
+            paths.append(path)
             if _read_key(path) == part.key:
                 continue
             table = part.make().replace_schema_metadata({_KEY: part.key})
@@ -98,9 +99,9 @@ class PartsDataset(AbstractDataset[Parts, ir.Table]):
                 pq.write_table(table, temporary)
             n_made += 1
         with self._writing():
-            self._end(n_parts)
-        there = f" ({n_parts - n_made} were there)" if n_made < n_parts else ""
-        logger.info("%d part(s)%s: %s", n_parts, there, os.path.relpath(self._path))
+            self._end(paths)
+        there = f" ({len(paths) - n_made} were there)" if n_made < len(paths) else ""
+        logger.info("%d part(s)%s: %s", len(paths), there, os.path.relpath(self._path))
 
     def _begin(self) -> None:
         self._path.mkdir(parents=True, exist_ok=True)
@@ -108,8 +109,8 @@ class PartsDataset(AbstractDataset[Parts, ir.Table]):
         for left_by_a_killed_run in self._path.glob(".part-*"):
             left_by_a_killed_run.unlink()
 
-    def _end(self, n_parts: int) -> None:
-        for left_by_a_longer_run in sorted(self._path.glob("part-*.parquet"))[n_parts:]:
+    def _end(self, paths: list[Path]) -> None:
+        for left_by_a_longer_run in set(self._path.glob("part-*.parquet")).difference(paths):
             left_by_a_longer_run.unlink()
         (self._path / _COMPLETE).touch()
 

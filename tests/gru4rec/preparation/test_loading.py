@@ -185,8 +185,9 @@ DAYS = [17_361 * 86_400, 17_361 * 86_400, 17_364 * 86_400]
         ["2017-07-15", "2017-07-14", "2017-07-17"],
         pd.to_datetime(["2017-07-15", "2017-07-14", "2017-07-17"]),
         pd.to_datetime(["2017-07-15", "2017-07-14", "2017-07-17"]).date,
+        ["2017-07-15T08:00", "2017-07-14 23:59:59", "2017-07-17"],
     ],
-    ids=["text", "timestamps", "dates"],
+    ids=["text", "timestamps", "dates", "with a time"],
 )
 def test_times_count_from_the_earliest_date_of_their_session(dates: object) -> None:
     raw = pd.DataFrame({"s": [1, 1, 2], "i": [5, 6, 7], "t": [86_400_277, 5000, 0], "day": dates})
