@@ -5,7 +5,7 @@ set -euo pipefail
 python=${PYTHON:-.venv/bin/python}
 chromium=${CHROMIUM:-chromium}
 port=${PORT:-8437}
-size=${SIZE:-1250,1380}
+size=${SIZE:-760,1060}
 
 site=$(mktemp -d)
 server=
@@ -31,5 +31,6 @@ server=$!
 sleep 1
 "$chromium" --headless --no-sandbox --disable-gpu --disable-quic --no-first-run \
     --disable-background-networking --disable-component-update --disable-sync --hide-scrollbars \
-    --user-data-dir="$site/browser" --window-size="$size" --virtual-time-budget=15000 \
+    --user-data-dir="$site/browser" --window-size="$size" --force-device-scale-factor=2 \
+    --virtual-time-budget=15000 \
     --screenshot="$PWD/docs/pipelines.png" "http://127.0.0.1:$port/"

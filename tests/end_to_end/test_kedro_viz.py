@@ -57,6 +57,7 @@ def nodes(site, graphs) -> dict[str, dict[str, Any]]:
         node["name"]: json.loads((site / f"api/nodes/{node['id']}").read_text()) | node
         for graph in graphs.values()
         for node in graph["nodes"]
+        if node["type"] != "modularPipeline"
     }
 
 
@@ -74,6 +75,26 @@ def test_shows_every_pipeline_with_its_layers_in_order(graphs):
         in_order = [layer for layer in KINDS if layer in shown]
         assert [layer for layer in graph["layers"] if layer in shown] == in_order
     assert graphs["__default__"]["layers"] == list(KINDS)
+
+
+def test_blocks_leave_the_way_from_the_log_to_the_report_in_view(graphs):
+    blocks = {
+        "__default__": {"preparation", "reporting"},
+        "data_engineering": {"preparation", "reporting"},
+        "prepared": {"reporting"},
+        "modelling": {"reporting"},
+        "recommendation": set(),
+    }
+    for pipeline, names in blocks.items():
+        assert graphs[pipeline]["modular_pipelines"].keys() == names | {"__root__"}
+    graph = graphs["__default__"]
+    in_view = {child["id"] for child in graph["modular_pipelines"]["__root__"]["children"]}
+    shown = {node["name"] for node in graph["nodes"] if node["id"] in in_view}
+    parts = {"train", "valid", "test", "train_full", "filter_report"}
+    evaluated = {"metrics", "metrics_history", "ranked_events", "item_statistics"}
+    trained = {"train_model", "training_history", "model", "evaluate_model"}
+    ends = {"raw_log", "preparation", "reporting", "report"}
+    assert {name for name in shown if "param" not in name} == parts | evaluated | trained | ends
 
 
 def test_every_node_has_the_colours_of_its_kind(nodes):

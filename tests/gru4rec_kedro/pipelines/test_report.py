@@ -72,7 +72,7 @@ ROUNDS = pd.DataFrame({"round": [0, 1], "step": ["repeats", "<u>items"], "events
 
 
 def write(**changes: Any) -> str:
-    node = next(node for node in create_pipeline().nodes if node.name == "write_report")
+    node = next(node for node in create_pipeline().nodes if node.short_name == "write_report")
     figures = {name: go.Figure() for name in node.inputs if name.endswith("_figure")}
     given = {
         "metrics": METRICS,

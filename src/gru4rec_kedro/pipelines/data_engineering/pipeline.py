@@ -15,6 +15,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 inputs=["raw_log", "params:data", "params:loading"],
                 outputs="events",
                 name="load_log",
+                namespace="preparation",
                 tags="preparation",
             ),
             Node(
@@ -22,6 +23,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 inputs=["events", "params:session_filter"],
                 outputs=["filtered_events", "filter_report"],
                 name="filter_log",
+                namespace="preparation",
                 tags="preparation",
             ),
             Node(
@@ -29,6 +31,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 inputs=["filtered_events", "params:data_split"],
                 outputs=["train", "valid", "test", "train_full"],
                 name="split_log",
+                namespace="preparation",
                 tags="preparation",
             ),
             Node(
@@ -36,6 +39,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 inputs=["train", "valid", "test", "train_full", "params:loading"],
                 outputs="split_statistics",
                 name="describe_log",
+                namespace="reporting",
                 tags="statistics",
             ),
             Node(
@@ -43,6 +47,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 inputs="train_full",
                 outputs="session_length_figure",
                 name="plot_session_lengths",
+                namespace="reporting",
                 tags="statistics",
             ),
             Node(
@@ -50,6 +55,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 inputs="train_full",
                 outputs="item_popularity_figure",
                 name="plot_item_popularity",
+                namespace="reporting",
                 tags="statistics",
             ),
         ]

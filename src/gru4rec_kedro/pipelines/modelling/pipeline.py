@@ -53,6 +53,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 inputs=["ranked_events", "item_statistics", "params:evaluation"],
                 outputs="breakdowns",
                 name="break_down",
+                namespace="reporting",
                 tags="evaluation",
             ),
             Node(
@@ -60,6 +61,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 inputs="metrics",
                 outputs="training_figure",
                 name="plot_training",
+                namespace="reporting",
                 tags="reporting",
             ),
             Node(
@@ -67,6 +69,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 inputs=["metrics", "params:published"],
                 outputs="metrics_figure",
                 name="plot_metrics",
+                namespace="reporting",
                 tags="reporting",
             ),
             Node(
@@ -79,6 +82,7 @@ def create_pipeline(**_: object) -> Pipeline:
                     "recommended_figure",
                 ],
                 name="plot_breakdowns",
+                namespace="reporting",
                 tags="reporting",
             ),
             Node(
@@ -86,6 +90,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 inputs={name: name for name in _REPORTED},
                 outputs="report",
                 name="write_report",
+                namespace="reporting",
                 tags="reporting",
             ),
         ]

@@ -27,6 +27,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 inputs=["train", "valid", "test", "train_full"],
                 outputs="split_statistics",
                 name="describe_prepared",
+                namespace="reporting",
                 tags="statistics",
             ),
             Node(
@@ -34,6 +35,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 inputs="train_full",
                 outputs="session_length_figure",
                 name="plot_session_lengths",
+                namespace="reporting",
                 tags="statistics",
             ),
             Node(
@@ -41,6 +43,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 inputs="train_full",
                 outputs="item_popularity_figure",
                 name="plot_item_popularity",
+                namespace="reporting",
                 tags="statistics",
             ),
         ]
