@@ -82,11 +82,14 @@ def read_sessions(
     """Brings the argument `sessions` into one form: items of each session by its id.
 
     Raises:
-        DataError: It is not a collection of lists.
+        DataError: It is not a collection of lists, or a session is there twice.
     """
     if isinstance(sessions, str) or not isinstance(sessions, Iterable):
         raise DataError(f"sessions is {sessions!r}; a list of sessions is expected")
     if isinstance(sessions, pd.Series):
+        if not sessions.index.is_unique:
+            twice = sessions.index[sessions.index.duplicated()].tolist()[0]
+            raise DataError(f"session {twice!r} is in the index twice; give each an id of its own")
         sessions = sessions.to_dict()
     keyed = sessions if isinstance(sessions, Mapping) else dict(enumerate(sessions))
     for key, items in keyed.items():

@@ -514,6 +514,7 @@ def test_sessions_may_be_arrays_and_series(gru: GRU4Rec) -> None:
     [
         ([1, 2, 3], "session 0 is 1; a list of its items is expected"),
         (["12"], "session 0 is '12'; a list of its items is expected"),
+        (pd.Series([[1], [2]], index=["a", "a"]), "session 'a' is in the index twice"),
         ("12", "sessions is '12'; a list of sessions is expected"),
         (None, "sessions is None; a list of sessions is expected"),
         ({"x": 5}, "session 'x' is 5; a list"),
