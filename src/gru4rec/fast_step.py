@@ -20,62 +20,112 @@ from gru4rec.network import Dropout, Network
 from gru4rec.optimizer import Adagrad
 from gru4rec.parallel import Loop
 
-# numbers that make it worth a thread's while to take them
-_GRAIN = 8192
 
-
-class Trained:
-    """A tensor and the optimiser's state of it, as the compiled loop wants them.
+class Table:
+    """A table with room for the rows that a step uses, and for their gradients.
 
     Args:
-        name: Of the tensor.
-        tensor: Weights; a table has a row for each item, any other vector is one row.
+        name: Of the table.
+        network: Has the table; is changed in place.
         adagrad: Is changed in place.
-        is_table: Whether there is a row for each item.
+        most_rows: Rows that a step uses at most.
+        with_biases: Whether the biases of the items are taken along.
+
+    Attributes:
+        gathered: The rows, shape (most rows, width).
+        gradient: Their gradients, of the same shape.
+        biases: Biases of these items, shape (most rows,).
+        bias_gradient: Their gradients, of the same shape.
     """
 
-    def __init__(self, name: str, tensor: Tensor, adagrad: Adagrad, is_table: bool) -> None:
-        n_rows = len(tensor) if is_table or tensor.ndim > 1 else 1
-        width = tensor.numel() // n_rows
-        velocities = {"velocities": adagrad.velocities[name]} if adagrad.momentum else {}
+    def __init__(
+        self, name: str, network: Network, adagrad: Adagrad, most_rows: int, with_biases: bool
+    ) -> None:
+        table = network.tables[name]
+        n_rows, width = table.shape
+        self.gathered, self.gradient = torch.empty(2, most_rows, width)
+        self.biases, self.bias_gradient = torch.empty(2, most_rows)
+        sizes = {"n_rows": n_rows, "width": width}
+        gathered, updated = {"table": table}, _optimised(adagrad, name, "")
+        if with_biases:
+            gathered |= {"biases": network.tables["bias"], "biases_out": self.biases}
+            updated |= {"biases": network.tables["bias"], "bias_gradient": self.bias_gradient}
+            updated |= _optimised(adagrad, "bias", "bias_")
+        self._gather = Loop(
+            step_kernels.gather, step_kernels.GATHER, 64, out=self.gathered, **sizes, **gathered
+        )
         self._update = Loop(
             step_kernels.adagrad,
             step_kernels.ADAGRAD,
-            grain=max(1, min(256, _GRAIN // width)),
-            table=tensor,
-            accumulators=adagrad.accumulators[name],
-            rate=adagrad.learning_rate,
-            epsilon=optimizer.EPSILON,
-            momentum=adagrad.momentum,
-            n_rows=n_rows,
-            width=width,
-            **velocities,
+            grain=max(1, min(64, step_kernels.PORTION // width)),
+            table=table,
+            gradient=self.gradient,
+            **sizes,
+            **updated,
+            **_options(adagrad),
         )
-        self._all_rows = torch.arange(0 if is_table else n_rows)
 
-    def update(self, gradient: Tensor, rows: Tensor | None = None) -> None:
-        """Updates distinct rows (n,), by default all, by their gradients (at least n, width)."""
-        rows = self._all_rows if rows is None else rows
-        self._update(len(rows), rows=rows, gradient=gradient)
+    def gather(self, rows: Tensor, n_biases: int = 0) -> None:
+        """Fills `gathered` by rows (n,) of the table, and `biases` of the first `n_biases`."""
+        self._gather(len(rows), rows=rows, n_biases=n_biases)
+
+    def update(self, rows: Tensor, n_biases: int = 0) -> None:
+        """Updates these rows by `gradient`, and the first `n_biases` biases by theirs."""
+        self._update(len(rows), rows=rows, n_biases=n_biases)
 
 
-class Table(Trained):
-    """A table with room for the rows that a step uses, and for their gradients.
+class Dense:
+    """All tensors that are no tables.
 
-    Attributes:
-        gathered: The rows, shape (most rows, ...).
-        gradient: Their gradients, of the same shape.
+    Args:
+        weights: By name; are changed in place.
+        adagrad: Is changed in place.
     """
 
-    def __init__(self, name: str, network: Network, adagrad: Adagrad, most_rows: int) -> None:
-        self._table = network.tables[name]
-        super().__init__(name, self._table, adagrad, is_table=True)
-        self.gathered = torch.empty(most_rows, *self._table.shape[1:])
-        self.gradient = torch.empty_like(self.gathered)
+    def __init__(self, weights: dict[str, Tensor], adagrad: Adagrad) -> None:
+        self._kept = weights, adagrad  # alive for as long as their addresses are here
+        sizes = np.array([weight.numel() for weight in weights.values()])
+        units = -(-sizes // step_kernels.PORTION)
+        self._n_units = int(units.sum())
+        self._tensors = torch.zeros(len(weights), 6, dtype=torch.int64)
+        self._tensors[:, 0] = torch.from_numpy(np.cumsum(units) - units)
+        self._tensors[:, 1] = torch.from_numpy(sizes)
+        self._places = {name: place for place, name in enumerate(weights)}
+        for name, place in self._places.items():
+            its = _optimised(adagrad, name, "")
+            for column, tensor in enumerate((weights[name], *its.values()), start=2):
+                self._tensors[place, column] = tensor.data_ptr()
+        self._update = Loop(
+            step_kernels.adagrad_dense,
+            step_kernels.DENSE,
+            grain=1,
+            tensors=self._tensors,
+            n_tensors=len(weights),
+            **_options(adagrad),
+        )
 
-    def gather(self, rows: Tensor) -> Tensor:
-        """Copies rows (n,) of the table to `gathered`; returns that part of it."""
-        return torch.index_select(self._table, 0, rows, out=self.gathered[: len(rows)])
+    def update(self, gradients: dict[str, Tensor]) -> None:
+        """Updates all tensors by their gradients."""
+        addresses = self._tensors.numpy()[:, 5]
+        for name, gradient in gradients.items():
+            addresses[self._places[name]] = gradient.data_ptr()
+        self._update(self._n_units)
+
+
+def _optimised(adagrad: Adagrad, name: str, prefix: str) -> dict[str, Tensor]:
+    """The optimiser's state of a tensor, as the compiled loops name it."""
+    state = {f"{prefix}accumulators": adagrad.accumulators[name]}
+    if adagrad.momentum:
+        state[f"{prefix}velocities"] = adagrad.velocities[name]
+    return state
+
+
+def _options(adagrad: Adagrad) -> dict[str, float]:
+    return {
+        "rate": adagrad.learning_rate,
+        "epsilon": optimizer.EPSILON,
+        "momentum": adagrad.momentum,
+    }
 
 
 class RowNumbers:
@@ -125,18 +175,14 @@ class FastStep:
         most_candidates = config.batch_size + config.n_sample
         most_rows = most_candidates + (config.batch_size if self._shared else 0)
         self._rows = RowNumbers(network.n_items, most_rows)
-        self._outputs = Table("output", network, adagrad, most_rows)
-        self._biases = Table("bias", network, adagrad, most_candidates)
+        self._outputs = Table("output", network, adagrad, most_rows, with_biases=True)
         if self._shared:
             self._input_rows, self._inputs = self._rows, self._outputs
         else:
             self._input_rows = RowNumbers(network.n_items, config.batch_size)
-            self._inputs = Table("input", network, adagrad, config.batch_size)
+            self._inputs = Table("input", network, adagrad, config.batch_size, with_biases=False)
         self._cells = _make_cells(network, config.batch_size)
-        self._dense = {
-            name: Trained(name, weight, adagrad, is_table=False)
-            for name, weight in network.dense.items()
-        }
+        self._dense = Dense(network.dense, adagrad)
         self._places = torch.empty(most_candidates, dtype=torch.int64)
         self._input_places = torch.empty(config.batch_size, dtype=torch.int64)
         self._scores = torch.empty(config.batch_size * most_candidates)
@@ -174,8 +220,8 @@ class FastStep:
         """Trains on one mini-batch; see `AutogradStep.__call__`."""
         n, n_candidates = len(inputs), self._list_rows(inputs, targets, negatives)
         rows, input_rows = self._rows.listed, self._input_rows.listed
-        outputs = self._outputs.gather(rows)[:n_candidates]
-        biases = self._biases.gather(rows[:n_candidates])
+        self._outputs.gather(rows, n_candidates)
+        outputs, biases = self._outputs.gathered[:n_candidates], self._outputs.biases[:n_candidates]
         if not self._shared:
             self._inputs.gather(input_rows)
         x = torch.index_select(self._inputs.gathered, 0, self._input_places[:n])
@@ -183,7 +229,7 @@ class FastStep:
         states, masks = self._forward(x, hidden)
         scores = self._differentiate_loss(states[-1], outputs, biases)
         torch.mm(scores.T, states[-1], out=self._outputs.gradient[:n_candidates])
-        torch.sum(scores, 0, out=self._biases.gradient[:n_candidates])
+        torch.sum(scores, 0, out=self._outputs.bias_gradient[:n_candidates])
         by_inputs = self._backward(scores @ outputs, masks)
 
         # the rows of inputs that are no candidates have nothing yet
@@ -191,13 +237,16 @@ class FastStep:
         kernels.add_rows(
             self._inputs.gradient.numpy(), self._input_places.numpy(), by_inputs.numpy()
         )
-        self._outputs.update(self._outputs.gradient, rows)
-        self._biases.update(self._biases.gradient, rows[:n_candidates])
+        self._outputs.update(rows, n_candidates)
         if not self._shared:
-            self._inputs.update(self._inputs.gradient, input_rows)
-        for layer, cell in enumerate(self._cells):
-            for name, gradient in cell.gradients.items():
-                self._dense[f"gru{layer}.{name}"].update(gradient)
+            self._inputs.update(input_rows)
+        self._dense.update(
+            {
+                f"gru{layer}.{name}": gradient
+                for layer, cell in enumerate(self._cells)
+                for name, gradient in cell.gradients.items()
+            }
+        )
         return self._losses[:n].sum(), states
 
     def _list_rows(self, inputs: Tensor, targets: Tensor, negatives: Tensor) -> int:

@@ -200,16 +200,7 @@ def gru_gradient_row(gradient: Floats, gates: Floats, recurrent: Floats, h: Floa
 
 
 @_compiled
-def adagrad_row(row: Floats, accumulators: Floats, gradient: Floats, rate: Any, eps: Any) -> None:
-    """Updates a row by its gradient; see `optimizer.Adagrad`."""
-    for j in range(len(row)):
-        accumulator = accumulators[j] + gradient[j] * gradient[j]
-        accumulators[j] = accumulator
-        row[j] -= rate * gradient[j] / np.sqrt(accumulator + eps)
-
-
-@_compiled
-def momentum_row(
+def adagrad_row(
     row: Floats,
     accumulators: Floats,
     velocities: Floats,
@@ -218,7 +209,23 @@ def momentum_row(
     eps: Any,
     momentum: Any,
 ) -> None:
-    """`adagrad_row` with momentum."""
+    """Updates a row by its gradient; see `optimizer.Adagrad`.
+
+    Args:
+        row: Weights, shape (n,).
+        accumulators: Shape (n,).
+        velocities: Shape (n,); not read without momentum.
+        gradient: Shape (n,).
+        rate: Learning rate.
+        eps: Is added to the accumulators.
+        momentum: 0: none.
+    """
+    if momentum == _ZERO:
+        for j in range(len(row)):
+            accumulator = accumulators[j] + gradient[j] * gradient[j]
+            accumulators[j] = accumulator
+            row[j] -= rate * gradient[j] / np.sqrt(accumulator + eps)
+        return
     for j in range(len(row)):
         accumulator = accumulators[j] + gradient[j] * gradient[j]
         accumulators[j] = accumulator
@@ -335,13 +342,49 @@ def gru_gradient(pointer: Any) -> None:
         begin, end = take(pointer)
 
 
+GATHER = parallel.arguments(
+    table=ADDRESS,
+    biases=ADDRESS,
+    rows=ADDRESS,
+    out=ADDRESS,
+    biases_out=ADDRESS,
+    n_rows=INT,
+    n_biases=INT,
+    width=INT,
+)
+
+
+@parallel.loop(GATHER)
+def gather(pointer: Any) -> None:
+    """Copies rows (n,) of a table (n_rows, width), and the biases of the first `n_biases`."""
+    given = arguments_at(pointer)
+    table, out = (
+        floats(given.table, (given.n_rows, given.width)),
+        floats(given.out, (given.n, given.width)),
+    )
+    biases, biases_out = floats(given.biases, given.n_rows), floats(given.biases_out, given.n)
+    rows = ints(given.rows, given.n)
+    begin, end = take(pointer)
+    while begin < end:
+        for i in range(begin, end):
+            out[i] = table[rows[i]]
+            if i < given.n_biases:
+                biases_out[i] = biases[rows[i]]
+        begin, end = take(pointer)
+
+
 ADAGRAD = parallel.arguments(
     table=ADDRESS,
     accumulators=ADDRESS,
-    velocities=ADDRESS,  # 0 without momentum
-    rows=ADDRESS,
+    velocities=ADDRESS,
     gradient=ADDRESS,
+    biases=ADDRESS,
+    bias_accumulators=ADDRESS,
+    bias_velocities=ADDRESS,
+    bias_gradient=ADDRESS,
+    rows=ADDRESS,
     n_rows=INT,
+    n_biases=INT,
     width=INT,
     rate=FLOAT,
     epsilon=FLOAT,
@@ -351,26 +394,77 @@ ADAGRAD = parallel.arguments(
 
 @parallel.loop(ADAGRAD)
 def adagrad(pointer: Any) -> None:
-    """Updates the distinct rows (n,) of a table (n_rows, width) by their gradients (n, width)."""
+    """Updates distinct rows (n,) of a table (n_rows, width) by their gradients (n, width).
+
+    So it does the biases of the first `n_biases` rows.
+    """
     given = arguments_at(pointer)
     shape = (given.n_rows, given.width)
     table, accumulators = floats(given.table, shape), floats(given.accumulators, shape)
     velocities = floats(given.velocities, shape)
-    gradient, rows = floats(given.gradient, (given.n, given.width)), ints(given.rows, given.n)
+    biases = floats(given.biases, given.n_rows)
+    bias_accumulators = floats(given.bias_accumulators, given.n_rows)
+    bias_velocities = floats(given.bias_velocities, given.n_rows)
+    gradient = floats(given.gradient, (given.n, given.width))
+    bias_gradient = floats(given.bias_gradient, given.n)
+    rows = ints(given.rows, given.n)
     begin, end = take(pointer)
     while begin < end:
         for i in range(begin, end):
-            row, its = table[rows[i]], accumulators[rows[i]]
-            if given.velocities == 0:
-                adagrad_row(row, its, gradient[i], given.rate, given.epsilon)
-            else:
-                momentum_row(
-                    row,
-                    its,
-                    velocities[rows[i]],
-                    gradient[i],
+            r = rows[i]
+            adagrad_row(
+                table[r],
+                accumulators[r],
+                velocities[r],
+                gradient[i],
+                given.rate,
+                given.epsilon,
+                given.momentum,
+            )
+            if i < given.n_biases:
+                adagrad_row(
+                    biases[r : r + 1],
+                    bias_accumulators[r : r + 1],
+                    bias_velocities[r : r + 1],
+                    bias_gradient[i : i + 1],
                     given.rate,
                     given.epsilon,
                     given.momentum,
                 )
         begin, end = take(pointer)
+
+
+# numbers of a tensor that make a unit of work
+PORTION = 4096
+
+DENSE = parallel.arguments(
+    tensors=ADDRESS, n_tensors=INT, rate=FLOAT, epsilon=FLOAT, momentum=FLOAT
+)
+
+
+@parallel.loop(DENSE)
+def adagrad_dense(pointer: Any) -> None:
+    """Updates whole tensors; a unit of work is a portion of one of them.
+
+    `tensors` has a row for each: its first unit, how many numbers it has, and the addresses of
+    weights, accumulators, velocities and gradient.
+    """
+    given = arguments_at(pointer)
+    tensors = ints(given.tensors, (given.n_tensors, 6))
+    unit, end = take(pointer)
+    while unit < end:
+        t = given.n_tensors - 1
+        while tensors[t, 0] > unit:
+            t -= 1
+        first = (unit - tensors[t, 0]) * PORTION
+        n, offset = min(tensors[t, 1] - first, PORTION), 4 * first
+        adagrad_row(
+            floats(tensors[t, 2] + offset, n),
+            floats(tensors[t, 3] + offset, n),
+            floats(tensors[t, 4] + offset, n),
+            floats(tensors[t, 5] + offset, n),
+            given.rate,
+            given.epsilon,
+            given.momentum,
+        )
+        unit, end = take(pointer)
