@@ -29,49 +29,39 @@ class Table:
         network: Has the table; is changed in place.
         adagrad: Is changed in place.
         most_rows: Rows that a step uses at most.
-        with_biases: Whether the biases of the items are taken along.
 
     Attributes:
-        gathered: The rows, shape (most rows, width).
+        gathered: The rows, shape (most rows, ...).
         gradient: Their gradients, of the same shape.
-        biases: Biases of these items, shape (most rows,).
-        bias_gradient: Their gradients, of the same shape.
     """
 
-    def __init__(
-        self, name: str, network: Network, adagrad: Adagrad, most_rows: int, with_biases: bool
-    ) -> None:
+    def __init__(self, name: str, network: Network, adagrad: Adagrad, most_rows: int) -> None:
         table = network.tables[name]
-        n_rows, width = table.shape
-        self.gathered, self.gradient = torch.empty(2, most_rows, width)
-        self.biases, self.bias_gradient = torch.empty(2, most_rows)
-        sizes = {"n_rows": n_rows, "width": width}
-        gathered, updated = {"table": table}, _optimised(adagrad, name, "")
-        if with_biases:
-            gathered |= {"biases": network.tables["bias"], "biases_out": self.biases}
-            updated |= {"biases": network.tables["bias"], "bias_gradient": self.bias_gradient}
-            updated |= _optimised(adagrad, "bias", "bias_")
+        width = table.numel() // len(table)
+        self.gathered = torch.empty(most_rows, *table.shape[1:])
+        self.gradient = torch.empty_like(self.gathered)
+        sizes = {"table": table, "n_rows": len(table), "width": width}
         self._gather = Loop(
-            step_kernels.gather, step_kernels.GATHER, 64, out=self.gathered, **sizes, **gathered
+            step_kernels.gather, step_kernels.GATHER, 64, out=self.gathered, **sizes
         )
         self._update = Loop(
             step_kernels.adagrad,
             step_kernels.ADAGRAD,
-            grain=max(1, min(64, step_kernels.PORTION // width)),
-            table=table,
+            grain=max(1, min(256, 8192 // width)),
             gradient=self.gradient,
             **sizes,
-            **updated,
+            **_optimised(adagrad, name),
             **_options(adagrad),
         )
 
-    def gather(self, rows: Tensor, n_biases: int = 0) -> None:
-        """Fills `gathered` by rows (n,) of the table, and `biases` of the first `n_biases`."""
-        self._gather(len(rows), rows=rows, n_biases=n_biases)
+    def gather(self, rows: Tensor) -> Tensor:
+        """Copies rows (n,) of the table to `gathered`; returns that part of it."""
+        self._gather(len(rows), rows=rows)
+        return self.gathered[: len(rows)]
 
-    def update(self, rows: Tensor, n_biases: int = 0) -> None:
-        """Updates these rows by `gradient`, and the first `n_biases` biases by theirs."""
-        self._update(len(rows), rows=rows, n_biases=n_biases)
+    def update(self, rows: Tensor) -> None:
+        """Updates distinct rows (n,) by their gradients."""
+        self._update(len(rows), rows=rows)
 
 
 class Dense:
@@ -92,7 +82,7 @@ class Dense:
         self._tensors[:, 1] = torch.from_numpy(sizes)
         self._places = {name: place for place, name in enumerate(weights)}
         for name, place in self._places.items():
-            its = _optimised(adagrad, name, "")
+            its = _optimised(adagrad, name)
             for column, tensor in enumerate((weights[name], *its.values()), start=2):
                 self._tensors[place, column] = tensor.data_ptr()
         self._update = Loop(
@@ -112,11 +102,11 @@ class Dense:
         self._update(self._n_units)
 
 
-def _optimised(adagrad: Adagrad, name: str, prefix: str) -> dict[str, Tensor]:
+def _optimised(adagrad: Adagrad, name: str) -> dict[str, Tensor]:
     """The optimiser's state of a tensor, as the compiled loops name it."""
-    state = {f"{prefix}accumulators": adagrad.accumulators[name]}
+    state = {"accumulators": adagrad.accumulators[name]}
     if adagrad.momentum:
-        state[f"{prefix}velocities"] = adagrad.velocities[name]
+        state["velocities"] = adagrad.velocities[name]
     return state
 
 
@@ -175,12 +165,13 @@ class FastStep:
         most_candidates = config.batch_size + config.n_sample
         most_rows = most_candidates + (config.batch_size if self._shared else 0)
         self._rows = RowNumbers(network.n_items, most_rows)
-        self._outputs = Table("output", network, adagrad, most_rows, with_biases=True)
+        self._outputs = Table("output", network, adagrad, most_rows)
+        self._biases = Table("bias", network, adagrad, most_candidates)
         if self._shared:
             self._input_rows, self._inputs = self._rows, self._outputs
         else:
             self._input_rows = RowNumbers(network.n_items, config.batch_size)
-            self._inputs = Table("input", network, adagrad, config.batch_size, with_biases=False)
+            self._inputs = Table("input", network, adagrad, config.batch_size)
         self._cells = _make_cells(network, config.batch_size)
         self._dense = Dense(network.dense, adagrad)
         self._places = torch.empty(most_candidates, dtype=torch.int64)
@@ -220,8 +211,8 @@ class FastStep:
         """Trains on one mini-batch; see `AutogradStep.__call__`."""
         n, n_candidates = len(inputs), self._list_rows(inputs, targets, negatives)
         rows, input_rows = self._rows.listed, self._input_rows.listed
-        self._outputs.gather(rows, n_candidates)
-        outputs, biases = self._outputs.gathered[:n_candidates], self._outputs.biases[:n_candidates]
+        outputs = self._outputs.gather(rows)[:n_candidates]
+        biases = self._biases.gather(rows[:n_candidates])
         if not self._shared:
             self._inputs.gather(input_rows)
         x = torch.index_select(self._inputs.gathered, 0, self._input_places[:n])
@@ -229,7 +220,7 @@ class FastStep:
         states, masks = self._forward(x, hidden)
         scores = self._differentiate_loss(states[-1], outputs, biases)
         torch.mm(scores.T, states[-1], out=self._outputs.gradient[:n_candidates])
-        torch.sum(scores, 0, out=self._outputs.bias_gradient[:n_candidates])
+        torch.sum(scores, 0, out=self._biases.gradient[:n_candidates])
         by_inputs = self._backward(scores @ outputs, masks)
 
         # the rows of inputs that are no candidates have nothing yet
@@ -237,7 +228,8 @@ class FastStep:
         kernels.add_rows(
             self._inputs.gradient.numpy(), self._input_places.numpy(), by_inputs.numpy()
         )
-        self._outputs.update(rows, n_candidates)
+        self._outputs.update(rows)
+        self._biases.update(rows[:n_candidates])
         if not self._shared:
             self._inputs.update(input_rows)
         self._dense.update(

@@ -200,7 +200,16 @@ def gru_gradient_row(gradient: Floats, gates: Floats, recurrent: Floats, h: Floa
 
 
 @_compiled
-def adagrad_row(
+def adagrad_row(row: Floats, accumulators: Floats, gradient: Floats, rate: Any, eps: Any) -> None:
+    """Updates a row by its gradient; see `optimizer.Adagrad`."""
+    for j in range(len(row)):
+        accumulator = accumulators[j] + gradient[j] * gradient[j]
+        accumulators[j] = accumulator
+        row[j] -= rate * gradient[j] / np.sqrt(accumulator + eps)
+
+
+@_compiled
+def momentum_row(
     row: Floats,
     accumulators: Floats,
     velocities: Floats,
@@ -209,23 +218,7 @@ def adagrad_row(
     eps: Any,
     momentum: Any,
 ) -> None:
-    """Updates a row by its gradient; see `optimizer.Adagrad`.
-
-    Args:
-        row: Weights, shape (n,).
-        accumulators: Shape (n,).
-        velocities: Shape (n,); not read without momentum.
-        gradient: Shape (n,).
-        rate: Learning rate.
-        eps: Is added to the accumulators.
-        momentum: 0: none.
-    """
-    if momentum == _ZERO:
-        for j in range(len(row)):
-            accumulator = accumulators[j] + gradient[j] * gradient[j]
-            accumulators[j] = accumulator
-            row[j] -= rate * gradient[j] / np.sqrt(accumulator + eps)
-        return
+    """`adagrad_row` with momentum."""
     for j in range(len(row)):
         accumulator = accumulators[j] + gradient[j] * gradient[j]
         accumulators[j] = accumulator
@@ -342,49 +335,31 @@ def gru_gradient(pointer: Any) -> None:
         begin, end = take(pointer)
 
 
-GATHER = parallel.arguments(
-    table=ADDRESS,
-    biases=ADDRESS,
-    rows=ADDRESS,
-    out=ADDRESS,
-    biases_out=ADDRESS,
-    n_rows=INT,
-    n_biases=INT,
-    width=INT,
-)
+GATHER = parallel.arguments(table=ADDRESS, rows=ADDRESS, out=ADDRESS, n_rows=INT, width=INT)
 
 
 @parallel.loop(GATHER)
 def gather(pointer: Any) -> None:
-    """Copies rows (n,) of a table (n_rows, width), and the biases of the first `n_biases`."""
+    """Copies rows (n,) of a table (n_rows, width)."""
     given = arguments_at(pointer)
-    table, out = (
-        floats(given.table, (given.n_rows, given.width)),
-        floats(given.out, (given.n, given.width)),
-    )
-    biases, biases_out = floats(given.biases, given.n_rows), floats(given.biases_out, given.n)
-    rows = ints(given.rows, given.n)
+    table = floats(given.table, (given.n_rows, given.width))
+    out, rows = floats(given.out, (given.n, given.width)), ints(given.rows, given.n)
     begin, end = take(pointer)
     while begin < end:
         for i in range(begin, end):
-            out[i] = table[rows[i]]
-            if i < given.n_biases:
-                biases_out[i] = biases[rows[i]]
+            row, copy = table[rows[i]], out[i]
+            for j in range(given.width):
+                copy[j] = row[j]
         begin, end = take(pointer)
 
 
 ADAGRAD = parallel.arguments(
     table=ADDRESS,
     accumulators=ADDRESS,
-    velocities=ADDRESS,
-    gradient=ADDRESS,
-    biases=ADDRESS,
-    bias_accumulators=ADDRESS,
-    bias_velocities=ADDRESS,
-    bias_gradient=ADDRESS,
+    velocities=ADDRESS,  # 0 without momentum
     rows=ADDRESS,
+    gradient=ADDRESS,
     n_rows=INT,
-    n_biases=INT,
     width=INT,
     rate=FLOAT,
     epsilon=FLOAT,
@@ -394,43 +369,21 @@ ADAGRAD = parallel.arguments(
 
 @parallel.loop(ADAGRAD)
 def adagrad(pointer: Any) -> None:
-    """Updates distinct rows (n,) of a table (n_rows, width) by their gradients (n, width).
-
-    So it does the biases of the first `n_biases` rows.
-    """
+    """Updates the distinct rows (n,) of a table (n_rows, width) by their gradients (n, width)."""
     given = arguments_at(pointer)
+    rate, epsilon, momentum = given.rate, given.epsilon, given.momentum
     shape = (given.n_rows, given.width)
     table, accumulators = floats(given.table, shape), floats(given.accumulators, shape)
     velocities = floats(given.velocities, shape)
-    biases = floats(given.biases, given.n_rows)
-    bias_accumulators = floats(given.bias_accumulators, given.n_rows)
-    bias_velocities = floats(given.bias_velocities, given.n_rows)
-    gradient = floats(given.gradient, (given.n, given.width))
-    bias_gradient = floats(given.bias_gradient, given.n)
-    rows = ints(given.rows, given.n)
+    gradient, rows = floats(given.gradient, (given.n, given.width)), ints(given.rows, given.n)
     begin, end = take(pointer)
     while begin < end:
         for i in range(begin, end):
-            r = rows[i]
-            adagrad_row(
-                table[r],
-                accumulators[r],
-                velocities[r],
-                gradient[i],
-                given.rate,
-                given.epsilon,
-                given.momentum,
-            )
-            if i < given.n_biases:
-                adagrad_row(
-                    biases[r : r + 1],
-                    bias_accumulators[r : r + 1],
-                    bias_velocities[r : r + 1],
-                    bias_gradient[i : i + 1],
-                    given.rate,
-                    given.epsilon,
-                    given.momentum,
-                )
+            row, its = table[rows[i]], accumulators[rows[i]]
+            if given.velocities == 0:
+                adagrad_row(row, its, gradient[i], rate, epsilon)
+            else:
+                momentum_row(row, its, velocities[rows[i]], gradient[i], rate, epsilon, momentum)
         begin, end = take(pointer)
 
 
@@ -458,13 +411,13 @@ def adagrad_dense(pointer: Any) -> None:
             t -= 1
         first = (unit - tensors[t, 0]) * PORTION
         n, offset = min(tensors[t, 1] - first, PORTION), 4 * first
-        adagrad_row(
-            floats(tensors[t, 2] + offset, n),
-            floats(tensors[t, 3] + offset, n),
-            floats(tensors[t, 4] + offset, n),
-            floats(tensors[t, 5] + offset, n),
-            given.rate,
-            given.epsilon,
-            given.momentum,
-        )
+        weights, its = floats(tensors[t, 2] + offset, n), floats(tensors[t, 3] + offset, n)
+        gradient = floats(tensors[t, 5] + offset, n)
+        if tensors[t, 4] == 0:  # no momentum
+            adagrad_row(weights, its, gradient, given.rate, given.epsilon)
+        else:
+            velocities = floats(tensors[t, 4] + offset, n)
+            momentum_row(
+                weights, its, velocities, gradient, given.rate, given.epsilon, given.momentum
+            )
         unit, end = take(pointer)

@@ -30,7 +30,6 @@ def update_rows() -> list[torch.Tensor]:
         table=table,
         accumulators=accumulators,
         rows=torch.arange(0, 2 * N, 2),
-        n_biases=0,
         rate=0.1,
         epsilon=1e-6,
         n_rows=2 * N,
