@@ -72,28 +72,6 @@ def fill_schedule(
 
 
 @_compiled
-def invert_cumulative(cumulative: Doubles, guide: Ints, uniform: Doubles, out: Ints) -> None:
-    """Finds the first item whose cumulative probability exceeds each number, as binary search does.
-
-    On average the search begins a step or two before its end, however many items there are.
-
-    Args:
-        cumulative: Ends with 1, shape (n_items,).
-        guide: Where to begin for numbers from k / len(guide) on, shape (n_guide,).
-        uniform: Numbers in [0, 1), shape (n,).
-        out: Item indices, shape (n,); is filled.
-    """
-    for i in range(len(uniform)):
-        # the product may round up, to the next part or beyond the last
-        item = guide[min(int(uniform[i] * len(guide)), len(guide) - 1)]
-        while item > 0 and cumulative[item - 1] > uniform[i]:
-            item -= 1
-        while cumulative[item] <= uniform[i]:
-            item += 1
-        out[i] = item
-
-
-@_compiled
 def number_distinct(items: Ints, first: int, numbers: Ints, rows: Ints, places: Ints) -> int:
     """Lists each item once and says where each item of a batch is in that list.
 

@@ -66,13 +66,20 @@ def _as_pointer(of: Any) -> Any:
     return pointer
 
 
-_float_pointer, _int_pointer = _as_pointer(types.float32), _as_pointer(types.int64)
+_float_pointer, _double_pointer = _as_pointer(types.float32), _as_pointer(types.float64)
+_int_pointer = _as_pointer(types.int64)
 
 
 @numba.njit(inline="always")
 def floats(address: Any, shape: Any) -> Any:
     """The array of 32-bit floats at an address."""
     return numba.carray(_float_pointer(address), shape)
+
+
+@numba.njit(inline="always")
+def doubles(address: Any, shape: Any) -> Any:
+    """The array of 64-bit floats at an address."""
+    return numba.carray(_double_pointer(address), shape)
 
 
 @numba.njit(inline="always")

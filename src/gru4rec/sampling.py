@@ -70,11 +70,13 @@ class PopularitySampler:
             device=self._generator.device,
         )
         if uniform.device.type == "cpu":
-            from gru4rec import kernels  # noqa: PLC0415  (takes half a second to import)
+            from gru4rec import sampling_kernels as kernels  # noqa: PLC0415  (half a second)
+            from gru4rec.parallel import Loop  # noqa: PLC0415
 
             items = torch.empty(len(uniform), dtype=torch.int64)
-            arrays = (t.numpy() for t in (self._cumulative, self._guide, uniform, items))
-            kernels.invert_cumulative(*arrays)
+            loop = Loop(kernels.invert_all, kernels.INVERT, 8192, n_items=len(self._guide))
+            cumulative, guide = self._cumulative, self._guide
+            loop(len(items), cumulative=cumulative, guide=guide, numbers=uniform, items=items)
         else:
             items = torch.searchsorted(self._cumulative, uniform, right=True)
         return items.view(self._n_steps, self._n_sample).to(self._device)

@@ -124,13 +124,12 @@ def test_draws_are_those_of_a_binary_search(n_items: int, alpha: float) -> None:
 
 
 def test_numbers_at_the_very_end_of_a_part_are_found() -> None:
-    from gru4rec.kernels import invert_cumulative
+    from gru4rec.sampling_kernels import invert
 
     n = 49  # k / 49 · 49 is not always k in floating-point numbers
     cumulative = np.arange(1, n + 1) / n
     cumulative[-1] = 1
     guide = np.searchsorted(cumulative, np.arange(n) / n, side="right")
     edges = np.concatenate([cumulative[:-1], np.nextafter(cumulative, 0)])
-    out = np.empty(len(edges), dtype=np.int64)
-    invert_cumulative(cumulative, guide, edges, out)
+    out = [invert(cumulative, guide, edge) for edge in edges]
     assert np.array_equal(out, np.searchsorted(cumulative, edges, side="right"))

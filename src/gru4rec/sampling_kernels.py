@@ -1,0 +1,53 @@
+"""The compiled loop of sampling on a CPU.
+
+Importing this module takes half a second, so it is imported where it is used.
+"""
+
+from typing import Any
+
+import numba
+
+from gru4rec import parallel
+from gru4rec.kernels import Doubles, Ints
+from gru4rec.parallel import ADDRESS, INT, arguments_at, doubles, ints, take
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def invert(cumulative: Doubles, guide: Ints, number: float) -> Any:
+    """Finds the first item whose cumulative probability exceeds a number, as binary search does.
+
+    On average the search begins a step or two before its end, however many items there are.
+
+    Args:
+        cumulative: Ends with 1, shape (n_items,).
+        guide: Where to begin for numbers from k / n_items on, shape (n_items,).
+        number: In [0, 1).
+
+    Returns:
+        The item's index.
+    """
+    # the product may round up, to the next part or beyond the last
+    item = guide[min(int(number * len(guide)), len(guide) - 1)]
+    while item > 0 and cumulative[item - 1] > number:
+        item -= 1
+    while cumulative[item] <= number:
+        item += 1
+    return item
+
+
+INVERT = parallel.arguments(
+    cumulative=ADDRESS, guide=ADDRESS, numbers=ADDRESS, items=ADDRESS, n_items=INT
+)
+
+
+@parallel.loop(INVERT)
+def invert_all(pointer: Any) -> None:
+    """Fills in what `invert` gives for each number (n,): items (n,)."""
+    given = arguments_at(pointer)
+    cumulative, guide = doubles(given.cumulative, given.n_items), ints(given.guide, given.n_items)
+    numbers, items = doubles(given.numbers, given.n), ints(given.items, given.n)
+    begin, end = take(pointer)
+    while begin < end:
+        for i in range(begin, end):
+            items[i] = invert(cumulative, guide, numbers[i])
+        begin, end = take(pointer)
