@@ -11,7 +11,7 @@ import torch
 
 from benchmarks.cases import SECTIONS, Row
 
-COLUMNS = ["what", "time", "to products", "to plain", "note"]
+COLUMNS = ["what", "time", "to products", "to plain", "peak memory", "note"]
 
 
 def main() -> None:
@@ -48,6 +48,7 @@ def cells(row: Row) -> list[str]:
         in_units(float(str(row["seconds"]))),
         "" if ratio is None else f"{ratio:.2f}",
         "" if faster is None else f"{faster:.1f} × as fast",
+        f"{float(str(row['peak'])) / 1e9:.2f} GB" if row["peak"] else "",
         str(row["note"]),
     ]
 

@@ -116,10 +116,13 @@ def _count_tiles(network: Network, states: Tensor, targets: Tensor) -> tuple[Int
 
 def _own_scores(network: Network, states: Tensor, targets: Tensor) -> Tensor:
     """Scores of the targets, shape (n,), as a product with all items rounds them."""
-    n = len(states)
-    repeated = targets.repeat(-(-_FEWEST // n))
-    own = (states @ network.tables["output"][repeated].T).diagonal()
-    return own + network.tables["bias"][targets]
+    own = []
+    for rows, wanted in zip(
+        torch.split(states, _FEWEST), torch.split(targets, _FEWEST), strict=True
+    ):
+        repeated = wanted.repeat(-(-_FEWEST // len(wanted)))
+        own.append((rows @ network.tables["output"][repeated].T).diagonal())
+    return torch.cat(own) + network.tables["bias"][targets]
 
 
 def _tiles(network: Network, states: Tensor) -> Iterator[tuple[int, Tensor]]:
@@ -188,8 +191,9 @@ def _best_of_tiles(
         width = scores.shape[1]
         biases = network.tables["bias"][first : first + width]
         loop(n, scores=scores, biases=biases, first=first, width=width)
+    best_items, best_values = items.numpy(), values.numpy()
     for row, size in enumerate(sizes.tolist()):
-        yield items[row, :size].numpy(), values[row, :size].numpy()
+        yield best_items[row, :size], best_values[row, :size]
 
 
 def _best_of_block(

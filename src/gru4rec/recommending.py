@@ -139,16 +139,16 @@ def recommendations(
     vocabulary: Vocabulary, sessions: Sequence[Any], best: list[Best]
 ) -> pd.DataFrame:
     """Returns the best items as a frame: session, rank (from 1), item, score."""
-    lengths = [len(items) for items, _ in best]
-    items: Indices = np.concatenate([items for items, _ in best] or [np.empty(0, dtype=np.int64)])
+    lengths = np.array([len(items) for items, _ in best], dtype=np.int64)
+    items: Indices = np.concatenate([np.empty(0, dtype=np.int64), *(items for items, _ in best)])
     scores: npt.NDArray[np.float32] = np.concatenate(
-        [scores for _, scores in best] or [np.empty(0, dtype=np.float32)]
+        [np.empty(0, dtype=np.float32), *(scores for _, scores in best)]
     )
-    ranks = [np.arange(1, n + 1) for n in lengths] or [np.empty(0, dtype=np.int64)]
+    before = np.cumsum(lengths) - lengths
     return pd.DataFrame(
         {
-            "session": pd.Series(list(sessions)).repeat(lengths).to_numpy(),
-            "rank": np.concatenate(ranks),
+            "session": pd.Series(list(sessions)).to_numpy().repeat(lengths),
+            "rank": np.arange(1, len(items) + 1) - before.repeat(lengths),
             "item": vocabulary.decode(items),
             "score": scores,
         }
