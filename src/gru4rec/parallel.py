@@ -70,6 +70,33 @@ _float_pointer, _double_pointer = _as_pointer(types.float32), _as_pointer(types.
 _int_pointer = _as_pointer(types.int64)
 
 
+@intrinsic
+def _prefetch(_: Any, address: Any) -> Any:
+    """Asks for the line of memory at an address."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+        byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
+        function = builder.module.declare_intrinsic(
+            "llvm.prefetch", [byte], ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
+        )
+        # to be read, kept in all caches, data
+        given = [builder.inttoptr(values[0], byte), *(flag(number) for number in (0, 3, 1))]
+        builder.call(function, given)
+        return _context.get_dummy_value()
+
+    return types.void(address), generate
+
+
+@numba.njit(inline="always")
+def prefetch(address: Any, n: Any) -> None:
+    """Asks for n 32-bit numbers from an address on, which are wanted soon.
+
+    Of many it asks for the first ones: the processor sees by itself how it goes on.
+    """
+    for line in range(0, min(4 * n, 512), 64):
+        _prefetch(address + line)
+
+
 @numba.njit(inline="always")
 def floats(address: Any, shape: Any) -> Any:
     """The array of 32-bit floats at an address."""

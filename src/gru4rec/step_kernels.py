@@ -13,10 +13,13 @@ import numpy as np
 from gru4rec import parallel
 from gru4rec.kernels import Floats
 from gru4rec.losses import EPSILON
-from gru4rec.parallel import ADDRESS, FLOAT, INT, arguments_at, floats, ints, take
+from gru4rec.parallel import ADDRESS, FLOAT, INT, arguments_at, floats, ints, prefetch, take
 
 _EPSILON = np.float32(EPSILON)
 _ONE, _TWO, _ZERO = np.float32(1), np.float32(2), np.float32(0)
+
+# rows of a table are asked for so many rows before they are used: they are far apart in memory
+_AHEAD = 8
 
 # sums may be taken in parts, and a·b + c may be rounded once
 _compiled: Any = numba.njit(
@@ -347,6 +350,8 @@ def gather(pointer: Any) -> None:
     begin, end = take(pointer)
     while begin < end:
         for i in range(begin, end):
+            if i + _AHEAD < given.n:
+                prefetch(given.table + 4 * given.width * rows[i + _AHEAD], given.width)
             row, copy = table[rows[i]], out[i]
             for j in range(given.width):
                 copy[j] = row[j]
@@ -379,6 +384,12 @@ def adagrad(pointer: Any) -> None:
     begin, end = take(pointer)
     while begin < end:
         for i in range(begin, end):
+            if i + _AHEAD < given.n:
+                offset = 4 * given.width * rows[i + _AHEAD]
+                prefetch(given.table + offset, given.width)
+                prefetch(given.accumulators + offset, given.width)
+                if given.velocities != 0:
+                    prefetch(given.velocities + offset, given.width)
             row, its = table[rows[i]], accumulators[rows[i]]
             if given.velocities == 0:
                 adagrad_row(row, its, gradient[i], rate, epsilon)
