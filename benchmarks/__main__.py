@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.cases import SECTIONS, Row
+from benchmarks.cases import SECTIONS, STARTS_PROCESSES, Row
 
 COLUMNS = ["what", "time", "to products", "to plain", "peak memory", "note"]
 
@@ -34,7 +35,12 @@ def main() -> None:
     for section in arguments.sections or SECTIONS:
         command = [sys.executable, "-m", "benchmarks", section, "--json"]
         command += ["--threads", str(arguments.threads)]
-        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        # two threads on one core take twice the time, so each stays on a core of its own; not so
+        # where a section starts processes, which would find themselves on one core
+        bind = {} if section in STARTS_PROCESSES else {"OMP_PROC_BIND": "true"}
+        done = subprocess.run(
+            command, check=True, stdout=subprocess.PIPE, text=True, env={**os.environ, **bind}
+        )
         for row in json.loads(done.stdout.splitlines()[-1]):
             print(f"| {' | '.join(cells(row))} |", flush=True)
 

@@ -393,3 +393,4 @@ SECTIONS: dict[str, Callable[[], list[Row]]] = {
     "start": start,
     "data": data,
 }
+STARTS_PROCESSES = {"start", "data"}
