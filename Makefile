@@ -11,7 +11,7 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint bench viz notebook clean
+.PHONY: help install run test soak lint bench viz notebook clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ run: .venv/installed  ## run the whole workflow on the sample log
 test: .venv/installed-dev  ## run the tests
 	@# one thread for each worker: the workers already share the cores
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
+
+soak: .venv/installed-dev  ## run the long tests: kills, random logs, scale
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -m 'soak or fuzz' --hypothesis-profile=soak
 
 lint: .venv/installed-dev  ## check style, types and import directions
 	$(BIN)/ruff check

@@ -13,3 +13,7 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("repeatable")
+# `make soak`: many more examples, and others each time
+settings.register_profile(
+    "soak", settings.get_profile("repeatable"), derandomize=False, max_examples=2500
+)
