@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812  (the name that everybody knows)
 from torch import Tensor
 
 # draw(matrix, σ) fills the matrix with U(−σ, σ)
@@ -211,12 +210,7 @@ def gru(
     Returns:
         h' = (1 − z)∘candidate + z∘h, shape (n, units).
     """
-    x_r, x_z, x_n = F.linear(x, weight_ih, bias_ih).chunk(3, dim=1)
-    h_r, h_z, h_n = F.linear(h, weight_hh, bias_hh).chunk(3, dim=1)
-    r = torch.sigmoid(x_r + h_r)
-    z = torch.sigmoid(x_z + h_z)
-    candidate = torch.tanh(x_n + r * h_n)
-    return (1 - z) * candidate + z * h
+    return torch.gru_cell(x, h, weight_ih, weight_hh, bias_ih, bias_hh)
 
 
 def original_gru(x: Tensor, h: Tensor, weight_rz: Tensor, weight_h: Tensor, bias: Tensor) -> Tensor:

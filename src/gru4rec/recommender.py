@@ -42,6 +42,7 @@ from gru4rec.progress import ProgressDisplay
 from gru4rec.ranking import Best
 from gru4rec.recommending import (
     LiveSession,
+    as_column,
     best_items,
     check_k,
     final_states,
@@ -355,7 +356,7 @@ class GRU4Rec:
                 states = final_states(self.network, some)
                 seen = [part.tolist() for part in some] if exclude_seen else None
                 best += best_items(self.network, states, k, seen, shortlist)
-        return recommendations(self.vocabulary, list(keyed), best)
+        return recommendations(self.vocabulary, as_column(list(keyed)), best)
 
     def live_session(self, session: Any = 0) -> LiveSession:
         """Starts a session that takes one item at a time.

@@ -29,7 +29,8 @@ class LiveSession:
     """
 
     def __init__(self, network: Network, vocabulary: Vocabulary, session: Any = 0) -> None:
-        self._network, self._vocabulary, self._session = network, vocabulary, session
+        self._network, self._vocabulary = network, vocabulary
+        self._session = as_column([session])
         self._hidden = network.zero_state(1)
         self._seen: list[int] = []
 
@@ -63,7 +64,12 @@ class LiveSession:
         seen = [self._seen] if exclude_seen else None
         with torch.inference_mode():
             best = best_items(self._network, self._hidden[-1], k, seen, shortlist)
-        return recommendations(self._vocabulary, [self._session], best)
+        return recommendations(self._vocabulary, self._session, best)
+
+
+def as_column(sessions: Sequence[Any]) -> npt.NDArray[Any]:
+    """Returns ids of sessions in the type that pandas gives them, shape (n,)."""
+    return pd.Series(sessions).to_numpy()
 
 
 def check_k(k: int) -> None:
@@ -136,20 +142,25 @@ def best_items(
 
 
 def recommendations(
-    vocabulary: Vocabulary, sessions: Sequence[Any], best: list[Best]
+    vocabulary: Vocabulary, sessions: npt.NDArray[Any], best: list[Best]
 ) -> pd.DataFrame:
-    """Returns the best items as a frame: session, rank (from 1), item, score."""
+    """Returns the best items as a frame: session, rank (from 1), item, score.
+
+    Args:
+        vocabulary: The items of the model.
+        sessions: Their ids, see `as_column`, shape (n,).
+        best: The items of each.
+    """
     lengths = np.array([len(items) for items, _ in best], dtype=np.int64)
     items: Indices = np.concatenate([np.empty(0, dtype=np.int64), *(items for items, _ in best)])
     scores: npt.NDArray[np.float32] = np.concatenate(
         [np.empty(0, dtype=np.float32), *(scores for _, scores in best)]
     )
     before = np.cumsum(lengths) - lengths
-    return pd.DataFrame(
-        {
-            "session": pd.Series(list(sessions)).to_numpy().repeat(lengths),
-            "rank": np.arange(1, len(items) + 1) - before.repeat(lengths),
-            "item": vocabulary.decode(items),
-            "score": scores,
-        }
-    )
+    frame = {
+        "session": sessions.repeat(lengths),
+        "rank": np.arange(1, len(items) + 1) - before.repeat(lengths),
+        "item": vocabulary.decode(items),
+        "score": scores,
+    }
+    return pd.DataFrame(frame, copy=False)  # nobody else has these arrays
