@@ -3,7 +3,8 @@
 The memory of a tile is bounded, however large the catalogue or the number of rows.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,21 @@ _LARGEST_K = 1024  # from which on sorting all scores costs less than keeping th
 _FEWEST = 256  # columns from which on a matrix product rounds as with any number of them
 
 Ints = npt.NDArray[np.int64]
-Best = tuple[Ints, npt.NDArray[np.float32]]  # item indices and their scores
+Floats = npt.NDArray[np.float32]
+
+
+class Best(NamedTuple):
+    """The best items of some rows, row after row, best first.
+
+    Attributes:
+        items: Item indices, shape (n_best,).
+        scores: Their scores, shape (n_best,).
+        lengths: How many of these are of each row, shape (n_rows,).
+    """
+
+    items: Ints
+    scores: Floats
+    lengths: Ints
 
 
 def score(network: Network, states: Tensor) -> Tensor:
@@ -103,10 +118,8 @@ def _count_tiles(network: Network, states: Tensor, targets: Tensor) -> tuple[Int
     for _ in range(2):
         at_least.zero_()
         equal.zero_()
-        for first, scores in _tiles(network, states):
-            width = scores.shape[1]
-            biases = network.tables["bias"][first : first + width]
-            loop(n, scores=scores, biases=biases, own=own, first=first, width=width)
+        for first, scores, biases in _tiles(network, states):
+            loop(n, scores=scores, biases=biases, own=own, first=first, width=len(biases))
         # should the products have rounded differently, the second time they are the same
         if torch.equal(found, own):
             break
@@ -125,26 +138,26 @@ def _own_scores(network: Network, states: Tensor, targets: Tensor) -> Tensor:
     return torch.cat(own) + network.tables["bias"][targets]
 
 
-def _tiles(network: Network, states: Tensor) -> Iterator[tuple[int, Tensor]]:
+def _tiles(network: Network, states: Tensor) -> Iterator[tuple[int, Tensor, Tensor]]:
     """Yields the products of states (n, units) with the output embeddings, a tile at a time.
 
     Yields:
-        Index of the first item, and products of shape (n, items of the tile), which the next tile
-        overwrites.
+        Index of the first item, products of shape (n, items of the tile), which the next tile
+        overwrites, and biases of the items.
     """
-    n, output = len(states), network.tables["output"]
+    n, output, bias = len(states), network.tables["output"], network.tables["bias"]
     width = min(len(output), max(512, _TILE // n))
     room = torch.empty(n * width)
     for first in range(0, len(output), width):
         part = output[first : first + width]
         scores = room[: n * len(part)].view(n, len(part))
         torch.mm(states, part.T, out=scores)
-        yield first, scores
+        yield first, scores, bias[first : first + width]
 
 
 def top_k(
     network: Network, states: Tensor, k: int, seen: Sequence[Sequence[int]] | None = None
-) -> Iterator[Best]:
+) -> Best:
     """The k items with the highest scores, best first, equal scores by index.
 
     Args:
@@ -152,20 +165,25 @@ def top_k(
         states: Hidden states of the last layer, shape (n, units).
         k: How many; fewer where the catalogue, less the seen items, has fewer.
         seen: Item indices to leave out, one list a row.
-
-    Yields:
-        Item indices and their scores for each row, both of shape (≤ k,).
     """
     k = min(k, network.n_items)
     tiled = states.device.type == "cpu" and k <= _LARGEST_K
-    best = _best_of_tiles if tiled else _best_of_block
-    for rows in _blocks(len(states)):
-        yield from best(network, states[rows], k, seen[rows] if seen else None)
+    best_of = _best_of_tiles if tiled else _best_of_block
+    return join(
+        best_of(network, states[rows], k, seen[rows] if seen else None)
+        for rows in _blocks(len(states))
+    )
+
+
+def join(parts: Iterable[Best]) -> Best:
+    """Puts the best items of some rows behind those of others."""
+    nothing = Best(np.empty(0, np.int64), np.empty(0, np.float32), np.empty(0, np.int64))
+    return Best(*(np.concatenate(arrays) for arrays in zip(nothing, *parts, strict=True)))
 
 
 def _best_of_tiles(
     network: Network, states: Tensor, k: int, seen: Sequence[Sequence[int]] | None
-) -> Iterator[Best]:
+) -> Best:
     from gru4rec import ranking_kernels as kernels  # noqa: PLC0415  (takes half a second to import)
     from gru4rec.parallel import Loop  # noqa: PLC0415
 
@@ -187,18 +205,17 @@ def _best_of_tiles(
         sizes=sizes,
         k=k,
     )
-    for first, scores in _tiles(network, states):
-        width = scores.shape[1]
-        biases = network.tables["bias"][first : first + width]
-        loop(n, scores=scores, biases=biases, first=first, width=width)
-    best_items, best_values = items.numpy(), values.numpy()
-    for row, size in enumerate(sizes.tolist()):
-        yield best_items[row, :size], best_values[row, :size]
+    for first, scores, biases in _tiles(network, states):
+        loop(n, scores=scores, biases=biases, first=first, width=len(biases))
+    lengths = sizes.numpy()
+    is_filled = np.arange(k) < lengths[:, None]
+    return Best(items.numpy()[is_filled], values.numpy()[is_filled], lengths)
 
 
 def _best_of_block(
     network: Network, states: Tensor, k: int, seen: Sequence[Sequence[int]] | None
-) -> Iterator[Best]:
+) -> Best:
+    best = []
     size = max(1, _BLOCK // network.n_items)
     for first in range(0, len(states), size):
         scores = score(network, states[first : first + size])
@@ -207,19 +224,22 @@ def _best_of_block(
         values, items = scores.topk(k, dim=1)
         # topk takes any of the items that tie for the last place
         tied = ((scores >= values[:, -1:]).sum(dim=1) > k).tolist()
-        best = list(zip(items.cpu().numpy(), values.cpu().numpy(), strict=True))
+        found = list(zip(items.cpu().numpy(), values.cpu().numpy(), strict=True))
         for row, is_tied in enumerate(tied):
-            candidates: Best = _all_from(scores[row], values[row, -1]) if is_tied else best[row]
-            yield _first_k(*candidates, k)
+            some = _all_from(scores[row], values[row, -1]) if is_tied else found[row]
+            best.append(_first_k(some[0], some[1], k))
+    items_of, scores_of = zip(*best, strict=True)
+    lengths = np.array([len(items) for items in items_of])
+    return Best(np.concatenate(items_of), np.concatenate(scores_of), lengths)
 
 
-def _all_from(scores: Tensor, least: Tensor) -> Best:
+def _all_from(scores: Tensor, least: Tensor) -> tuple[Ints, Floats]:
     """All items with a score ≥ `least`; scores of shape (n_items,)."""
     items = (scores >= least).nonzero()[:, 0]
     return items.cpu().numpy(), scores[items].cpu().numpy()
 
 
-def _first_k(items: Ints, scores: npt.NDArray[np.float32], k: int) -> Best:
+def _first_k(items: Ints, scores: Floats, k: int) -> tuple[Ints, Floats]:
     order = np.lexsort((items, -scores))[:k]
     order = order[np.isfinite(scores[order])]
     return items[order], scores[order]

@@ -1,5 +1,6 @@
 """The recommender: fit, recommend, save, load."""
 
+import itertools
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -39,7 +40,7 @@ from gru4rec.evaluation import (
 from gru4rec.network import Network, append_items, compatible_draw, new_network, seeded_draw
 from gru4rec.onnx_export import export_onnx
 from gru4rec.progress import ProgressDisplay
-from gru4rec.ranking import Best
+from gru4rec.ranking import Best, join
 from gru4rec.recommending import (
     LiveSession,
     as_column,
@@ -340,23 +341,27 @@ class GRU4Rec:
         keyed = read_sessions(sessions)
         shortlist = as_shortlist(candidates, self.vocabulary)
         indices = self.vocabulary.encode([item for items in keyed.values() for item in items])
-        n_unknown = int((indices == UNKNOWN).sum())
-        if n_unknown:
+        is_known = indices != UNKNOWN
+        if not is_known.all():
             logger.warning(
                 "%d of %d items in the sessions are unknown to the model and skipped",
-                n_unknown,
+                len(indices) - is_known.sum(),
                 len(indices),
             )
-        ends = np.cumsum([len(items) for items in keyed.values()], dtype=np.int64)
-        known = [part[part != UNKNOWN] for part in np.split(indices, ends)[: len(keyed)]]
+        ends = np.cumsum([0, *(len(items) for items in keyed.values())])
+        known = indices[is_known]
+        # session s owns known[offsets[s]:offsets[s + 1]]
+        offsets = np.concatenate([[0], np.cumsum(is_known)])[ends]
         best: list[Best] = []
         with torch.inference_mode():
-            for first in range(0, len(known), _SESSIONS_AT_A_TIME):
-                some = known[first : first + _SESSIONS_AT_A_TIME]
-                states = final_states(self.network, some)
-                seen = [part.tolist() for part in some] if exclude_seen else None
-                best += best_items(self.network, states, k, seen, shortlist)
-        return recommendations(self.vocabulary, as_column(list(keyed)), best)
+            for first in range(0, len(keyed), _SESSIONS_AT_A_TIME):
+                some = offsets[first : first + _SESSIONS_AT_A_TIME + 1]
+                states = final_states(self.network, known, some)
+                seen = None
+                if exclude_seen:
+                    seen = [known[a:b].tolist() for a, b in itertools.pairwise(some)]
+                best.append(best_items(self.network, states, k, seen, shortlist))
+        return recommendations(self.vocabulary, as_column(list(keyed)), join(best))
 
     def live_session(self, session: Any = 0) -> LiveSession:
         """Starts a session that takes one item at a time.

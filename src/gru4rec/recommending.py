@@ -104,19 +104,19 @@ def read_sessions(
     return {key: list(items) for key, items in keyed.items()}
 
 
-def final_states(network: Network, sessions: Sequence[Indices]) -> Tensor:
+def final_states(network: Network, items: Indices, offsets: npt.NDArray[np.int64]) -> Tensor:
     """Reads whole sessions and returns the last layer's states after them, shape (n, units).
 
     Args:
         network: The weights.
-        sessions: Item indices of each session; an empty one stays at the zero state.
+        items: Item indices, session after session.
+        offsets: Session s owns items[offsets[s]:offsets[s + 1]], shape (n + 1,); one without items
+            stays at the zero state.
     """
-    lengths = np.array([len(items) for items in sessions], dtype=np.int64)
+    lengths = np.diff(offsets)
     longest_first = np.argsort(-lengths, kind="stable")
-    lengths = lengths[longest_first]
-    items = np.concatenate([*(sessions[s] for s in longest_first), np.empty(0, dtype=np.int64)])
-    begins = np.cumsum(lengths) - lengths
-    hidden = network.zero_state(len(sessions))
+    begins, lengths = offsets[:-1][longest_first], lengths[longest_first]
+    hidden = network.zero_state(len(lengths))
     for step in range(int(lengths.max(initial=0))):
         # sessions that still go on are the first ones
         n = int(np.searchsorted(-lengths, -step, side="left"))
@@ -134,16 +134,14 @@ def best_items(
     k: int,
     seen: list[list[int]] | None,
     shortlist: Shortlist | None,
-) -> list[Best]:
+) -> Best:
     """Returns the k best items of each state, of the shortlist or of the whole catalogue."""
     if shortlist is None:
-        return list(top_k(network, states, k, seen))
-    return list(shortlist.top_k(network, states, k, seen))
+        return top_k(network, states, k, seen)
+    return shortlist.top_k(network, states, k, seen)
 
 
-def recommendations(
-    vocabulary: Vocabulary, sessions: npt.NDArray[Any], best: list[Best]
-) -> pd.DataFrame:
+def recommendations(vocabulary: Vocabulary, sessions: npt.NDArray[Any], best: Best) -> pd.DataFrame:
     """Returns the best items as a frame: session, rank (from 1), item, score.
 
     Args:
@@ -151,16 +149,11 @@ def recommendations(
         sessions: Their ids, see `as_column`, shape (n,).
         best: The items of each.
     """
-    lengths = np.array([len(items) for items, _ in best], dtype=np.int64)
-    items: Indices = np.concatenate([np.empty(0, dtype=np.int64), *(items for items, _ in best)])
-    scores: npt.NDArray[np.float32] = np.concatenate(
-        [np.empty(0, dtype=np.float32), *(scores for _, scores in best)]
-    )
-    before = np.cumsum(lengths) - lengths
+    before = np.cumsum(best.lengths) - best.lengths
     frame = {
-        "session": sessions.repeat(lengths),
-        "rank": np.arange(1, len(items) + 1) - before.repeat(lengths),
-        "item": vocabulary.decode(items),
-        "score": scores,
+        "session": sessions.repeat(best.lengths),
+        "rank": np.arange(1, len(best.items) + 1) - before.repeat(best.lengths),
+        "item": vocabulary.decode(best.items),
+        "score": best.scores,
     }
     return pd.DataFrame(frame, copy=False)  # nobody else has these arrays

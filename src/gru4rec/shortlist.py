@@ -1,7 +1,7 @@
 """Recommendations from allowed items only: what is in stock, of one category, not yet bought."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -58,14 +58,14 @@ class Shortlist:
 
     def top_k(
         self, network: Network, states: Tensor, k: int, seen: list[list[int]] | None = None
-    ) -> Iterator[Best]:
+    ) -> Best:
         """Does what `ranking.top_k` does, among these items; no other item is scored."""
         rows = torch.from_numpy(self.indices).to(network.device)
         tables = {name: network.tables[name][rows] for name in ("output", "bias")}
         shortened = Network(network.architecture, tables, dense={})
         left_out = [self._places(items) for items in seen] if seen is not None else None
-        for places, scores in top_k(shortened, states, k, left_out):
-            yield self.indices[places], scores
+        best = top_k(shortened, states, k, left_out)
+        return best._replace(items=self.indices[best.items])
 
     def _places(self, items: list[int]) -> list[int]:
         """Where items are in the shortlist; those that are not in it have no place."""

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from gru4rec import ranking
 from gru4rec.network import Architecture, Network
-from gru4rec.ranking import rank, score, top_k
+from gru4rec.ranking import Best, rank, score, top_k
 
 MODES = ["standard", "conservative", "median"]
 
@@ -20,6 +20,11 @@ def network_of(output: list[list[float]], bias: list[float]) -> Network:
 def constant(bias: list[float]) -> Network:
     """Scores are the biases, whatever the state."""
     return network_of([[0.0]] * len(bias), bias)
+
+
+def by_row(best: Best) -> list[tuple[ranking.Ints, ranking.Floats]]:
+    ends = np.cumsum(best.lengths)[:-1]
+    return list(zip(np.split(best.items, ends), np.split(best.scores, ends), strict=True))
 
 
 def test_score_is_the_product_with_the_output_embedding_plus_bias() -> None:
@@ -139,7 +144,7 @@ def test_blocks_change_nothing(mode: str, monkeypatch: pytest.MonkeyPatch) -> No
 
     def all_results() -> list[list[list[float]]]:
         ranked = rank(network, states, targets, mode)
-        best = [[i.tolist() for i, _ in top_k(network, states, 5, s)] for s in (None, seen)]
+        best = [[i.tolist() for i, _ in by_row(top_k(network, states, 5, s))] for s in (None, seen)]
         return [[part.tolist() for part in ranked], *best]
 
     expected = all_results()
@@ -163,13 +168,13 @@ def test_top_k_is_the_beginning_of_the_sorted_items(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ranking, "_TILE", 1)
-        [(items, values)] = top_k(network, torch.zeros(1, 1), k, [seen])
+        [(items, values)] = by_row(top_k(network, torch.zeros(1, 1), k, [seen]))
 
     assert [(-value, item) for item, value in zip(items, values, strict=True)] == wanted
 
 
 def test_top_k_is_best_first() -> None:
-    [(items, scores)] = top_k(constant([1.0, 4.0, 2.0, 3.0]), torch.zeros(1, 1), 3)
+    [(items, scores)] = by_row(top_k(constant([1.0, 4.0, 2.0, 3.0]), torch.zeros(1, 1), 3))
 
     assert items.tolist() == [1, 3, 2]
     assert scores.tolist() == [4, 3, 2]
@@ -180,7 +185,7 @@ def test_top_k_takes_equal_scores_by_index(n_items: int) -> None:
     bias = [0.0] * n_items
     bias[17] = 1.0
 
-    [(items, scores)] = top_k(constant(bias), torch.zeros(1, 1), 5)
+    [(items, scores)] = by_row(top_k(constant(bias), torch.zeros(1, 1), 5))
 
     assert items.tolist() == [17, 0, 1, 2, 3]
     assert scores.tolist() == [1, 0, 0, 0, 0]
@@ -189,13 +194,13 @@ def test_top_k_takes_equal_scores_by_index(n_items: int) -> None:
 def test_top_k_leaves_out_what_a_row_has_seen() -> None:
     network = constant([5.0, 4.0, 3.0, 2.0])
 
-    rows = list(top_k(network, torch.zeros(3, 1), 2, [[0, 2, 0], [], [0, 1, 2, 3]]))
+    rows = by_row(top_k(network, torch.zeros(3, 1), 2, [[0, 2, 0], [], [0, 1, 2, 3]]))
 
     assert [items.tolist() for items, _ in rows] == [[1, 3], [0, 1], []]
 
 
 @pytest.mark.parametrize(("seen", "expected"), [(None, [0, 1, 2]), ([[1]], [0, 2])])
 def test_top_k_gives_what_there_is(seen: list[list[int]] | None, expected: list[int]) -> None:
-    [(items, _)] = top_k(constant([3.0, 2.0, 1.0]), torch.zeros(1, 1), 10, seen)
+    [(items, _)] = by_row(top_k(constant([3.0, 2.0, 1.0]), torch.zeros(1, 1), 10, seen))
 
     assert items.tolist() == expected

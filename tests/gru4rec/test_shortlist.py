@@ -60,13 +60,14 @@ def test_top_k_leaves_seen_items_out_whether_they_are_candidates_or_not(
     states = torch.randn(3, 4, generator=torch.Generator().manual_seed(1))
     seen = [[], [2, 0, 4], [3, 2]]
 
-    best = list(Shortlist([10, 40], VOCABULARY).top_k(network, states, 5, seen))
+    best = Shortlist([10, 40], VOCABULARY).top_k(network, states, 5, seen)
 
-    assert [sorted(items) for items, _ in best] == [[2, 3], [3], []]
-    for row, (items, scores) in enumerate(best):
-        everywhere = dict(zip(*next(top_k(network, states[row : row + 1], 5)), strict=True))
-        assert scores.tolist() == pytest.approx([everywhere[item] for item in items], abs=1e-6)
-        assert list(scores) == sorted(scores, reverse=True)
+    assert best.lengths.tolist() == [2, 1, 0]
+    assert (sorted(best.items[:2]), best.items[2]) == ([2, 3], 3)
+    assert best.scores[0] >= best.scores[1]
+    for row, item, score in zip([0, 0, 1], best.items, best.scores, strict=True):
+        everywhere = top_k(network, states[row : row + 1], 5)
+        assert score == pytest.approx(everywhere.scores[everywhere.items == item].item(), abs=1e-6)
 
 
 def test_a_shortlist_is_of_one_model() -> None:
