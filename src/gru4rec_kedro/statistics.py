@@ -4,6 +4,7 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from kedro.pipeline import Node
 
 from gru4rec import LoadingConfig, columns, describe_parts
 
@@ -60,3 +61,22 @@ def plot_item_popularity(train_full: ir.Table) -> go.Figure:
         template="plotly_white",
     )
     return figure
+
+
+def figure_nodes() -> list[Node]:
+    """Returns the nodes that draw the figures."""
+    functions = {
+        "session_length_figure": plot_session_lengths,
+        "item_popularity_figure": plot_item_popularity,
+    }
+    return [
+        Node(
+            function,
+            inputs="train_full",
+            outputs=figure,
+            name=function.__name__,
+            namespace="reporting",
+            tags="statistics",
+        )
+        for figure, function in functions.items()
+    ]

@@ -30,21 +30,6 @@ def create_pipeline(**_: object) -> Pipeline:
                 namespace="reporting",
                 tags="statistics",
             ),
-            Node(
-                statistics.plot_session_lengths,
-                inputs="train_full",
-                outputs="session_length_figure",
-                name="plot_session_lengths",
-                namespace="reporting",
-                tags="statistics",
-            ),
-            Node(
-                statistics.plot_item_popularity,
-                inputs="train_full",
-                outputs="item_popularity_figure",
-                name="plot_item_popularity",
-                namespace="reporting",
-                tags="statistics",
-            ),
+            *statistics.figure_nodes(),
         ]
     )
