@@ -48,6 +48,7 @@ from gru4rec.recommending import (
     check_k,
     final_states,
     read_sessions,
+    reading,
     recommendations,
 )
 from gru4rec.sampling import NegativeSampler, PopularitySampler
@@ -353,7 +354,7 @@ class GRU4Rec:
         # session s owns known[offsets[s]:offsets[s + 1]]
         offsets = np.concatenate([[0], np.cumsum(is_known)])[ends]
         best: list[Best] = []
-        with torch.inference_mode():
+        with reading():
             for first in range(0, len(keyed), _SESSIONS_AT_A_TIME):
                 some = offsets[first : first + _SESSIONS_AT_A_TIME + 1]
                 states = final_states(self.network, known, some)

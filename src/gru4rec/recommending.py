@@ -1,6 +1,7 @@
 """From sessions to the frame of their best next items; sessions as they happen."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from numbers import Integral
 from typing import Any
 
@@ -15,6 +16,18 @@ from gru4rec.network import Network
 from gru4rec.ranking import Best, top_k
 from gru4rec.shortlist import Shortlist, as_shortlist
 from gru4rec.vocabulary import UNKNOWN, Indices, Vocabulary
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Sets torch up, in the calling thread, for a model that is only read: no gradients.
+
+    A thread begins with OpenMP's number of threads and takes over torch's when it is asked for it.
+    Without that its first answer could differ from later ones in the last bit.
+    """
+    torch.get_num_threads()
+    with torch.inference_mode():
+        yield
 
 
 class LiveSession:
@@ -46,7 +59,7 @@ class LiveSession:
         index = self._vocabulary.find(item)
         if index == UNKNOWN:
             return False
-        with torch.inference_mode():
+        with reading():
             x = self._network.embed(torch.tensor([index], device=self._network.device))
             self._hidden = self._network.advance(x, self._hidden)
         self._seen.append(index)
@@ -62,7 +75,7 @@ class LiveSession:
         check_k(k)
         shortlist = as_shortlist(candidates, self._vocabulary)
         seen = [self._seen] if exclude_seen else None
-        with torch.inference_mode():
+        with reading():
             best = best_items(self._network, self._hidden[-1], k, seen, shortlist)
         return recommendations(self._vocabulary, self._session, best)
 
