@@ -1,6 +1,7 @@
 """GRU4Rec: session-based recommendation with recurrent neural networks.
 
-Data preparation comes with Ibis, which takes a while to import; its names are loaded on first use.
+Data preparation comes with Ibis and baselines with SciPy, which take a while to import; their names
+are loaded on first use.
 """
 
 from importlib import import_module
@@ -34,7 +35,14 @@ from gru4rec.errors import (
     NotFittedError,
     TrainingDivergedError,
 )
-from gru4rec.evaluation import RankedEvents, batch_eval, evaluate, rank_events, summarise
+from gru4rec.evaluation import (
+    NextItemModel,
+    RankedEvents,
+    batch_eval,
+    evaluate,
+    rank_events,
+    summarise,
+)
 from gru4rec.files import written_whole
 from gru4rec.intervals import confidence_intervals
 from gru4rec.recommender import GRU4Rec, build_model, load_model, save_model
@@ -42,6 +50,7 @@ from gru4rec.recommending import LiveSession
 from gru4rec.shortlist import Shortlist
 
 if TYPE_CHECKING:
+    from gru4rec import baselines
     from gru4rec.preparation import (
         Split,
         describe_parts,
@@ -75,6 +84,7 @@ __all__ = [
     "MissingLogError",
     "ModelConfig",
     "ModelFileError",
+    "NextItemModel",
     "NotFittedError",
     "PathsConfig",
     "RankedEvents",
@@ -84,6 +94,7 @@ __all__ = [
     "Split",
     "TrainingConfig",
     "TrainingDivergedError",
+    "baselines",
     "batch_eval",
     "build_model",
     "columns",
@@ -114,6 +125,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "baselines":
+        return import_module("gru4rec.baselines")
     if name in __all__:  # all other names are bound above
         return getattr(import_module("gru4rec.preparation"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

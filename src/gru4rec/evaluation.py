@@ -26,17 +26,30 @@ logger = logging.getLogger(__name__)
 
 Metric = dict[int, float]
 
+_FAVOURED = {"standard": 1.0, "median": 0.5, "conservative": 0.0}  # ties counted for the target
+_BLOCK_NUMBERS = 1 << 22  # scores in memory at once: 32 MB of 64-bit numbers
 
-class Model(Protocol):
-    """What evaluation needs of a recommender."""
 
-    @property
-    def network(self) -> Network:
-        """Weights."""
+class NextItemModel(Protocol):
+    """Whatever can be evaluated: GRU4Rec, a baseline, a class of your own."""
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """Items."""
+        """The items that it scores; all others are left out of the evaluation."""
+
+    def score_next(
+        self, items: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.floating[Any]]:
+        """Scores every item as the next one of each session so far.
+
+        Args:
+            items: Item indices of the sessions, oldest first, shape (n_events,).
+            offsets: Session r so far is items[offsets[r]:offsets[r + 1]], which is not empty; shape
+                (n + 1,).
+
+        Returns:
+            Higher is better, shape (n, n_items). It may depend on no other session.
+        """
 
 
 @dataclass(frozen=True)
@@ -93,6 +106,12 @@ class EvaluationData:
         """Events on items that the model does not know."""
         return self.n_events - len(self.indices)
 
+    @property
+    def places(self) -> npt.NDArray[np.int64]:
+        """Events of the session before each, shape (n_known,)."""
+        begins = self.sessions.offsets[self.sessions.session_of_event]
+        return np.arange(len(self.indices)) - begins
+
 
 def recall_at(ranks: npt.NDArray[np.float64], k: int) -> float:
     """Share of targets with rank ≤ k; ranks of shape (n,), n > 0.
@@ -113,7 +132,7 @@ def mrr_at(ranks: npt.NDArray[np.float64], k: int) -> float:
 
 
 def rank_events(
-    gru: Model,
+    gru: NextItemModel,
     test_data: pd.DataFrame,
     batch_size: int = 512,
     mode: str = "conservative",
@@ -124,9 +143,9 @@ def rank_events(
     """Ranks each event but the first of a session against all items.
 
     Args:
-        gru: A trained model.
+        gru: A trained GRU4Rec, a baseline, or another `NextItemModel`.
         test_data: One row an event, in any order.
-        batch_size: Sessions in parallel; changes nothing but rounding.
+        batch_size: Sessions that a network reads in parallel; changes nothing but rounding.
         mode: Tie handling, see `ranking.rank`.
         item_key: Column of items.
         session_key: Column of sessions.
@@ -137,7 +156,9 @@ def rank_events(
         DataError: The data cannot be used, or nothing is left to rank.
     """
     data = prepare_evaluation(gru.vocabulary, test_data, item_key, session_key, time_key)
-    return rank_prepared(gru.network, data, batch_size, mode)
+    # a network reads a session once and ranks in tiles, with the same results
+    network = getattr(gru, "network", None)
+    return rank_prepared(network if isinstance(network, Network) else gru, data, batch_size, mode)
 
 
 def prepare_evaluation(
@@ -163,17 +184,21 @@ def prepare_evaluation(
 
 
 def rank_prepared(
-    network: Network, data: "EvaluationData", batch_size: int, mode: str
+    model: Network | NextItemModel, data: "EvaluationData", batch_size: int, mode: str
 ) -> RankedEvents:
     """Does the work of `rank_events`."""
     options = EvaluationConfig.parse({"mode": mode, "batch_size": batch_size}, origin="batch_eval")
     sessions = data.sessions
-    schedule = make_schedule(sessions.offsets, sessions.oldest_first, options.batch_size)
     ranks, ties = np.zeros(len(data.indices)), np.zeros(len(data.indices), dtype=np.int64)
-    told = schedule.positions + 1
-    ranks[told], ties[told] = _rank_schedule(network, data.indices, schedule, options.mode)
+    if isinstance(model, Network):
+        schedule = make_schedule(sessions.offsets, sessions.oldest_first, options.batch_size)
+        told = schedule.positions + 1
+        ranks[told], ties[told] = _rank_schedule(model, data.indices, schedule, options.mode)
+    else:
+        told, at_least, ties[told] = _count_scores(model, data)
+        ranks[told] = at_least - _FAVOURED[options.mode] * ties[told]
     session_of_event = sessions.session_of_event
-    places = np.arange(len(ranks)) - sessions.offsets[session_of_event]
+    places = data.places
     targets = places > 0
     return RankedEvents(
         sessions=sessions.session_ids[session_of_event[targets]],
@@ -203,6 +228,36 @@ def _rank_schedule(
             done += len(block)
             display.update(done)
     return np.concatenate(ranks), np.concatenate(ties)
+
+
+def _count_scores(
+    model: NextItemModel, data: EvaluationData
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Compares the scores of targets with those of all items, a block of targets at a time.
+
+    Returns:
+        The targets' events, how many items have at least their score (themselves included), and
+        how many others have exactly it; all of shape (n,).
+    """
+    places = data.places
+    targets = np.flatnonzero(places > 0)
+    # numbers of a target: its scores and its session so far
+    sizes = np.cumsum(len(model.vocabulary) + places[targets])
+    blocks = np.split(targets, np.flatnonzero(np.diff(sizes // _BLOCK_NUMBERS)) + 1)
+    at_least, equal, done = [], [], 0
+    with ProgressDisplay("Evaluating", len(targets)) as display:
+        for block in blocks:
+            lengths = places[block]
+            offsets = np.concatenate([[0], np.cumsum(lengths)])
+            events = np.arange(offsets[-1]) + np.repeat(block - offsets[1:], lengths)
+            scores = model.score_next(data.indices[events], offsets)
+            own = scores[np.arange(len(block)), data.indices[block], None]
+            at_least.append((~(scores < own)).sum(axis=1))
+            equal.append((scores == own).sum(axis=1))
+            done += len(block)
+            display.update(done)
+    ties = np.concatenate(equal) - 1
+    return targets, np.concatenate(at_least), ties.clip(min=0)
 
 
 def walk_states(
@@ -246,7 +301,7 @@ def as_cutoffs(cutoff: Sequence[int] | int, origin: str) -> list[int]:
 
 
 def batch_eval(
-    gru: Model,
+    gru: NextItemModel,
     test_data: pd.DataFrame,
     cutoff: Sequence[int] | int = (20,),
     batch_size: int = 512,
@@ -270,7 +325,7 @@ def batch_eval(
 
 
 def evaluate(
-    gru: Model, test_data: pd.DataFrame, config: Config | Mapping[str, Any]
+    gru: NextItemModel, test_data: pd.DataFrame, config: Config | Mapping[str, Any]
 ) -> tuple[Metric, Metric]:
     """Runs `batch_eval` with the sections `evaluation` and `data` of a configuration."""
     sections = as_config(config)

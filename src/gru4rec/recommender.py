@@ -40,7 +40,7 @@ from gru4rec.evaluation import (
 from gru4rec.network import Network, append_items, compatible_draw, new_network, seeded_draw
 from gru4rec.onnx_export import export_onnx
 from gru4rec.progress import ProgressDisplay
-from gru4rec.ranking import Best, join
+from gru4rec.ranking import Best, join, score
 from gru4rec.recommending import (
     LiveSession,
     as_column,
@@ -363,6 +363,15 @@ class GRU4Rec:
                     seen = [known[a:b].tolist() for a, b in itertools.pairwise(some)]
                 best.append(best_items(self.network, states, k, seen, shortlist))
         return recommendations(self.vocabulary, as_column(list(keyed)), join(best))
+
+    def score_next(
+        self, items: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.float32]:
+        """Scores every item as the next one of sessions so far; see `evaluation.NextItemModel`."""
+        with reading():
+            states = final_states(self.network, items, offsets)
+            scores: npt.NDArray[np.float32] = score(self.network, states).cpu().numpy()
+        return scores
 
     def live_session(self, session: Any = 0) -> LiveSession:
         """Starts a session that takes one item at a time.

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
-from gru4rec import ranking
+from gru4rec import GRU4Rec, ranking
 from gru4rec.config import Config
 from gru4rec.errors import ConfigError, DataError
 from gru4rec.evaluation import batch_eval, evaluate, rank_events, summarise
@@ -85,6 +85,34 @@ def test_equals_brute_force(
     assert ranked.ties.tolist() == [b - a for a, b in zip(without, against, strict=True)]
     assert ranked.ties.dtype == np.int64
     assert expected != brute_force(model, sessions, "standard" if mode != "standard" else "median")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_network_ranks_like_any_model_with_its_scores(
+    make_network: MakeNetwork,
+    make_random_sessions: MakeSessions,
+    make_events: MakeEvents,
+    mode: str,
+) -> None:
+    events = make_events(make_random_sessions(40, 30))
+    gru = GRU4Rec(layers=[8], n_epochs=1, n_sample=16, batch_size=8).fit(events)
+    only_scores: Any = SimpleNamespace(vocabulary=gru.vocabulary, score_next=gru.score_next)
+
+    expected = rank_events(gru, events, mode=mode).to_frame()
+
+    pd.testing.assert_frame_equal(rank_events(only_scores, events, mode=mode).to_frame(), expected)
+
+
+def test_a_score_that_is_not_a_number_is_behind_all(make_events: MakeEvents) -> None:
+    def score_next(items: Any, offsets: Any) -> Any:
+        return np.tile([3.0, np.nan, 1.0, 2.0], (len(offsets) - 1, 1))
+
+    model: Any = SimpleNamespace(vocabulary=Vocabulary(np.arange(4)), score_next=score_next)
+
+    ranked = rank_events(model, make_events([[0, 1, 0, 3]]), mode="standard")
+
+    assert ranked.ranks.tolist() == [4, 2, 3]  # an item without a number is ahead of any other
+    assert ranked.ties.tolist() == [0, 0, 0]
 
 
 @pytest.mark.parametrize(

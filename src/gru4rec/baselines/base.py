@@ -1,0 +1,96 @@
+"""What all baselines share."""
+
+from abc import ABC, abstractmethod
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from gru4rec import columns
+from gru4rec.errors import ConfigError, NotFittedError
+from gru4rec.sessions import Sessions, order_sessions
+from gru4rec.vocabulary import Vocabulary
+
+Doubles = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+class Baseline(ABC):
+    """A recommender that is fitted by counting; a new one fills in `_learn` and `score_next`."""
+
+    _vocabulary: Vocabulary | None = None
+
+    def fit(
+        self,
+        data: pd.DataFrame,
+        item_key: str = columns.ITEM,
+        session_key: str = columns.SESSION,
+        time_key: str = columns.TIME,
+    ) -> Self:
+        """Learns from a log; what was learnt before is forgotten.
+
+        Args:
+            data: One row an event, in any order.
+            item_key: Column of items.
+            session_key: Column of sessions.
+            time_key: Column of times.
+
+        Returns:
+            Itself.
+
+        Raises:
+            DataError: The data cannot be used.
+        """
+        sessions = order_sessions(data, session_key, item_key, time_key)
+        vocabulary = Vocabulary.from_items(sessions.items)
+        self._learn(vocabulary.encode(sessions.items), sessions, len(vocabulary))
+        self._vocabulary = vocabulary
+        return self
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """Items of the training data.
+
+        Raises:
+            NotFittedError: `fit` was not called.
+        """
+        if self._vocabulary is None:
+            raise NotFittedError(f"{type(self).__name__} is not fitted; call fit first")
+        return self._vocabulary
+
+    @abstractmethod
+    def _learn(self, items: Ints, sessions: Sessions, n_items: int) -> None:
+        """Counts what `score_next` needs.
+
+        Args:
+            items: Item index of each event, shape (n_events,).
+            sessions: Which events belong to which session, and the order of both.
+            n_items: Different items.
+        """
+
+    @abstractmethod
+    def score_next(self, items: Ints, offsets: Ints) -> Doubles:
+        """Scores all items as the next one; see `evaluation.NextItemModel`."""
+
+
+def check_at_least(least: float, **options: Any) -> None:
+    """Refuses options below a bound.
+
+    Raises:
+        ConfigError: One is, or is not a number.
+    """
+    for name, value in options.items():
+        if not value >= least:
+            raise ConfigError(f"{name} is {value!r}; at least {least} is expected")
+
+
+def last_items(items: Ints, offsets: Ints) -> Ints:
+    """Returns the last item of each session so far, shape (n,)."""
+    return items[offsets[1:] - 1]
+
+
+def as_tie_breaker(counts: Ints) -> Doubles:
+    """Scales counts of items to [0, 1): added to whole numbers they only decide between equals."""
+    scaled: Doubles = counts / (counts.max() + 1)
+    return scaled
