@@ -2,7 +2,7 @@
 
 import itertools
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -174,6 +174,7 @@ class GRU4Rec:
         valid: pd.DataFrame | None = None,
         valid_cutoff: Sequence[int] | int = (20,),
         sampler: NegativeSampler | None = None,
+        on_epoch: Callable[[dict[str, float]], None] = lambda _: None,
     ) -> Self:
         """Trains for `n_epochs` epochs; a model that has weights already is trained further.
 
@@ -190,6 +191,8 @@ class GRU4Rec:
             valid: Events to measure recall and MRR on after each epoch.
             valid_cutoff: The k's of these.
             sampler: Source of extra negatives instead of the model's own.
+            on_epoch: Is told the new row of `history` after each epoch. What it raises stops the
+                training there and comes out of `fit`; the model is as after that epoch.
 
         Returns:
             The model itself.
@@ -235,6 +238,7 @@ class GRU4Rec:
                         items, schedule, lambda p: display.update(p.events, f"loss {p.loss:.4f}")
                     )
                 self._record(done, valid_data, cutoffs)
+                on_epoch(dict(self._history[-1]))
         except TrainingDivergedError:
             self._state = self._vocabulary = None
             raise

@@ -125,6 +125,24 @@ def test_fit_measures_on_validation_data(events: pd.DataFrame, cutoffs: Any) -> 
     assert gru.history["recall@5"].notna().all()
 
 
+def test_each_epoch_is_told_and_what_its_listener_raises_stops_the_training(
+    events: pd.DataFrame,
+) -> None:
+    told: list[dict[str, float]] = []
+
+    def stop_after_two(record: dict[str, float]) -> None:
+        told.append(record)
+        if len(told) == 2:
+            raise StopIteration("enough")
+
+    gru = GRU4Rec(**OPTIONS | {"n_epochs": 5})
+    with pytest.raises(StopIteration, match="enough"):
+        gru.fit(events, valid=events, on_epoch=stop_after_two)
+    assert told == gru.history.to_dict(orient="records")
+    assert set(told[0]) > {"epoch", "loss", "mrr@20"}
+    assert same_weights(gru, GRU4Rec(**OPTIONS | {"n_epochs": 2}).fit(events))
+
+
 def test_validation_changes_nothing(events: pd.DataFrame, gru: GRU4Rec) -> None:
     assert same_weights(GRU4Rec(**OPTIONS).fit(events, valid=events), gru)
 
