@@ -100,7 +100,9 @@ def _as_times(column: "pd.Series[Any]", name: str) -> npt.NDArray[Any]:
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
         # timestamps count from 1970; dtype strings of pandas differ in unit, their order does not
         return column.astype("int64").to_numpy()
-    if pd.api.types.is_bool_dtype(column.dtype) or not pd.api.types.is_numeric_dtype(column.dtype):
+    kind = column.dtype
+    is_number = pd.api.types.is_integer_dtype(kind) or pd.api.types.is_float_dtype(kind)
+    if not is_number:
         raise DataError(
             f"column {name!r} holds {column.iloc[0]!r}; times must be numbers or timestamps"
         )

@@ -30,16 +30,19 @@ def as_ids(values: "pd.Series[Any] | npt.ArrayLike", name: str) -> Ids:
     Raises:
         DataError: Values are missing, of another type or mixed, or do not fit 64 bits.
     """
-    series = values if isinstance(values, pd.Series) else pd.Series(_as_array(values))
-    if isinstance(series.dtype, pd.CategoricalDtype):
-        series = series.astype(series.cat.categories.dtype)
+    try:
+        series = values if isinstance(values, pd.Series) else pd.Series(_as_array(values))
+        if isinstance(series.dtype, pd.CategoricalDtype):
+            series = series.astype(series.cat.categories.dtype)
+        elif series.dtype == object:
+            series = series.infer_objects()
+    except UnicodeError as error:
+        raise DataError(f"{name} holds text that is not valid Unicode: {error}") from None
     n_missing = int(series.isna().sum())
     if n_missing:
         raise DataError(f"{name} has {n_missing} missing value(s); drop them first")
     if len(series) == 0:
         return np.empty(0, dtype=np.int64)
-    if series.dtype == object:
-        series = series.infer_objects()
     if pd.api.types.is_bool_dtype(series.dtype):
         raise DataError(f"{name} is boolean; integers or text are expected")
     if pd.api.types.is_integer_dtype(series.dtype):

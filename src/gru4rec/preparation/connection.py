@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import ibis
 import ibis.expr.operations as ops
@@ -17,21 +17,37 @@ from ibis.backends.duckdb import Backend
 
 from gru4rec.columns import ITEM, SESSION, TIME
 from gru4rec.errors import DataError
+from gru4rec.preparation.identifiers import is_missing
 
 Events = TypeVar("Events", ir.Table, pd.DataFrame)
 
 DAY = 86_400.0
 EVENT_COLUMNS = (SESSION, ITEM, TIME)
 
+_KINDS = (
+    pa.types.is_integer,
+    pa.types.is_floating,
+    pa.types.is_decimal,
+    pa.types.is_boolean,
+    pa.types.is_string,
+    pa.types.is_large_string,
+    pa.types.is_string_view,
+    pa.types.is_timestamp,
+    pa.types.is_date,
+)
+
 
 @functools.cache
-def local_connection() -> Backend:
-    """Returns the DuckDB connection that this process shares.
+def local_connection(memory_limit: str | None = None) -> Backend:
+    """Returns the DuckDB connection that this process shares, one for each memory limit.
 
     It lives in memory; a query that needs more than that spills into the user's cache folder,
     which is created only then.
+
+    Args:
+        memory_limit: See `private_connection`.
     """
-    return private_connection()
+    return private_connection(memory_limit)
 
 
 def private_connection(memory_limit: str | None = None) -> Backend:
@@ -82,35 +98,90 @@ def frame_to_table(connection: Backend, frame: pd.DataFrame, names: Collection[s
     """Copies columns of a DataFrame, values exact, into a table of the connection.
 
     Raises:
-        DataError: A column is missing, is there twice, or mixes kinds of values.
+        DataError: A column is missing, is there twice, mixes kinds of values, or has values that
+            are neither numbers nor text nor timestamps.
     """
     require_columns(frame.columns, names, "The DataFrame")
-    columns: dict[str, pa.Array] = {}
-    for name in dict.fromkeys(names):
-        values = frame[name]
-        if isinstance(values, pd.DataFrame):
-            raise DataError(f"The DataFrame has {values.shape[1]} columns named {name!r}; keep one")
-        try:
-            array = pa.array(values, from_pandas=True)
-        except (pa.ArrowException, OverflowError) as error:
-            raise DataError(
-                f"The column {name!r} mixes kinds of values or has some that are too large: "
-                f"{error}. Convert it to one kind first, e.g. df[{name!r}].astype(str)"
-            ) from None
-        is_categorical = pa.types.is_dictionary(array.type)
-        columns[name] = array.dictionary_decode() if is_categorical else array
+    columns = {name: _as_arrow(frame[name], name) for name in dict.fromkeys(names)}
     return connection.create_table(ibis.util.gen_name("frame"), pa.table(columns), temp=True)
 
 
-def events_from_frame(frame: pd.DataFrame) -> ir.Table:
-    """Copies a DataFrame of events (canonical columns) to a private connection.
+def _as_arrow(values: "pd.Series[Any] | pd.DataFrame", name: str) -> pa.Array:
+    if isinstance(values, pd.DataFrame):
+        raise DataError(f"The DataFrame has {values.shape[1]} columns named {name!r}; keep one")
+    try:
+        array = pa.array(values, from_pandas=True)
+    except (pa.ArrowException, OverflowError, UnicodeError) as error:
+        raise DataError(
+            f"The column {name!r} mixes kinds of values or has some that cannot be kept exact: "
+            f"{error}. Convert it to one kind first, e.g. df[{name!r}].astype(str)"
+        ) from None
+    if isinstance(array, pa.ChunkedArray):
+        array = array.combine_chunks()
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    if isinstance(array.type, pa.UuidType):
+        array = pa.array([None if value is None else str(value) for value in array.to_pylist()])
+    # DuckDB has neither half floats nor columns of nothing
+    stored_as = {pa.float16(): pa.float32(), pa.null(): pa.string()}.get(array.type, array.type)
+    if not any(is_kind(stored_as) for is_kind in _KINDS):
+        raise DataError(
+            f"The column {name!r} holds {array.type} values; numbers, text or timestamps are "
+            "expected"
+        )
+    return array.cast(stored_as)
+
+
+def as_events_table(
+    events: ir.Table | pd.DataFrame, origin: str = "The table of events"
+) -> ir.Table:
+    """Checks events with canonical columns; a DataFrame is copied to a private connection.
+
+    A query on a connection, as `load_events` gives one, is not run for that: its values are
+    checked already.
 
     Raises:
-        DataError: A column is missing or has nulls.
+        DataError: It is neither a table nor a DataFrame, a column is missing or of a wrong kind,
+            or values are missing or impossible.
     """
-    require_columns(frame.columns, EVENT_COLUMNS, "The DataFrame of events")
-    refuse_nulls({name: int(frame[[name]].isna().to_numpy().sum()) for name in EVENT_COLUMNS})
-    return frame_to_table(private_connection(), frame, EVENT_COLUMNS)
+    if isinstance(events, pd.DataFrame):
+        require_columns(events.columns, EVENT_COLUMNS, origin)
+        refuse_nulls({name: int(events[[name]].isna().to_numpy().sum()) for name in EVENT_COLUMNS})
+        events = frame_to_table(private_connection(), events, EVENT_COLUMNS)
+    elif not isinstance(events, ir.Table):
+        raise DataError(f"A DataFrame or an Ibis table is expected, not {type(events).__name__}")
+    require_columns(events.columns, EVENT_COLUMNS, origin)
+    _refuse_other_kinds(events, origin)
+    if is_stored(events):
+        _refuse_impossible_values(events, origin)
+    return events
+
+
+def _refuse_other_kinds(events: ir.Table, origin: str) -> None:
+    for name in (SESSION, ITEM):
+        kind = events[name].type()
+        if not (kind.is_string() or kind.is_numeric() or kind.is_uuid()) or kind.is_boolean():
+            raise DataError(f"{origin} holds {kind} values in {name}; ids are integers or text")
+    kind = events[TIME].type()
+    if not (kind.is_integer() or kind.is_floating()):
+        raise DataError(
+            f"{origin} holds {kind} values in {TIME}; seconds as numbers are expected, which "
+            "load_events makes of timestamps and text"
+        )
+
+
+def _refuse_impossible_values(events: ir.Table, origin: str) -> None:
+    nulls = {name: is_missing(events[name]).sum() for name in EVENT_COLUMNS}
+    times = cast(ir.FloatingColumn, events[TIME].cast("float64"))
+    impossible = times.isinf() | times.isnan() | (times < 0)
+    facts = fetch_row(events.aggregate(_impossible=impossible.sum(), **nulls))
+    n_impossible = facts.pop("_impossible")
+    refuse_nulls({name: n or 0 for name, n in facts.items()})
+    if n_impossible:
+        raise DataError(
+            f"{origin} has {n_impossible:,} times that are negative or not finite; mend or drop "
+            "these rows"
+        )
 
 
 def refuse_nulls(counts: dict[str, int]) -> None:

@@ -13,14 +13,11 @@ from gru4rec.columns import ITEM, SESSION, TIME
 from gru4rec.config import SessionFilterConfig
 from gru4rec.errors import DataError
 from gru4rec.preparation.connection import (
-    EVENT_COLUMNS,
     Events,
+    as_events_table,
     count_rows,
-    events_from_frame,
     fetch_row,
     is_stored,
-    refuse_other_types,
-    require_columns,
     table_to_frame,
 )
 
@@ -42,14 +39,11 @@ def filter_sessions(events: Events, options: SessionFilterConfig) -> tuple[Event
         a rare item is counted in the step "items", and an item in the step "sessions" likewise.
 
     Raises:
-        DataError: Nothing is left; the message has the counts of each round.
+        DataError: The events cannot be used, or nothing is left; the message has the counts of
+            each round.
     """
-    refuse_other_types(events)
-    if isinstance(events, pd.DataFrame):
-        table, report = _filter(events_from_frame(events), options)
-        return table_to_frame(table), report
-    require_columns(events.columns, EVENT_COLUMNS, "The table of events")
-    return _filter(events, options)
+    table, report = _filter(as_events_table(events), options)
+    return (table_to_frame(table) if isinstance(events, pd.DataFrame) else table), report
 
 
 def _filter(events: ir.Table, options: SessionFilterConfig) -> tuple[ir.Table, pd.DataFrame]:

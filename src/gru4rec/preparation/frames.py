@@ -86,8 +86,8 @@ def _split(df: pd.DataFrame, keys: DataConfig, options: DataSplitConfig) -> Part
     # codes instead of ids and a row number: whatever the caller's columns are, they stay
     table = pa.table(
         {
-            SESSION: pd.factorize(columns[keys.session_key])[0],
-            ITEM: pd.factorize(columns[keys.item_key])[0],
+            SESSION: _as_codes(columns[keys.session_key]),
+            ITEM: _as_codes(columns[keys.item_key]),
             TIME: _as_numbers(columns[keys.time_key]),
             _ROW: np.arange(len(df)),
         }
@@ -106,6 +106,16 @@ def _one_column(df: pd.DataFrame, name: str) -> "pd.Series[Any]":
     if isinstance(column, pd.DataFrame):
         raise DataError(f"The DataFrame has {column.shape[1]} columns named {name!r}; keep one")
     return column
+
+
+def _as_codes(ids: "pd.Series[Any]") -> npt.NDArray[np.int64]:
+    try:
+        return pd.factorize(ids)[0]
+    except TypeError as error:
+        raise DataError(
+            f"The column {ids.name!r} holds values that are no ids ({error}); integers or text are "
+            "expected"
+        ) from None
 
 
 def _as_numbers(times: "pd.Series[Any]") -> npt.NDArray[Any]:

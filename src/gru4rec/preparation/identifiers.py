@@ -52,9 +52,10 @@ def _is_odd(column: ir.Column, name: str, from_text_file: bool) -> ir.BooleanCol
         number = column.try_cast("int64")
         return number.isnull() | (number.cast("string") != column)
     if kind.is_floating():
-        return (column != column.floor()) | (column.abs() >= _LARGEST_EXACT_FLOAT)
+        # not floor(), which is a 64-bit integer in DuckDB and fails on infinity
+        return (column % 1 != 0) | (column.abs() >= _LARGEST_EXACT_FLOAT)
     if kind.is_decimal():
-        return (column != column.floor()) | (column.abs() > _LARGEST_INT)
+        return (column % 1 != 0) | (column.abs() > _LARGEST_INT)
     if kind == dt.uint64:
         return column > _LARGEST_INT
     if kind.is_integer() or kind.is_uuid():

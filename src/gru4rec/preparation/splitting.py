@@ -13,15 +13,12 @@ from gru4rec.config import DataSplitConfig
 from gru4rec.errors import DataError
 from gru4rec.preparation.connection import (
     DAY,
-    EVENT_COLUMNS,
     Events,
+    as_events_table,
     count_rows,
     date_text,
-    events_from_frame,
     fetch_row,
     is_stored,
-    refuse_other_types,
-    require_columns,
     table_to_frame,
 )
 
@@ -61,14 +58,13 @@ def split_sessions(events: Events, options: DataSplitConfig) -> Split[Events]:
         The parts, of the same kind as the input. Tables are computed when used.
 
     Raises:
-        DataError: A part that was asked for is empty, or there is but one session.
+        DataError: The events cannot be used, a part that was asked for is empty, or there is but
+            one session.
     """
-    refuse_other_types(events)
+    parts = split_table(as_events_table(events), options)
     if isinstance(events, pd.DataFrame):
-        parts = split_table(events_from_frame(events), options)
         return Split(*(table_to_frame(part) for part in parts))
-    require_columns(events.columns, EVENT_COLUMNS, "The table of events")
-    return split_table(events, options)
+    return parts
 
 
 def split_table(events: ir.Table, options: DataSplitConfig) -> Split[ir.Table]:

@@ -9,13 +9,10 @@ from ibis import _
 
 from gru4rec.columns import ITEM, SESSION, TIME
 from gru4rec.preparation.connection import (
-    EVENT_COLUMNS,
     Events,
+    as_events_table,
     date_text,
-    events_from_frame,
     fetch_row,
-    refuse_other_types,
-    require_columns,
 )
 
 # what a part's items are compared with: the first of these that is there
@@ -38,17 +35,9 @@ def describe_parts(parts: Mapping[str, Events], *, dated: bool = True) -> pd.Dat
         `train_full` (else `train`) for `test` and `train` for `valid`; elsewhere both are 0. An
         empty part has counts of 0, NaN for numbers and empty text for dates.
     """
-    tables = {name: _as_table(part, name) for name, part in parts.items()}
+    tables = {name: as_events_table(part, f"The part {name!r}") for name, part in parts.items()}
     described = pd.DataFrame([_describe(name, tables) for name in tables])
     return described if dated else described.assign(first_date="", last_date="")
-
-
-def _as_table(part: ir.Table | pd.DataFrame, name: str) -> ir.Table:
-    refuse_other_types(part)
-    if isinstance(part, pd.DataFrame):
-        return events_from_frame(part)
-    require_columns(part.columns, EVENT_COLUMNS, f"The part {name!r}")
-    return part
 
 
 def _describe(name: str, tables: Mapping[str, ir.Table]) -> dict[str, Any]:

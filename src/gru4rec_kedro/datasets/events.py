@@ -22,6 +22,7 @@ class _ParquetEvents(AbstractVersionedDataset[Events, Events]):
         *,
         filepath: str,
         load_as: Literal["table", "frame"] = "table",
+        memory_limit: str | None = None,
         version: Version | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
@@ -29,13 +30,14 @@ class _ParquetEvents(AbstractVersionedDataset[Events, Events]):
             raise ValueError(f"load_as is {load_as!r}; expected 'table' or 'frame'")
         super().__init__(PurePosixPath(filepath), version)
         self.load_as = load_as
+        self.memory_limit = memory_limit
         self.metadata = metadata
 
     def load(self) -> Events:
         path = self._get_load_path()
         if self.load_as == "frame":
             return pd.read_parquet(path)
-        return local_connection().read_parquet(str(path))
+        return local_connection(self.memory_limit).read_parquet(str(path))
 
     def save(self, data: Events) -> None:
         path = self._get_save_path()
@@ -59,6 +61,8 @@ class EventsDataset(WrittenWhole, _ParquetEvents):
     Args:
         filepath: The file.
         load_as: `table` loads an Ibis table that reads when it is executed, `frame` a DataFrame.
+        memory_limit: What queries on it may use, such as `4GB`, before they spill to disk; None
+            leaves it to DuckDB. Entries with the same limit share it.
         version: Kedro's version, where the entry is versioned.
         metadata: For plugins.
     """

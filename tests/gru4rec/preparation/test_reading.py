@@ -84,6 +84,7 @@ def test_the_shared_connection_is_one_and_writes_nothing(
     try:
         connection = local_connection()
         assert connection is local_connection()
+        assert local_connection("64MB") is local_connection("64MB") is not connection
         spill = connection.raw_sql("SELECT current_setting('temp_directory')").fetchone()[0]
         assert spill.startswith(str(tmp_path / "cache"))
         rows_of(write(tmp_path / "x.csv", "a\n1\n"))

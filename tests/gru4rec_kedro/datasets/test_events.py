@@ -30,6 +30,8 @@ def test_table_is_on_the_connection_that_all_nodes_share(path):
     dataset = EventsDataset(filepath=path)
     dataset.save(FRAME)
     assert dataset.load().get_backend() is local_connection()
+    limited = EventsDataset(filepath=path, memory_limit="64MB").load()
+    assert limited.get_backend() is local_connection("64MB")
 
 
 def test_preview_is_plain_json(path):
