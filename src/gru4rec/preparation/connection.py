@@ -37,7 +37,6 @@ _KINDS = (
 )
 
 
-@functools.cache
 def local_connection(memory_limit: str | None = None) -> Backend:
     """Returns the DuckDB connection that this process shares, one for each memory limit.
 
@@ -47,6 +46,11 @@ def local_connection(memory_limit: str | None = None) -> Backend:
     Args:
         memory_limit: See `private_connection`.
     """
+    return _shared_connection(memory_limit)
+
+
+@functools.cache
+def _shared_connection(memory_limit: str | None) -> Backend:
     return private_connection(memory_limit)
 
 

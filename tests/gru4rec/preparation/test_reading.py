@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from gru4rec.errors import DataError, MissingLogError
-from gru4rec.preparation import local_connection, read_log
+from gru4rec.preparation import connection, local_connection, read_log
 
 
 def write(path: Path, text: str) -> Path:
@@ -80,17 +80,17 @@ def test_the_shared_connection_is_one_and_writes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    local_connection.cache_clear()
+    connection._shared_connection.cache_clear()
     try:
-        connection = local_connection()
-        assert connection is local_connection()
-        assert local_connection("64MB") is local_connection("64MB") is not connection
-        spill = connection.raw_sql("SELECT current_setting('temp_directory')").fetchone()[0]
+        shared = local_connection()
+        assert shared is local_connection() is local_connection(None)
+        assert local_connection("64MB") is local_connection("64MB") is not shared
+        spill = shared.raw_sql("SELECT current_setting('temp_directory')").fetchone()[0]
         assert spill.startswith(str(tmp_path / "cache"))
         rows_of(write(tmp_path / "x.csv", "a\n1\n"))
         assert not (tmp_path / "cache").exists()
     finally:
-        local_connection.cache_clear()
+        connection._shared_connection.cache_clear()
 
 
 def test_given_connection_is_used(tmp_path: Path) -> None:
