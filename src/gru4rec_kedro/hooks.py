@@ -14,7 +14,7 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline import Node, Pipeline
 from yaml import YAMLError
 
-from gru4rec import ConfigError, GRU4RecError, resolve_device
+from gru4rec import ConfigError, GRU4RecError, ModelFileError, describe_model, resolve_device
 from gru4rec_kedro.console import wrap_log_lines
 from gru4rec_kedro.parameters import Parameters, PublishedConfig
 from gru4rec_kedro.pipelines.modelling.results import results_table
@@ -85,6 +85,13 @@ class ProjectHooks:
                 resolve_device(catalog.load("params:model").device)
             except ConfigError as error:
                 raise RunError(f"params:model: {error}") from None
+        if "model" in pipeline.all_outputs():
+            earlier = catalog.load("params:experiment").earlier_model
+            try:
+                if earlier:
+                    describe_model(earlier)
+            except ModelFileError as error:
+                raise RunError(f"experiment.continue_from: {error}") from None
 
     @hook_impl
     def on_node_error(self, error: Exception, node: Node) -> None:

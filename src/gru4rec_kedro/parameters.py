@@ -1,5 +1,6 @@
 """All parameters of the project: what is not declared here is refused."""
 
+from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, PositiveInt, model_validator
@@ -15,11 +16,22 @@ class ExperimentConfig(Section):
             `train` stops at the validation boundary.
         evaluate_on: `test`, or `valid` while options are chosen.
         valid_each_epoch: Measure recall and MRR on `valid` after each epoch.
+        continue_from: File of an earlier model, or the folder of its versions, to train further;
+            None trains a new one.
     """
 
     train_on: Literal["train_full", "train"] = "train_full"
     evaluate_on: Literal["test", "valid"] = "test"
     valid_each_epoch: bool = False
+    continue_from: str | None = None
+
+    @property
+    def earlier_model(self) -> Path | None:
+        """File of the model to train further; of a folder of versions, the newest."""
+        if self.continue_from is None:
+            return None
+        path = Path(self.continue_from)
+        return max(path.glob(f"*/{path.name}"), default=path)
 
     @model_validator(mode="after")
     def _no_leak(self) -> Self:

@@ -234,8 +234,12 @@ def test_bad_log_is_one_message_and_writes_nothing(finished, run, tmp_path, cont
             "leaves no validation part",
         ),
         ({"model": {"device": "cuda:99"}}, "device is 'cuda:99', but torch sees"),
+        (
+            {"experiment": {"continue_from": "old.pth"}},
+            "experiment.continue_from: there is no model file old.pth",
+        ),
     ],
-    ids=["no test", "no valid", "no such device"],
+    ids=["no test", "no valid", "no such device", "no earlier model"],
 )
 def test_what_cannot_end_well_is_refused_before_it_begins(finished, run, params, message):
     before = files(finished)

@@ -137,10 +137,13 @@ def test_training_further_goes_on_as_if_never_saved(
     gru.save(tmp_path / "model.pth")
     loaded = GRU4Rec.load(tmp_path / "model.pth", device="cpu")
 
-    gru.fit(events)
-    loaded.fit(events)
+    later = events.assign(ItemId=events["ItemId"] + 5)  # of which some are new
+    gru.fit(later)
+    loaded.fit(later)
 
     assert_same_weights(loaded, gru)
+    assert loaded.vocabulary.ids.tolist() == gru.vocabulary.ids.tolist()
+    assert len(gru.vocabulary) == events["ItemId"].nunique() + 5
     assert loaded.history["loss"].tolist() == gru.history["loss"].tolist()
     assert loaded.history["epoch"].tolist() == [1, 2]
 

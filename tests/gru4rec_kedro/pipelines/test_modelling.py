@@ -4,6 +4,7 @@ import ibis
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from gru4rec import EvaluationConfig, GRU4Rec, ModelConfig, TrainingConfig
 from gru4rec_kedro.parameters import ExperimentConfig
@@ -43,6 +44,27 @@ def test_a_model_says_what_it_was_trained_on(trained, log):
     assert metrics["trained_on"] == "train"
     assert metrics["training_events"] == 120
     assert metrics["history"] == history.to_dict(orient="records")
+
+
+def test_training_goes_on_from_the_newest_version(trained, log, tmp_path):
+    earlier, history = trained
+    for version, epochs in (("2024-01-01T00.00.00.000Z", 1), ("2024-01-02T00.00.00.000Z", 2)):
+        earlier._history = history.to_dict("records")[:epochs]  # to tell one from the other
+        (tmp_path / "gru.pth" / version).mkdir(parents=True)
+        earlier.save(tmp_path / "gru.pth" / version / "gru.pth")
+    new = ibis.memtable(log.assign(ItemId=log["ItemId"] + 5))
+    options = ModelConfig(layers=[4], n_sample=4, n_epochs=1, learning_rate=1e-30, device="cpu")
+    experiment = ExperimentConfig(continue_from=str(tmp_path / "gru.pth"))
+    gru, more = train_model(new, new, new, options, TrainingConfig(), EVALUATION, experiment)
+    assert more["epoch"].tolist() == [1, 2, 3]
+    assert sorted(gru.vocabulary.ids) == list(range(15))
+    # so small a step that known rows stay where they were
+    known, rows = earlier.network.tables["output"], gru.network.tables["output"]
+    assert torch.equal(rows[:10], known)
+    assert gru.notes["continued_from"] == str(
+        tmp_path / "gru.pth" / "2024-01-02T00.00.00.000Z" / "gru.pth"
+    )
+    assert evaluate(gru, log)[0]["continued_from"] == gru.notes["continued_from"]
 
 
 def test_a_model_without_notes_can_be_evaluated(trained, log):

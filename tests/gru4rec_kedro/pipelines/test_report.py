@@ -27,6 +27,7 @@ METRICS = {
     "unknown_items": 1,
     "items": 9,
     "trained_on": "train_full",
+    "continued_from": "old.pth",
     "training_events": 30,
     "training_sessions": 12,
     "trained_at": "2026-02-03T04:05:06+00:00",
@@ -131,6 +132,7 @@ def test_says_what_the_model_was_trained_on(page):
     assert "train_full: 30 events in 12 sessions" in text
     assert "Period 2025-01-01 00:00:02 UTC to 2025-01-02 00:00:02 UTC" in text
     assert "Trained 2026-02-03 04:05:06 UTC" in text
+    assert "Continued from old.pth" in text
     assert "train_full 30 2025-01-01 00:00:02 2025-01-02 00:00:02 0" in text
     assert "training 2.0 45 – evaluation 0.5 8,000 512" in text
 

@@ -48,19 +48,22 @@ def train_model(
     evaluation: EvaluationConfig,
     experiment: ExperimentConfig,
 ) -> tuple[GRU4Rec, pd.DataFrame]:
-    """Trains a new model on the part that `experiment.train_on` names.
+    """Trains a new model, or an earlier one further, on the part that `experiment.train_on` names.
 
     Returns:
         The model, with notes on what it was trained on, and its history, a row an epoch.
     """
     part = _read({"train_full": train_full, "train": train}, experiment.train_on)
-    gru = GRU4Rec(**model).fit(
+    earlier = experiment.earlier_model
+    gru = GRU4Rec.load(earlier, model.device, model) if earlier else GRU4Rec(**model)
+    gru.fit(
         part,
         **training,
         valid=_read({"valid": valid}, "valid") if experiment.valid_each_epoch else None,
         valid_cutoff=evaluation.cutoff,
     )
     gru.notes |= {
+        "continued_from": str(earlier) if earlier else None,
         "trained_on": experiment.train_on,
         "events": len(part),
         "sessions": int(part[columns.SESSION].nunique()),
@@ -151,6 +154,7 @@ def _describe_training(model: GRU4Rec) -> dict[str, Any]:
     history, notes = model.history, model.notes
     return {
         "trained_on": notes.get("trained_on"),
+        "continued_from": notes.get("continued_from"),
         "training_events": notes.get("events"),
         "training_sessions": notes.get("sessions"),
         "trained_at": notes.get("trained_at"),

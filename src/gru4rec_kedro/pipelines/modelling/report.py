@@ -122,6 +122,7 @@ def _describe_training(metrics: dict[str, Any], statistics: pd.DataFrame) -> dic
         return {"Part": "unknown: the model file is older than the notes about it"}
     facts = {
         "Part": f"{part}: {n_events:,} events in {metrics['training_sessions']:,} sessions",
+        "Continued from": metrics.get("continued_from"),
         "Items": f"{metrics['items']:,}",
         "Period": _period(statistics, part, n_events),
         "Trained": _date(metrics["trained_at"]),
