@@ -16,6 +16,7 @@ from gru4rec import kernels, optimizer, step_kernels
 from gru4rec.config import ModelConfig
 from gru4rec.gradients import Cell, Gru, OriginalGru
 from gru4rec.kernels import Doubles, Ints
+from gru4rec.large_pages import use_large_pages
 from gru4rec.network import Dropout, Network
 from gru4rec.optimizer import Adagrad
 from gru4rec.parallel import Loop
@@ -40,6 +41,8 @@ class Table:
         width = table.numel() // len(table)
         self.gathered = torch.empty(most_rows, *table.shape[1:])
         self.gradient = torch.empty_like(self.gathered)
+        state = _optimised(adagrad, name)
+        use_large_pages(table, *state.values())
         sizes = {"table": table, "n_rows": len(table), "width": width}
         self._gather = Loop(
             step_kernels.gather, step_kernels.GATHER, 64, out=self.gathered, **sizes
@@ -50,7 +53,7 @@ class Table:
             grain=max(1, min(256, 8192 // width)),
             gradient=self.gradient,
             **sizes,
-            **_optimised(adagrad, name),
+            **state,
             **_options(adagrad),
         )
 
@@ -313,8 +316,10 @@ def _make_cells(network: Network, most_rows: int) -> list[Cell]:
 
 def _weights_of_items(logq: float, log_counts: Tensor) -> Doubles:
     """What a candidate weighs in the softmax: e^(−its log-Q correction), shape (n_items,)."""
-    weights: Doubles = torch.exp((-logq * log_counts.double()).clamp(min=-700)).numpy()
-    return weights
+    weights = torch.exp((-logq * log_counts.double()).clamp(min=-700))
+    use_large_pages(weights)
+    array: Doubles = weights.numpy()
+    return array
 
 
 def _masked(gradient: Tensor, mask: Tensor | None) -> Tensor:

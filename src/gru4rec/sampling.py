@@ -5,6 +5,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from gru4rec.large_pages import use_large_pages
+
 # draws are made for many steps at once, but more than this gains nothing
 _BLOCK = 1 << 20
 
@@ -47,6 +49,8 @@ class PopularitySampler:
         parts = torch.arange(len(weights), dtype=torch.float64, device=weights.device)
         parts /= len(weights)
         self._guide = torch.searchsorted(self._cumulative, parts, right=True)
+        if weights.device.type == "cpu":
+            use_large_pages(self._cumulative, self._guide)
         self._n_sample = n_sample
         self._n_steps = max(1, min(cache_size, _BLOCK) // max(1, n_sample))
         self._generator = generator
