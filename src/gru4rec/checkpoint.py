@@ -42,6 +42,7 @@ class Checkpoint:
         state: Weights and counters. Optimiser state is fresh if the file has none.
         history: One record an epoch.
         notes: What the user wants to keep with the model; plain values by name.
+        fit: Where a training stands that can be resumed; see `gru4rec.resuming`.
     """
 
     config: ModelConfig
@@ -49,6 +50,7 @@ class Checkpoint:
     state: TrainingState
     history: list[dict[str, float]]
     notes: dict[str, Note]
+    fit: dict[str, Any] | None = None
 
 
 def architecture_of(config: ModelConfig) -> Architecture:
@@ -81,6 +83,7 @@ def save_checkpoint(checkpoint: Checkpoint, path: str | Path, with_optimizer: bo
         "history": checkpoint.history,
         "notes": checkpoint.notes,
         "optimizer": None,
+        "fit": checkpoint.fit,
     }
     if with_optimizer:
         content["optimizer"] = {
@@ -184,7 +187,7 @@ def _unpack(
     if bad:
         raise ValueError(bad)
     state = TrainingState(network, optimizer, counts, generator, int(content["epochs"]))
-    return Checkpoint(config, Vocabulary(array), state, history, notes)
+    return Checkpoint(config, Vocabulary(array), state, history, notes, content.get("fit"))
 
 
 def _first_bad_note(notes: dict[str, Note]) -> str:

@@ -283,10 +283,18 @@ class TrainingConfig(Section):
     Attributes:
         sample_cache_max_size: Most negative draws kept in memory.
         compatibility_mode: Fresh weights equal those of the reference implementation.
+        checkpoint_minutes: A checkpoint is written when so many minutes went by since the last
+            one; None: never for that reason.
+        checkpoint_epochs: A checkpoint is written after every so many epochs; None: never for
+            that reason. The end of a training always leaves one.
+        resume: Go on from the last checkpoint, if there is one.
     """
 
     sample_cache_max_size: PositiveInt = 10_000_000
     compatibility_mode: bool = True
+    checkpoint_minutes: Positive | None = 10.0
+    checkpoint_epochs: PositiveInt | None = None
+    resume: bool = False
 
 
 class EvaluationConfig(Section):

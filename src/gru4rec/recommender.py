@@ -1,5 +1,6 @@
 """The recommender: fit, recommend, save, load."""
 
+import contextlib
 import itertools
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,7 +13,7 @@ import pandas as pd
 import torch
 
 from gru4rec import columns
-from gru4rec.batching import make_schedule
+from gru4rec.batching import Schedule, make_schedule
 from gru4rec.checkpoint import (
     Checkpoint,
     Note,
@@ -29,7 +30,7 @@ from gru4rec.config import (
     as_config,
     resolve_device,
 )
-from gru4rec.errors import DataError, NotFittedError, TrainingDivergedError
+from gru4rec.errors import ConfigError, DataError, NotFittedError, TrainingDivergedError
 from gru4rec.evaluation import (
     EvaluationData,
     as_cutoffs,
@@ -51,10 +52,11 @@ from gru4rec.recommending import (
     reading,
     recommendations,
 )
+from gru4rec.resuming import Checkpoints, find_origin
 from gru4rec.sampling import NegativeSampler, PopularitySampler
 from gru4rec.sessions import Sessions, order_sessions
 from gru4rec.shortlist import Shortlist, as_shortlist
-from gru4rec.training import Progress, Trainer, TrainingState, make_optimizer
+from gru4rec.training import EpochState, Progress, Trainer, TrainingState, make_optimizer
 from gru4rec.vocabulary import UNKNOWN, Vocabulary
 
 logger = logging.getLogger(__name__)
@@ -175,11 +177,20 @@ class GRU4Rec:
         valid_cutoff: Sequence[int] | int = (20,),
         sampler: NegativeSampler | None = None,
         on_epoch: Callable[[dict[str, float]], None] = lambda _: None,
+        checkpoint: str | Path | None = None,
+        checkpoint_minutes: float | None = 10.0,
+        checkpoint_epochs: int | None = None,
+        resume: bool = False,
     ) -> Self:
         """Trains for `n_epochs` epochs; a model that has weights already is trained further.
 
         Training further keeps the rows of known items, appends new items with fresh rows and adds
         the new events to the popularity counts.
+
+        A training with a `checkpoint` may end at any moment, and goes on where the last one was
+        written when it is repeated with `resume`: on a CPU with as many threads, to the very same
+        weights. The last checkpoint is that of the end, so a complete training is not repeated,
+        and goes on only where `n_epochs` has grown. A checkpoint is a model file; `load` reads it.
 
         Args:
             data: One row an event, in any order.
@@ -190,26 +201,40 @@ class GRU4Rec:
             time_key: Column of times (numbers or timestamps).
             valid: Events to measure recall and MRR on after each epoch.
             valid_cutoff: The k's of these.
-            sampler: Source of extra negatives instead of the model's own.
+            sampler: Source of extra negatives instead of the model's own; not with `checkpoint`.
             on_epoch: Is told the new row of `history` after each epoch. What it raises stops the
                 training there and comes out of `fit`; the model is as after that epoch.
+            checkpoint: File of checkpoints, written whole or not at all: when they are due, at the
+                end, and when Ctrl-C is pressed. None writes none.
+            checkpoint_minutes: One is due so many minutes after the last; None: never.
+            checkpoint_epochs: One is due after every so many epochs; None: never.
+            resume: Go on from the checkpoint; where there is none, start from the beginning. Data
+                and options, but for `n_epochs`, must be the same.
 
         Returns:
             The model itself.
 
         Raises:
-            DataError: The data cannot be used; the model is as it was.
+            ConfigError: An option is impossible, or the checkpoint was made with others.
+            DataError: The data cannot be used, or the checkpoint is of other data; the model is as
+                it was.
             IndexError: `sampler` gives items or numbers of items that the model does not expect.
+            KeyboardInterrupt: Ctrl-C was pressed; the message names the last checkpoint.
+            ModelFileError: The checkpoint cannot be written, or is damaged.
             TrainingDivergedError: The loss is not finite; the model has no weights then, but still
-                the history up to there.
+                the history up to there. The message names the last checkpoint.
         """
         options = TrainingConfig.parse(
             {
                 "sample_cache_max_size": sample_cache_max_size,
                 "compatibility_mode": compatibility_mode,
+                "checkpoint_minutes": checkpoint_minutes,
+                "checkpoint_epochs": checkpoint_epochs,
+                "resume": resume,
             },
             origin="fit",
         )
+        _check_checkpoint(checkpoint, resume, sampler)
         cutoffs = as_cutoffs(valid_cutoff, "fit")
         sessions = order_sessions(data, session_key, item_key, time_key)
         config = self.config
@@ -226,19 +251,35 @@ class GRU4Rec:
             else None
         )
         items = vocabulary.encode(sessions.items)
-        self._adopt(vocabulary, items, options.compatibility_mode)
+        checkpoints, resumed = None, None
+        if checkpoint is not None:
+            origin = find_origin(vocabulary, items, schedule, self._state, options)
+            checkpoints = Checkpoints(checkpoint, origin, options)
+            resumed = checkpoints.find(config, self.device, schedule) if resume else None
+        last_epoch = (self._state.epochs if self._state else 0) + config.n_epochs
+        if resumed:
+            self._vocabulary, self._state = vocabulary, resumed.saved.state
+            self._history = resumed.saved.history
+        else:
+            self._adopt(vocabulary, items, options.compatibility_mode)
         state = self._fitted()
+        own_sampler = None
         if sampler is None and config.n_sample:
-            sampler = self._sampler(options.sample_cache_max_size)
+            sampler = own_sampler = self._sampler(options.sample_cache_max_size)
+        if checkpoints:
+            model = Checkpoint(config, vocabulary, state, self._history, self.notes)
+            checkpoints.start(model, own_sampler, resumed)
         trainer = Trainer(state, config, sampler)
+        begun = resumed.epoch if resumed else None
         try:
-            for _ in range(config.n_epochs):
-                with ProgressDisplay(f"Epoch {state.epochs + 1}", schedule.n_examples) as display:
-                    done = trainer.run_epoch(
-                        items, schedule, lambda p: display.update(p.events, f"loss {p.loss:.4f}")
-                    )
-                self._record(done, valid_data, cutoffs)
-                on_epoch(dict(self._history[-1]))
+            with checkpoints.guarding() if checkpoints else contextlib.nullcontext():
+                while state.epochs < last_epoch:
+                    done = _run_epoch(trainer, items, schedule, checkpoints, begun)
+                    begun = None
+                    self._record(done, valid_data, cutoffs)
+                    on_epoch(dict(self._history[-1]))
+                    if checkpoints:
+                        checkpoints.after_epoch(is_last=state.epochs == last_epoch)
         except TrainingDivergedError:
             self._state = self._vocabulary = None
             raise
@@ -471,6 +512,35 @@ def load_model(config: Config | Mapping[str, Any]) -> GRU4Rec:
     """
     sections = as_config(config)
     return GRU4Rec.load(sections.paths.model_load, sections.model.device, sections.model)
+
+
+def _run_epoch(
+    trainer: Trainer,
+    items: npt.NDArray[np.int64],
+    schedule: Schedule,
+    checkpoints: Checkpoints | None,
+    begun: EpochState | None,
+) -> Progress:
+    """Trains for an epoch, or to the end of one, and shows how far it is."""
+    with ProgressDisplay(f"Epoch {trainer.state.epochs + 1}", schedule.n_examples) as display:
+        return trainer.run_epoch(
+            items,
+            schedule,
+            lambda p: display.update(p.events, f"loss {p.loss:.4f}"),
+            checkpoints.after_step if checkpoints else lambda _: None,
+            begun,
+        )
+
+
+def _check_checkpoint(
+    checkpoint: str | Path | None, resume: bool, sampler: NegativeSampler | None
+) -> None:
+    if resume and checkpoint is None:
+        raise ConfigError("resume needs to know the checkpoint; name its file")
+    if checkpoint is not None and sampler is not None:
+        raise ConfigError(
+            "a checkpoint cannot hold where your sampler stands; leave checkpoint or sampler out"
+        )
 
 
 def _why_nothing_to_train_on(sessions: Sessions) -> str:

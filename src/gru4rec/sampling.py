@@ -1,6 +1,6 @@
 """Negative items, drawn by popularity (CIKM 2018, section 3.1)."""
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -16,6 +16,18 @@ class NegativeSampler(Protocol):
 
     def sample(self) -> Tensor:
         """Returns item indices, shape (n_sample,), int64."""
+
+
+class SamplerState(NamedTuple):
+    """Where a sampler stands.
+
+    Attributes:
+        generator: State of its generator before the draws at hand were made.
+        used: Steps that these were used for.
+    """
+
+    generator: Tensor
+    used: int
 
 
 class PopularitySampler:
@@ -57,14 +69,39 @@ class PopularitySampler:
         self._device = device
         self._block = torch.empty(0, n_sample, dtype=torch.int64, device=device)
         self._next = 0
+        self._before = generator.get_state()
+
+    @property
+    def state(self) -> SamplerState:
+        """Where it stands."""
+        return SamplerState(self._before, self._next)
+
+    def restore(self, state: SamplerState) -> None:
+        """Goes on from where another sampler of the same items and sizes stood.
+
+        Draws again what that one had drawn, so the generator is left as it was right after.
+
+        Raises:
+            ValueError: No sampler of these sizes stands there.
+        """
+        if not 0 <= state.used <= self._n_steps:
+            raise ValueError(f"{state.used} of {self._n_steps} draws are said to be used")
+        if state.used:
+            self._generator.set_state(state.generator)
+            self._renew()
+        self._next = state.used
 
     def sample(self) -> Tensor:
         """Returns item indices, shape (n_sample,), int64."""
         if self._next == len(self._block):
-            self._block = self._draw()
-            self._next = 0
+            self._renew()
         self._next += 1
         return self._block[self._next - 1]
+
+    def _renew(self) -> None:
+        self._before = self._generator.get_state()
+        self._block = self._draw()
+        self._next = 0
 
     def _draw(self) -> Tensor:
         uniform = torch.rand(

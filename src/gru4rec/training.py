@@ -1,9 +1,10 @@
 """The loop over an epoch, on one training state."""
 
+import itertools
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,9 @@ from gru4rec.sampling import NegativeSampler
 
 # losses are looked at once in so many steps: a look waits for the device
 _CHECK_EVERY = 128
+_ADVICE = (
+    "a lower learning_rate or momentum usually helps, and cross-entropy is more robust than bpr-max"
+)
 
 
 @dataclass
@@ -39,6 +43,25 @@ class TrainingState:
     counts: Tensor
     generator: torch.Generator
     epochs: int = 0
+
+
+@dataclass
+class EpochState:
+    """What an epoch that is not over has come to.
+
+    Attributes:
+        hidden: Hidden states after the last step, per layer (lanes, units).
+        step: Steps done.
+        total: Sum of the losses that were looked at.
+        pending: Losses that were not, shape () each.
+        seconds: Time spent.
+    """
+
+    hidden: list[Tensor]
+    step: int = 0
+    total: float = 0.0
+    pending: list[Tensor] = field(default_factory=list)
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -66,6 +89,7 @@ class Progress:
 
 
 OnProgress = Callable[[Progress], None]
+AfterStep = Callable[[EpochState], None]
 Step = Callable[[Tensor, Tensor, Tensor, list[Tensor]], tuple[Tensor, list[Tensor]]]
 
 
@@ -97,6 +121,8 @@ class Trainer:
         items: npt.NDArray[np.int64],
         schedule: Schedule,
         on_progress: OnProgress = lambda _: None,
+        after_step: AfterStep = lambda _: None,
+        begun: EpochState | None = None,
     ) -> Progress:
         """Trains on every target of the schedule once.
 
@@ -104,6 +130,8 @@ class Trainer:
             items: Item index of each event, shape (n_events,).
             schedule: Plan over these events, not empty.
             on_progress: Is told now and then how the epoch stands.
+            after_step: Is given what the epoch has come to after each step but the last.
+            begun: What it had come to when it was ended before; None for a new epoch.
 
         Returns:
             The epoch's totals.
@@ -115,21 +143,22 @@ class Trainer:
         inputs = torch.from_numpy(items[schedule.positions]).to(network.device)
         targets = torch.from_numpy(items[schedule.positions + 1]).to(network.device)
         starts = torch.from_numpy(schedule.starts).to(network.device)
-        hidden = network.zero_state(schedule.n_lanes)
-        pending: list[Tensor] = []
-        total = 0.0
-        begun = time.perf_counter()
+        at = begun or EpochState(network.zero_state(schedule.n_lanes))
+        clock_zero = time.perf_counter() - at.seconds
         epoch = self.state.epochs + 1
-        for step, (begin, end) in enumerate(schedule.steps(), start=1):
-            hidden = reset_states(hidden, starts[begin:end])
-            loss, hidden = self.step(inputs[begin:end], targets[begin:end], hidden)
-            pending.append(loss)
-            if len(pending) == _CHECK_EVERY or step == schedule.n_steps:
-                total += _sum_finite(pending, epoch, step)
-                pending.clear()
-                seconds = time.perf_counter() - begun
-                progress = Progress(epoch, step, end, total / end, seconds)
+        for begin, end in itertools.islice(schedule.steps(), at.step, None):
+            hidden = reset_states(at.hidden, starts[begin:end])
+            loss, at.hidden = self.step(inputs[begin:end], targets[begin:end], hidden)
+            at.step += 1
+            at.pending.append(loss)
+            at.seconds = time.perf_counter() - clock_zero
+            if len(at.pending) == _CHECK_EVERY or at.step == schedule.n_steps:
+                at.total += _sum_finite(at.pending, epoch, at.step)
+                at.pending.clear()
+                progress = Progress(epoch, at.step, end, at.total / end, at.seconds)
                 on_progress(progress)
+            if at.step < schedule.n_steps:
+                after_step(at)
         self.state.epochs = epoch
         return progress
 
@@ -179,13 +208,32 @@ def reset_states(hidden: list[Tensor], starts: Tensor) -> list[Tensor]:
     return hidden
 
 
+def check_finite(state: TrainingState, at: EpochState | None) -> None:
+    """Makes sure that a state is worth keeping.
+
+    Args:
+        state: Between two steps.
+        at: What the epoch has come to; None between epochs.
+
+    Raises:
+        TrainingDivergedError: A loss or a weight is not finite.
+    """
+    where = f"after epoch {state.epochs}"
+    if at is not None:
+        where = f"in epoch {state.epochs + 1}, step {at.step}"
+        if at.pending:
+            _sum_finite(at.pending, state.epochs + 1, at.step)
+    network = state.network
+    if not all(w.isfinite().all() for w in (*network.tables.values(), *network.dense.values())):
+        raise TrainingDivergedError(f"the weights are not finite {where}; {_ADVICE}")
+
+
 def _sum_finite(losses: list[Tensor], epoch: int, last_step: int) -> float:
     values = torch.stack(losses).cpu().double()
     total = float(values.sum())
     if not math.isfinite(total):
         step = last_step - len(values) + 1 + int((~torch.isfinite(values)).nonzero()[0])
         raise TrainingDivergedError(
-            f"the loss is not finite in epoch {epoch}, step {step}; a lower learning_rate or "
-            "momentum usually helps, and cross-entropy is more robust than bpr-max"
+            f"the loss is not finite in epoch {epoch}, step {step}; {_ADVICE}"
         )
     return total

@@ -43,6 +43,7 @@ def test_run_writes_every_catalog_entry_and_nothing_else(finished):
             "05_model_input/test.parquet",
             "05_model_input/train_full.parquet",
             "06_models/gru4rec.pth",
+            "06_models/checkpoint.pth",
             "06_models/training_history.csv",
             "07_model_output/ranked_events.parquet",
             "07_model_output/item_statistics.parquet",

@@ -1,5 +1,6 @@
 """Catalog datasets of the project."""
 
+from gru4rec_kedro.datasets.checkpoint import CheckpointDataset
 from gru4rec_kedro.datasets.events import EventsDataset
 from gru4rec_kedro.datasets.item_list import ItemListDataset
 from gru4rec_kedro.datasets.metrics_history import MetricsHistoryDataset
@@ -16,6 +17,7 @@ from gru4rec_kedro.datasets.written_whole import (
 
 __all__ = [
     "CSVDataset",
+    "CheckpointDataset",
     "EventsDataset",
     "GRU4RecDataset",
     "ItemListDataset",

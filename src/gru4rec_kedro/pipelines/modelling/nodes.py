@@ -3,6 +3,7 @@
 import logging
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import ibis.expr.types as ir
@@ -47,21 +48,33 @@ def train_model(
     training: TrainingConfig,
     evaluation: EvaluationConfig,
     experiment: ExperimentConfig,
+    checkpoint: Path | None = None,
 ) -> tuple[GRU4Rec, pd.DataFrame]:
     """Trains a new model, or an earlier one further, on the part that `experiment.train_on` names.
 
     Returns:
         The model, with notes on what it was trained on, and its history, a row an epoch.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C was pressed; a log line says how to go on.
     """
     part = _read({"train_full": train_full, "train": train}, experiment.train_on)
     earlier = experiment.earlier_model
     gru = GRU4Rec.load(earlier, model.device, model) if earlier else GRU4Rec(**model)
-    gru.fit(
-        part,
-        **training,
-        valid=_read({"valid": valid}, "valid") if experiment.valid_each_epoch else None,
-        valid_cutoff=evaluation.cutoff,
-    )
+    try:
+        gru.fit(
+            part,
+            **training,
+            valid=_read({"valid": valid}, "valid") if experiment.valid_each_epoch else None,
+            valid_cutoff=evaluation.cutoff,
+            checkpoint=checkpoint,
+        )
+    except KeyboardInterrupt as interrupt:
+        logger.warning(
+            "%s; to go on: kedro run --from-nodes train_model --params training.resume=true",
+            interrupt,
+        )
+        raise
     gru.notes |= {
         "continued_from": str(earlier) if earlier else None,
         "trained_on": experiment.train_on,

@@ -36,6 +36,7 @@ def create_pipeline(**_: object) -> Pipeline:
                     "params:training",
                     "params:evaluation",
                     "params:experiment",
+                    "checkpoint",
                 ],
                 outputs=["model", "training_history"],
                 name="train_model",

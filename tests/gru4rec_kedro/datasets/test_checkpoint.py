@@ -1,0 +1,17 @@
+import pytest
+from kedro.io import DatasetError
+
+from gru4rec_kedro.datasets import CheckpointDataset
+
+
+def test_says_where_whether_or_not_there_is_one(tmp_path):
+    path = tmp_path / "checkpoint.pth"
+    dataset = CheckpointDataset(filepath=str(path))
+    assert (dataset.load(), dataset.exists()) == (path, False)
+    path.touch()
+    assert (dataset.load(), dataset.exists()) == (path, True)
+
+
+def test_is_never_written():
+    with pytest.raises(DatasetError, match="by the training only"):
+        CheckpointDataset(filepath="x.pth").save(1)
