@@ -53,6 +53,8 @@ if TYPE_CHECKING:
     from gru4rec import baselines
     from gru4rec.preparation import (
         Split,
+        account_for_events,
+        count_log,
         describe_parts,
         filter_sessions,
         load_databricks_table,
@@ -94,11 +96,13 @@ __all__ = [
     "Split",
     "TrainingConfig",
     "TrainingDivergedError",
+    "account_for_events",
     "baselines",
     "batch_eval",
     "build_model",
     "columns",
     "confidence_intervals",
+    "count_log",
     "describe_model",
     "describe_parts",
     "evaluate",

@@ -90,7 +90,7 @@ def test_blocks_leave_the_way_from_the_log_to_the_report_in_view(graphs):
     graph = graphs["__default__"]
     in_view = {child["id"] for child in graph["modular_pipelines"]["__root__"]["children"]}
     shown = {node["name"] for node in graph["nodes"] if node["id"] in in_view}
-    parts = {"train", "valid", "test", "train_full", "filter_report"}
+    parts = {"train", "valid", "test", "train_full", "data_quality"}
     evaluated = {"metrics", "metrics_history", "ranked_events", "item_statistics"}
     trained = {"train_model", "training_history", "model", "evaluate_model"}
     ends = {"raw_log", "preparation", "reporting", "report"}

@@ -41,6 +41,8 @@ NAMES = [
     "columns",
     "confidence_intervals",
     "describe_model",
+    "account_for_events",
+    "count_log",
     "describe_parts",
     "evaluate",
     "evaluation",

@@ -19,13 +19,18 @@ from gru4rec.config import DataConfig, DataSplitConfig, LoadingConfig, SessionFi
 from gru4rec.errors import DataError
 from gru4rec.evaluation import rank_events
 from gru4rec.preparation import (
+    Split,
+    account_for_events,
+    count_log,
     describe_parts,
     filter_sessions,
     load_events,
+    private_connection,
     read_log,
     split_sessions,
     train_valid_test_split,
 )
+from gru4rec.preparation.connection import frame_to_table
 from gru4rec.sessions import order_sessions
 from gru4rec.vocabulary import Vocabulary, as_ids
 
@@ -160,6 +165,29 @@ def expected_split(events: pd.DataFrame, chosen: DataSplitConfig) -> list[pd.Dat
     return [part.reset_index(drop=True) for part in parts]
 
 
+def check_accounts(
+    raw: pd.DataFrame,
+    loading: LoadingConfig,
+    report: pd.DataFrame,
+    filtered: pd.DataFrame,
+    parts: Split[pd.DataFrame],
+    cuts: DataSplitConfig,
+) -> None:
+    """From the raw log to the parts, each row follows from the one before."""
+    connection = private_connection()
+    log = frame_to_table(connection, raw, list(raw))
+    tables = [frame_to_table(connection, part, KEYS) for part in (filtered, *parts)]
+    counts = count_log(log, DataConfig(), loading)
+    found = account_for_events(counts, report, tables[0], Split(*tables[1:]), cuts)
+    given = pd.concat([parts.train, parts.valid, parts.test])
+    for name, key in (("events", None), ("sessions", S), ("items", I)):
+        left, removed = found[f"{name}_left"], found[f"{name}_removed"]
+        assert left.iloc[0] == (len(raw) if key is None else raw[key].nunique())
+        assert left.iloc[-1] == (len(given) if key is None else given[key].nunique())
+        assert (left.shift(fill_value=left[0]) - removed == left).all()
+        assert (removed[found["step"] != "cut at gaps"] >= 0).all()
+
+
 def check_model(train: pd.DataFrame, test: pd.DataFrame) -> None:
     """Trains on the one part, and measures and recommends on the other."""
     gru = GRU4Rec(layers=[3], batch_size=3, n_sample=2, n_epochs=1, device="cpu")
@@ -241,6 +269,7 @@ def test_sound_logs_come_out_as_the_specification_says(data: st.DataObject) -> N
         return
     for part, part_wanted in zip(parts, parts_wanted, strict=True):
         pd.testing.assert_frame_equal(part, part_wanted, check_dtype=False)
+    check_accounts(raw, loading, filtered[1], filtered[0], parts, cuts)
     if not cuts.whole_sessions:
         assert parts.train_full[T].max() < parts.test[T].min()
     assert not set(parts.train_full[S]) & set(parts.test[S])

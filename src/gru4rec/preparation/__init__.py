@@ -4,6 +4,7 @@ Everything is written once, in Ibis: on DuckDB inside this process, or wherever 
 pandas DataFrame goes in and comes out as one.
 """
 
+from gru4rec.preparation.accounting import account_for_events, count_log
 from gru4rec.preparation.connection import local_connection, private_connection
 from gru4rec.preparation.databricks import load_databricks_table
 from gru4rec.preparation.filtering import filter_sessions
@@ -16,6 +17,8 @@ from gru4rec.preparation.streaming import stream_sessions
 
 __all__ = [
     "Split",
+    "account_for_events",
+    "count_log",
     "describe_parts",
     "filter_sessions",
     "load_databricks_table",

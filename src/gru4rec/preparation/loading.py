@@ -130,9 +130,7 @@ def _column_keys(data: DataConfig, loading: LoadingConfig) -> dict[str, str]:
 
 def _pick_columns(log: ir.Table, data: DataConfig, loading: LoadingConfig) -> ir.Table:
     """Names the columns and marks the rows that stay; drops those that go before sessions form."""
-    kept: ir.BooleanValue = ibis.literal(True)
-    if loading.event_key is not None:
-        kept = _event_types(log, loading.event_key).isin(loading.event_types).fill_null(False)
+    kept = select_types(log, loading)
     columns = [log[key].name(name) for name, key in _column_keys(data, loading).items()]
     rows = log.select(*columns, kept.name(_KEPT))
     if loading.date_key is not None:
@@ -142,6 +140,13 @@ def _pick_columns(log: ir.Table, data: DataConfig, loading: LoadingConfig) -> ir
         return rows.filter(_KEPT)
     # events that only mark the passing of time often have no item, or one of another kind
     return rows.mutate(**{ITEM: ibis.cases((rows[_KEPT], rows[ITEM]))})
+
+
+def select_types(log: ir.Table, loading: LoadingConfig) -> ir.BooleanValue:
+    """True for the events of the types that count."""
+    if loading.event_key is None:
+        return ibis.literal(True)
+    return _event_types(log, loading.event_key).isin(loading.event_types).fill_null(False)
 
 
 def _event_types(log: ir.Table, event_key: str) -> ir.StringColumn:

@@ -80,7 +80,7 @@ def write(**changes: Any) -> str:
         "metrics_history": {},
         "breakdowns": BREAKDOWNS,
         "split_statistics": STATISTICS,
-        "filter_report": ROUNDS,
+        "data_quality": ROUNDS,
         "parameters": {"model": {"layers": [8]}, "data": {"item_key": "</pre>"}},
         **figures,
         **changes,
@@ -176,7 +176,7 @@ def test_parts_without_dates_and_without_filter():
     bare = STATISTICS.drop(columns=["first_time", "last_time", "first_date", "last_date"])
     empty = STATISTICS.assign(first_date=float("nan"), last_date=float("nan"))
     for statistics in (bare, empty):
-        text = text_of(write(split_statistics=statistics, filter_report=ROUNDS.iloc[:0]))
+        text = text_of(write(split_statistics=statistics, data_quality=ROUNDS.iloc[:0]))
         assert "Period" not in text
         assert "(UTC)" not in text
         assert "What the session filter removed" not in text

@@ -8,19 +8,25 @@ from gru4rec import (
     DataSplitConfig,
     LoadingConfig,
     SessionFilterConfig,
+    Split,
+    account_for_events,
+    count_log,
     filter_sessions,
     load_events,
     split_sessions,
 )
 
 
-def load_log(raw_log: ir.Table, data: DataConfig, loading: LoadingConfig) -> ir.Table:
+def load_log(
+    raw_log: ir.Table, data: DataConfig, loading: LoadingConfig
+) -> tuple[ir.Table, pd.DataFrame]:
     """Picks the columns of the log, turns times to seconds and cuts sessions where asked for.
 
     Returns:
-        Events: SessionId, ItemId, Time (seconds).
+        Events: SessionId, ItemId, Time (seconds); and what was in the log, where this leaves
+        some of it out.
     """
-    return load_events(raw_log, data, loading)
+    return load_events(raw_log, data, loading), count_log(raw_log, data, loading)
 
 
 def filter_log(
@@ -44,3 +50,18 @@ def split_log(
     """
     split = split_sessions(filtered_events, data_split)
     return split.train, split.valid, split.test, split.train_full
+
+
+def account_for_log(
+    log_counts: pd.DataFrame,
+    filter_report: pd.DataFrame,
+    filtered_events: ir.Table,
+    train: ir.Table,
+    valid: ir.Table,
+    test: ir.Table,
+    train_full: ir.Table,
+    data_split: DataSplitConfig,
+) -> pd.DataFrame:
+    """Says what was dropped between the raw log and its parts, and why, a row a step."""
+    parts = Split(train, valid, test, train_full)
+    return account_for_events(log_counts, filter_report, filtered_events, parts, data_split)

@@ -9,7 +9,7 @@ _REPORTED = (
     "metrics_history",
     "breakdowns",
     "split_statistics",
-    "filter_report",
+    "data_quality",
     "parameters",
     "metrics_figure",
     "by_position_figure",

@@ -25,7 +25,7 @@ def write_report(
     metrics_history: dict[str, dict[str, Any]],
     breakdowns: pd.DataFrame,
     split_statistics: pd.DataFrame,
-    filter_report: pd.DataFrame,
+    data_quality: pd.DataFrame,
     parameters: dict[str, Any],
     **figures: go.Figure,
 ) -> str:
@@ -36,7 +36,7 @@ def write_report(
         metrics_history: Of all runs, by version.
         breakdowns: Recall and MRR of groups of targets.
         split_statistics: What is in each part of the log.
-        filter_report: What the session filter removed, a row a round; may be empty.
+        data_quality: What was dropped from the raw log, and why, a row a step; may be empty.
         parameters: Of this run.
         figures: By the names that the page has places for.
     """
@@ -62,7 +62,7 @@ def write_report(
         resources=_cells(_resources(metrics)),
         versions=_cells(compare_versions(metrics, metrics_history)),
         statistics=_cells(_shorten_dates(split_statistics)),
-        rounds=_cells(filter_report),
+        quality=_cells(data_quality),
         figures={name: _html(figure) for name, figure in figures.items()},
         plotlyjs=get_plotlyjs(),
         # the model may be of an earlier run, with other options than today's

@@ -8,7 +8,7 @@ from gru4rec import DataConfig, DataError, LoadingConfig, columns, describe_part
 _NAMES = (columns.SESSION, columns.ITEM, columns.TIME)
 # of the times nothing is needed but their order, so numbers may be of any unit
 _NUMBERS, _DATES = LoadingConfig(time_unit="ordinal"), LoadingConfig(time_unit="timestamp")
-_REPORT_COLUMNS = ["round", "step"] + [
+_QUALITY_COLUMNS = ["step"] + [
     f"{of}_{what}" for what in ("removed", "left") for of in ("events", "sessions", "items")
 ]
 
@@ -19,7 +19,7 @@ def load_prepared(
     """Checks the parts that are there.
 
     Returns:
-        train, valid, test and train_full; and an empty report, as nothing was filtered.
+        train, valid, test and train_full; and an empty table of what was dropped: nothing.
 
     Raises:
         DataError: A part lacks a column, is empty, or has ids or times that cannot be read; or
@@ -35,8 +35,8 @@ def load_prepared(
                 f"{', '.join(f'{kind} in {name}' for name, kind in kinds.items())}; the same id "
                 "would not be the same in each. Store the column as one kind in all four files"
             )
-    report = pd.DataFrame(columns=_REPORT_COLUMNS)
-    return parts["train_tr"], parts["train_valid"], parts["test"], parts["train_full"], report
+    quality = pd.DataFrame(columns=_QUALITY_COLUMNS)
+    return parts["train_tr"], parts["train_valid"], parts["test"], parts["train_full"], quality
 
 
 def describe_prepared(

@@ -18,7 +18,7 @@ def create_pipeline(**_: object) -> Pipeline:
                     "prepared_test",
                     "prepared_train_full",
                 ],
-                outputs=["train", "valid", "test", "train_full", "filter_report"],
+                outputs=["train", "valid", "test", "train_full", "data_quality"],
                 name="load_prepared",
                 tags="preparation",
             ),

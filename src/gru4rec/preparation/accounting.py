@@ -1,0 +1,122 @@
+"""What was dropped on the way from a raw log to its parts, and why; it adds up."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+from gru4rec.columns import ITEM, SESSION
+from gru4rec.config import DataConfig, DataSplitConfig, LoadingConfig
+from gru4rec.preparation.connection import fetch_row
+from gru4rec.preparation.loading import select_types
+from gru4rec.preparation.splitting import Split, split_sessions
+
+Counts = Mapping[str, int]
+
+_COUNTED = ("events", "sessions", "items")
+_REASONS = {"repeats": "repeats", "sessions": "short sessions", "items": "rare items"}
+
+
+def count_log(log: ir.Table, data: DataConfig, loading: LoadingConfig) -> pd.DataFrame:
+    """Counts what is in a raw log before events are picked and sessions are cut.
+
+    Returns:
+        `step`, `events`, `sessions` and `items`: a row `log`, then a row of the events that
+        `event_types` keeps, where it is set. No rows where loading keeps the log as it is: missing
+        values are refused, so nothing is dropped then.
+    """
+    if loading.event_key is None and loading.session_gap is None:
+        return pd.DataFrame(columns=["step", *_COUNTED])
+    stages = {"log": log}
+    if loading.event_key is not None:
+        stages["other event types"] = log.filter(select_types(log, loading))
+    counts = [
+        {"step": step} | _count(stage, data.session_key, data.item_key)
+        for step, stage in stages.items()
+    ]
+    return pd.DataFrame(counts)
+
+
+def account_for_events(
+    log_counts: pd.DataFrame,
+    filter_report: pd.DataFrame,
+    filtered: ir.Table,
+    parts: Split[ir.Table],
+    options: DataSplitConfig,
+) -> pd.DataFrame:
+    """Accounts for every event, session and item between the raw log and the parts.
+
+    Args:
+        log_counts: Of `count_log`.
+        filter_report: Of `filter_sessions`.
+        filtered: The events that it left.
+        parts: What `split_sessions` made of them.
+        options: How it split them.
+
+    Returns:
+        A row a step: `step`, then `events`, `sessions` and `items`, each `_removed` by the step
+        and `_left` after it, so that `_left` less the next `_removed` is the next `_left`. The
+        last `_left` are those of train, valid and test together. Cutting sessions at gaps makes
+        more of them: it removes a negative number.
+    """
+    stages: list[tuple[str, Counts]] = [
+        (row["step"], {name: row[name] for name in _COUNTED})
+        for row in log_counts.to_dict(orient="records")
+    ]
+    first = filter_report.iloc[0]
+    loaded = {name: first[f"{name}_left"] + first[f"{name}_removed"] for name in _COUNTED}
+    stages.append(("cut at gaps" if stages else "log", loaded))
+    for row in filter_report.to_dict(orient="records"):
+        round_ = f", round {row['round']}" if row["round"] else ""
+        left = {name: row[f"{name}_left"] for name in _COUNTED}
+        stages.append((_REASONS[row["step"]] + round_, left))
+    stages += _stages_of_split(filtered, parts, options)
+    return _as_table(stages)
+
+
+def _stages_of_split(
+    filtered: ir.Table, parts: Split[ir.Table], options: DataSplitConfig
+) -> Iterable[tuple[str, Counts]]:
+    """What is left after each boundary, and after unknown items went from the part behind it."""
+    known = options.known_items_only
+    uncut = (
+        split_sessions(filtered, options.model_copy(update={"known_items_only": False}))
+        if known
+        else parts
+    )
+    yield "cut at the test boundary", _count_parts(parts.train_full, uncut.test)
+    if known:
+        yield "unknown to train_full", _count_parts(parts.train_full, parts.test)
+    yield "cut at the validation boundary", _count_parts(parts.train, uncut.valid, parts.test)
+    if known:
+        yield "unknown to train", _count_parts(parts.train, parts.valid, parts.test)
+
+
+def _count(table: ir.Table, session_key: str = SESSION, item_key: str = ITEM) -> dict[str, int]:
+    sessions, items = table[session_key].nunique(), table[item_key].nunique()
+    return fetch_row(table.aggregate(events=table.count(), sessions=sessions, items=items))
+
+
+def _count_parts(*parts: ir.Table) -> dict[str, int]:
+    counts = [_count(part) for part in parts]
+    items = ibis.union(*(part.select(ITEM) for part in parts), distinct=True).count()
+    return {
+        # no session is in two parts
+        **{name: sum(count[name] for count in counts) for name in ("events", "sessions")},
+        "items": int(items.to_pyarrow().as_py()),
+    }
+
+
+def _as_table(stages: list[tuple[str, Counts]]) -> pd.DataFrame:
+    rows: list[dict[str, Any]] = []
+    before = stages[0][1]
+    for step, left in stages:
+        rows.append(
+            {"step": step}
+            | {f"{name}_removed": before[name] - left[name] for name in _COUNTED}
+            | {f"{name}_left": left[name] for name in _COUNTED}
+        )
+        before = left
+    return pd.DataFrame(rows)
