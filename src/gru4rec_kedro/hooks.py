@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import IO, Any
 
+import duckdb
 from click import ClickException
 from kedro.config import MissingConfigException
 from kedro.framework.cli.utils import KedroCliError
@@ -14,7 +15,14 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline import Node, Pipeline
 from yaml import YAMLError
 
-from gru4rec import ConfigError, GRU4RecError, ModelFileError, describe_model, resolve_device
+from gru4rec import (
+    ConfigError,
+    DataError,
+    GRU4RecError,
+    ModelFileError,
+    describe_model,
+    resolve_device,
+)
 from gru4rec_kedro.console import wrap_log_lines
 from gru4rec_kedro.parameters import Parameters, PublishedConfig
 from gru4rec_kedro.pipelines.modelling.results import results_table
@@ -43,6 +51,11 @@ class RunError(KedroCliError, GRU4RecError):
 
 def _find_mistake(error: BaseException | None) -> GRU4RecError | None:
     while error is not None and not isinstance(error, GRU4RecError):
+        if isinstance(error, duckdb.OutOfMemoryException):
+            return DataError(
+                "A query needs more memory than DuckDB may use; raise memory_limit in globals.yml "
+                f"({str(error).splitlines()[0]})"
+            )
         error = error.__cause__  # Kedro wraps what a dataset raises
     return error
 

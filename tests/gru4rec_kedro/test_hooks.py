@@ -1,3 +1,4 @@
+import duckdb
 import pytest
 from kedro.io import DatasetError
 from kedro.pipeline import Node
@@ -18,6 +19,16 @@ def test_a_mistake_of_the_user_is_told_once(caplog):
     ProjectHooks().on_node_error(error, Node(len, "a", "b", name="count"))
     assert caplog.messages == []
     with pytest.raises(RunError, match=r"^no items$"):
+        ProjectHooks().on_pipeline_error(error)
+
+
+def test_too_little_memory_names_the_limit(caplog):
+    error = wrapped(duckdb.OutOfMemoryException("could not allocate\n\nPossible solutions:"))
+    ProjectHooks().on_node_error(error, Node(len, "a", "b", name="count"))
+    assert caplog.messages == []
+    with pytest.raises(
+        RunError, match=r"raise memory_limit in globals.yml \(could not allocate\)$"
+    ):
         ProjectHooks().on_pipeline_error(error)
 
 

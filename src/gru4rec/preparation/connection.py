@@ -1,5 +1,6 @@
 """Where queries run: DuckDB inside this process, and the way from pandas to Ibis and back."""
 
+import contextlib
 import functools
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
@@ -40,8 +41,7 @@ _KINDS = (
 def local_connection(memory_limit: str | None = None) -> Backend:
     """Returns the DuckDB connection that this process shares, one for each memory limit.
 
-    It lives in memory; a query that needs more than that spills into the user's cache folder,
-    which is created only then.
+    It lives in memory; a query that needs more than that spills into the user's cache folder.
 
     Args:
         memory_limit: See `private_connection`.
@@ -62,6 +62,9 @@ def private_connection(memory_limit: str | None = None) -> Backend:
             leaves it to DuckDB: most of the memory there is.
     """
     spill = Path(platformdirs.user_cache_dir("gru4rec")) / "duckdb"
+    with contextlib.suppress(OSError):  # a query that spills will say so
+        # DuckDB creates its own folder when it spills, but none above it
+        spill.parent.mkdir(parents=True, exist_ok=True)
     if memory_limit is None:
         return ibis.duckdb.connect(temp_directory=str(spill))
     # each thread needs memory of its own

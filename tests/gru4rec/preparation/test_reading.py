@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from gru4rec.errors import DataError, MissingLogError
-from gru4rec.preparation import connection, local_connection, read_log
+from gru4rec.preparation import connection, local_connection, private_connection, read_log
 
 
 def write(path: Path, text: str) -> Path:
@@ -76,7 +76,7 @@ def test_braces_name_files_that_must_all_be_there(tmp_path: Path) -> None:
     assert rows_of(f"{tmp_path}/{{x,y}}.csv") == {"a": ["3"]}
 
 
-def test_the_shared_connection_is_one_and_writes_nothing(
+def test_the_shared_connection_is_one_and_writes_no_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -88,9 +88,17 @@ def test_the_shared_connection_is_one_and_writes_nothing(
         spill = shared.raw_sql("SELECT current_setting('temp_directory')").fetchone()[0]
         assert spill.startswith(str(tmp_path / "cache"))
         rows_of(write(tmp_path / "x.csv", "a\n1\n"))
-        assert not (tmp_path / "cache").exists()
+        assert [*(tmp_path / "cache").rglob("*")] == [tmp_path / "cache/gru4rec"]
     finally:
         connection._shared_connection.cache_clear()
+
+
+def test_spills_where_no_cache_folder_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home/cache"))
+    limited = private_connection("48MB")
+    limited.raw_sql("CREATE TABLE sorted AS SELECT * FROM range(8000000) ORDER BY hash(range)")
+    assert limited.raw_sql("SELECT count(*) FROM sorted").fetchone() == (8_000_000,)
+    assert (tmp_path / "home/cache/gru4rec/duckdb").exists()
 
 
 def test_given_connection_is_used(tmp_path: Path) -> None:
