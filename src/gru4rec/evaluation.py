@@ -276,11 +276,14 @@ def walk_states(
 def in_blocks(states: Iterator[Tensor], at_least: int) -> Iterator[Tensor]:
     """Gathers rows until there are enough for an efficient matrix product."""
     waiting: list[Tensor] = []
+    n_rows = 0  # not counted anew: of a long session there are as many tensors as rows
     for state in states:
         waiting.append(state)
-        if sum(map(len, waiting)) >= at_least:
+        n_rows += len(state)
+        if n_rows >= at_least:
             yield torch.cat(waiting)
             waiting.clear()
+            n_rows = 0
     if waiting:
         yield torch.cat(waiting)
 
