@@ -32,15 +32,15 @@ def as_ids(values: "pd.Series[Any] | npt.ArrayLike", name: str) -> Ids:
     """
     try:
         series = values if isinstance(values, pd.Series) else pd.Series(_as_array(values))
+        n_missing = int(series.isna().sum())
+        if n_missing:
+            raise DataError(f"{name} has {n_missing} missing value(s); drop them first")
         if isinstance(series.dtype, pd.CategoricalDtype):
             series = series.astype(series.cat.categories.dtype)
         elif series.dtype == object:
             series = series.infer_objects()
     except UnicodeError as error:
         raise DataError(f"{name} holds text that is not valid Unicode: {error}") from None
-    n_missing = int(series.isna().sum())
-    if n_missing:
-        raise DataError(f"{name} has {n_missing} missing value(s); drop them first")
     if len(series) == 0:
         return np.empty(0, dtype=np.int64)
     if pd.api.types.is_bool_dtype(series.dtype):

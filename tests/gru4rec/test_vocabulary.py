@@ -123,6 +123,7 @@ def test_ids_take_one_of_two_exact_forms(values: Any, expected: list[Any]) -> No
     [
         (["a", None, None], r"items has 2 missing value\(s\)"),
         (pd.Series([1, None], dtype="Int64"), r"items has 1 missing value\(s\)"),
+        (pd.Series([1, None], dtype="category"), r"items has 1 missing value\(s\)"),
         (pd.Series(["a", None], dtype="category"), r"items has 1 missing value\(s\)"),
         (pd.Series([1.0, np.nan]), r"items has 1 missing value\(s\)"),
         (pd.Series([1.0, 2.5]), r"items holds 2.5 as a floating-point number"),
