@@ -98,7 +98,9 @@ def save_checkpoint(checkpoint: Checkpoint, path: str | Path, with_optimizer: bo
             file.flush()
             os.fsync(file.fileno())
     except (OSError, RuntimeError) as error:
-        raise ModelFileError(f"cannot write the model to {path}: {error}") from None
+        # torch hides why a file could not be written, such as a full disk, behind its own error
+        reason = error.__context__ if isinstance(error.__context__, OSError) else error
+        raise ModelFileError(f"cannot write the model to {path}: {reason}") from None
 
 
 def load_checkpoint(

@@ -92,7 +92,7 @@ def test_blocks_leave_the_way_from_the_log_to_the_report_in_view(graphs):
     shown = {node["name"] for node in graph["nodes"] if node["id"] in in_view}
     parts = {"train", "valid", "test", "train_full", "data_quality"}
     evaluated = {"metrics", "metrics_history", "ranked_events", "item_statistics"}
-    trained = {"train_model", "training_history", "model", "evaluate_model"}
+    trained = {"train_model", "checkpoint", "training_history", "model", "evaluate_model"}
     ends = {"raw_log", "preparation", "reporting", "report"}
     assert {name for name in shown if "param" not in name} == parts | evaluated | trained | ends
 

@@ -3,6 +3,7 @@
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, TypeAlias
 
+import duckdb
 import ibis.expr.types as ir
 import pandas as pd
 from kedro.io import AbstractVersionedDataset, Version
@@ -43,8 +44,11 @@ class _ParquetEvents(AbstractVersionedDataset[Events, Events]):
         path = self._get_save_path()
         if isinstance(data, pd.DataFrame):
             data.to_parquet(path, index=False)
-        else:
+            return
+        try:
             data.to_parquet(str(path))
+        except duckdb.IOException as error:  # such as a full disk
+            raise OSError(str(error)) from error
 
     def _exists(self) -> bool:
         return Path(self._get_load_path()).exists()
