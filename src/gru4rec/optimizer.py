@@ -1,5 +1,6 @@
 """Adagrad with momentum; for tables only the rows that a step used."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,9 +21,9 @@ class Adagrad:
     ) -> None:
         self.learning_rate = learning_rate
         self.momentum = momentum
-        self.accumulators = {name: torch.zeros_like(p) for name, p in parameters.items()}
+        self.accumulators = {name: _zeros_like(p) for name, p in parameters.items()}
         self.velocities = (
-            {name: torch.zeros_like(p) for name, p in parameters.items()} if momentum else {}
+            {name: _zeros_like(p) for name, p in parameters.items()} if momentum else {}
         )
 
     @torch.no_grad()
@@ -58,3 +59,10 @@ class Adagrad:
             if name in state:
                 old = state[name]
                 state[name] = torch.cat([old, old.new_zeros(n_rows, *old.shape[1:])])
+
+
+def _zeros_like(parameter: Tensor) -> Tensor:
+    """Zeros that take no memory before they are written: a model that only answers needs none."""
+    if parameter.device.type != "cpu":
+        return torch.zeros_like(parameter)
+    return torch.from_numpy(np.zeros(parameter.shape, parameter.detach().numpy().dtype))

@@ -1,4 +1,6 @@
 import math
+import os
+from pathlib import Path
 
 import pytest
 import torch
@@ -112,3 +114,17 @@ def test_new_rows_start_without_history() -> None:
     assert torch.equal(optimizer.accumulators["t"][:2], before)
     assert optimizer.accumulators["t"][2:].tolist() == [[0.0] * 3] * 2
     assert optimizer.velocities["t"][2:].tolist() == [[0.0] * 3] * 2
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads Linux's /proc")
+def test_state_takes_no_memory_before_the_first_update() -> None:
+    table = torch.ones(1 << 24)
+
+    def pages() -> int:
+        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+
+    before = pages()
+    optimizer = Adagrad({"t": table}, learning_rate=0.1, momentum=0.5)
+
+    assert (pages() - before) * os.sysconf("SC_PAGE_SIZE") < table.nbytes / 10
+    assert not optimizer.accumulators["t"][::4096].any()
