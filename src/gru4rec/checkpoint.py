@@ -1,10 +1,12 @@
 """The `.pth` format: data, never code.
 
-A file is `torch.save` of a dictionary of plain values and tensors, read with `weights_only`.
+A file is `torch.save` of a dictionary of plain values and tensors, read with `weights_only`, with
+a checksum at its end; see `gru4rec.archive`.
 """
 
 import os
 import pickle
+import reprlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gru4rec.archive import check_archive, own_tensors, seal
 from gru4rec.config import ModelConfig
 from gru4rec.errors import ConfigError, DataError, ModelFileError
 from gru4rec.files import written_whole
@@ -93,8 +96,9 @@ def save_checkpoint(checkpoint: Checkpoint, path: str | Path, with_optimizer: bo
         }
     path = Path(path)
     try:
-        with written_whole(path) as temporary, temporary.open("xb") as file:
+        with written_whole(path) as temporary, temporary.open("x+b") as file:
             torch.save(content, file)
+            seal(file)
             file.flush()
             os.fsync(file.fileno())
     except (OSError, RuntimeError) as error:
@@ -130,7 +134,11 @@ def load_checkpoint(
 def read_content(path: str | Path, device: torch.device) -> dict[str, Any]:
     """Reads the dictionary in a file, without running code from it; see `load_checkpoint`."""
     try:
-        content = torch.load(path, map_location=device, weights_only=True)
+        check_archive(path)
+        # mapped: a tensor that claims to be larger than the file takes no memory
+        place = "meta" if device.type == "meta" else "cpu"
+        mapped = torch.load(path, map_location=place, weights_only=True, mmap=True)
+        content = own_tensors(mapped, device, os.path.getsize(path))
     except FileNotFoundError:
         raise ModelFileError(f"there is no model file {path}; train and save one first") from None
     except pickle.UnpicklingError:
@@ -141,13 +149,14 @@ def read_content(path: str | Path, device: torch.device) -> dict[str, Any]:
     except Exception as error:
         raise ModelFileError(
             f"{path} cannot be read as a model file; it may be damaged or cut off "
-            f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''})"
+            f"({type(error).__name__}: {str(error).splitlines()[0][:200] if str(error) else ''})"
         ) from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise ModelFileError(f"{path} is no model file of this package")
     if content.get("version") != VERSION:
         raise ModelFileError(
-            f"{path} has format version {content.get('version')!r}, this package reads {VERSION}; "
+            f"{path} has format version {reprlib.repr(content.get('version'))}, "
+            f"this package reads {VERSION}; "
             "load it with the package version that wrote it"
         )
     return content
@@ -161,6 +170,8 @@ def _unpack(
     ids = content["item_ids"]
     if isinstance(ids, Tensor) and ids.dtype != torch.int64:
         raise ValueError(f"its item ids are {ids.dtype}, not 64-bit integers or text")
+    if not isinstance(ids, Tensor) and not all(type(item) is str for item in ids):
+        raise ValueError("its item ids are neither 64-bit integers nor text")
     array = ids.cpu().numpy() if isinstance(ids, Tensor) else np.array(ids, dtype=object)
     architecture = architecture_of(config)
     if architecture != architecture_of(saved_config):
@@ -195,7 +206,8 @@ def _unpack(
 def _first_bad_note(notes: dict[str, Note]) -> str:
     for name, value in notes.items():
         if type(name) is not str or type(value) not in _NOTE_TYPES:
-            return f"the note {name!r} is {value!r} of type {type(value).__name__}"
+            shown = reprlib.repr(value)
+            return f"the note {reprlib.repr(name)} is {shown} of type {type(value).__name__}"
     return ""
 
 
@@ -222,6 +234,8 @@ def _checked(tensors: dict[str, Tensor], shapes: dict[str, tuple[int, ...]]) -> 
     for name, tensor in tensors.items():
         if tensor.dtype != torch.float32 or not tensor.is_contiguous():
             raise ValueError(f"its tensor {name} is not a plain array of 32-bit floats")
+        if not tensor.isfinite().all():
+            raise ValueError(f"its tensor {name} holds numbers that are not finite")
     return tensors
 
 

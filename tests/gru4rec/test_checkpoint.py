@@ -272,7 +272,8 @@ def test_loading_never_runs_code(gru: GRU4Rec, tmp_path: Path, place: str) -> No
     else:
         rewrite(path, tables={"output": bomb})
 
-    with pytest.raises(ModelFileError, match="could run code and was not loaded"):
+    refusal = "not a zip file" if place == "plain pickle" else "could run code and was not loaded"
+    with pytest.raises(ModelFileError, match=refusal):
         GRU4Rec.load(path)
 
     assert not marker.exists()
@@ -368,7 +369,7 @@ def test_tensors_of_another_kind_are_refused(gru: GRU4Rec, tmp_path: Path) -> No
     tables = gru.network.tables
     for bias in (tables["bias"].double(), torch.zeros(1).expand(len(tables["bias"]))):
         rewrite(path, tables={**tables, "bias": bias})
-        with pytest.raises(ModelFileError, match="tensor bias is not a plain array of 32-bit"):
+        with pytest.raises(ModelFileError, match="tensor bias is not a plain array"):
             GRU4Rec.load(path)
 
 
