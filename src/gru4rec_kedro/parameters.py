@@ -1,9 +1,9 @@
 """All parameters of the project: what is not declared here is refused."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from gru4rec import CommonSections, Section
 
@@ -71,12 +71,46 @@ class RecommendationConfig(Section):
     sessions_per_part: PositiveInt = 20_000
 
 
+BaselineName = Literal[
+    "popularity", "session_popularity", "markov_chain", "item_knn", "sknn", "vsknn", "stan"
+]
+
+
+class BaselinesConfig(Section):
+    """What the pipeline `baselines` measures.
+
+    Attributes:
+        models: Which ones.
+        k: Neighbours of sknn, vsknn and stan.
+        m: Candidates of theirs: the most recent sessions with an item of the current one.
+        regularization: λ of item_knn.
+        session_decay: λ₁ of stan, in events.
+        distance_decay: λ₃ of stan, in events.
+    """
+
+    models: list[BaselineName] = Field(
+        default_factory=lambda: list(get_args(BaselineName)), min_length=1
+    )
+    k: PositiveInt = 100
+    m: PositiveInt = 500
+    regularization: NonNegativeFloat = 20.0
+    session_decay: PositiveFloat = 1.0
+    distance_decay: PositiveFloat = 1.0
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        if len(set(self.models)) < len(self.models):
+            raise ValueError("models names a baseline twice")
+        return self
+
+
 class Parameters(CommonSections):
     """The sections of `parameters.yml`, and what `--params` may add."""
 
     experiment: ExperimentConfig = ExperimentConfig()
     published: PublishedConfig = PublishedConfig()
     recommendation: RecommendationConfig = RecommendationConfig()
+    baselines: BaselinesConfig = BaselinesConfig()
     events: str | None = None  # --params events=path: the raw log
     prepared: str | None = None  # --params prepared=folder: parts for the pipeline prepared
     sessions: str | None = None  # --params sessions=path: what the pipeline recommendation answers

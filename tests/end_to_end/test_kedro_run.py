@@ -57,6 +57,8 @@ def test_run_writes_every_catalog_entry_and_nothing_else(finished):
             "08_reporting/training.json",
             "08_reporting/metrics_by_cutoff.json",
             "08_reporting/breakdowns.csv",
+            "08_reporting/baseline_comparison.csv",
+            "08_reporting/baselines.json",
             "08_reporting/metrics_by_position.json",
             "08_reporting/metrics_by_session_length.json",
             "08_reporting/metrics_by_item_popularity.json",

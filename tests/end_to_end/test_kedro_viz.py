@@ -24,7 +24,7 @@ KINDS = {
 @pytest.fixture(scope="module")
 def site(new_project, run, kedro):
     project = new_project()
-    run(project)
+    run(project, pipeline_names=["data_engineering", "baselines", "modelling"])
     run(project, pipeline_names=["recommendation"])
     parts = {
         "train_tr": "train",
@@ -84,6 +84,7 @@ def test_blocks_leave_the_way_from_the_log_to_the_report_in_view(graphs):
         "prepared": {"reporting"},
         "modelling": {"reporting"},
         "recommendation": set(),
+        "baselines": set(),
     }
     for pipeline, names in blocks.items():
         assert graphs[pipeline]["modular_pipelines"].keys() == names | {"__root__"}
@@ -92,6 +93,7 @@ def test_blocks_leave_the_way_from_the_log_to_the_report_in_view(graphs):
     shown = {node["name"] for node in graph["nodes"] if node["id"] in in_view}
     parts = {"train", "valid", "test", "train_full", "data_quality"}
     evaluated = {"metrics", "metrics_history", "ranked_events", "item_statistics"}
+    evaluated |= {"baseline_metrics", "baseline_ranks"}
     trained = {"train_model", "checkpoint", "training_history", "model", "evaluate_model"}
     ends = {"raw_log", "preparation", "reporting", "report"}
     assert {name for name in shown if "param" not in name} == parts | evaluated | trained | ends
@@ -141,6 +143,8 @@ def test_tables_figures_metrics_and_the_model_have_previews(nodes):
         "PartsDataset": "TablePreview",
         "CSVDataset": "TablePreview",
         "ParquetDataset": "TablePreview",
+        "OptionalCSVDataset": "TablePreview",
+        "OptionalParquetDataset": "TablePreview",
         "MetricsHistoryDataset": "TablePreview",
         "JSONDataset": "JSONPreview",
         "GRU4RecDataset": "JSONPreview",

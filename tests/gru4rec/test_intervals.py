@@ -7,7 +7,7 @@ import pytest
 
 from gru4rec.errors import ConfigError, DataError
 from gru4rec.evaluation import summarise
-from gru4rec.intervals import confidence_intervals
+from gru4rec.intervals import confidence_intervals, paired_differences
 
 
 def draw_log(n_sessions: int, seed: int = 0) -> tuple[Any, Any]:
@@ -117,3 +117,39 @@ def test_what_makes_no_sense_is_refused(
 ) -> None:
     with pytest.raises(error, match=message):
         confidence_intervals(**{"sessions": [1, 2], "ranks": np.ones(2), **options})
+
+
+def test_paired_differences_equal_all_exchanges_of_sessions() -> None:
+    sessions, ranks, other = [1, 1, 2, 3], [1.0, 2.0, 1.0, 9.0], [9.0, 1.0, 9.0, 1.0]
+
+    (recall, _) = paired_differences(sessions, ranks, other, 1, n_resamples=20_000)
+
+    # hits by session: 1 − 1, 1 − 0, 0 − 1; no exchange gives a smaller difference than 0
+    assert recall[1].value == 0
+    assert recall[1].p == 1
+    (recall, _) = paired_differences(
+        sessions, [1.0, 1, 1, 1], [9.0, 9, 9, 9], 1, n_resamples=20_000
+    )
+    assert recall[1].value == 1
+    # of the 8 exchanges, none at all and that of all three are as large
+    assert recall[1].p == pytest.approx(2 / 8, abs=0.02)
+
+
+def test_paired_differences_of_equal_models() -> None:
+    sessions, ranks = draw_log(30)
+
+    for by_cutoff in paired_differences(sessions, ranks, ranks, [1, 3]):
+        assert all(tuple(found) == (0, 0, 0, 1) for found in by_cutoff.values())
+
+
+def test_paired_intervals_are_those_of_the_difference() -> None:
+    sessions, ranks = draw_log(30)
+    never = np.full(len(ranks), 99.0)
+
+    found = paired_differences(sessions, ranks, never, 3, seed=4)
+    alone = confidence_intervals(sessions, ranks, 3, seed=4)
+
+    for by_cutoff, interval in zip(found, alone, strict=True):
+        assert by_cutoff[3][1:3] == pytest.approx(interval[3])
+    with pytest.raises(DataError, match="30 sessions and 29 ranks"):
+        paired_differences(np.arange(30), np.ones(30), np.ones(29))

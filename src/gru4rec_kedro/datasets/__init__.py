@@ -10,6 +10,8 @@ from gru4rec_kedro.datasets.raw_log import RawLogDataset
 from gru4rec_kedro.datasets.written_whole import (
     CSVDataset,
     JSONDataset,
+    OptionalCSVDataset,
+    OptionalParquetDataset,
     ParquetDataset,
     PlotlyDataset,
     TextDataset,
@@ -23,6 +25,8 @@ __all__ = [
     "ItemListDataset",
     "JSONDataset",
     "MetricsHistoryDataset",
+    "OptionalCSVDataset",
+    "OptionalParquetDataset",
     "ParquetDataset",
     "Part",
     "Parts",

@@ -3,6 +3,7 @@
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import pandas as pd
 from kedro.io import DatasetError
 from kedro_datasets.json import JSONDataset as KedroJSONDataset
 from kedro_datasets.pandas import CSVDataset as KedroCSVDataset
@@ -84,8 +85,26 @@ class CSVDataset(WrittenWhole, KedroCSVDataset):
     """Kedro's dataset of this name, written whole or not at all."""
 
 
+class OptionalCSVDataset(CSVDataset):
+    """A `CSVDataset` of what another pipeline may have made: without a file an empty frame."""
+
+    def load(self) -> pd.DataFrame:
+        """Loads the file, if there is one."""
+        frame: pd.DataFrame = super().load() if self.exists() else pd.DataFrame()
+        return frame
+
+
 class ParquetDataset(WrittenWhole, KedroParquetDataset):
     """Kedro's dataset of this name, written whole or not at all."""
+
+
+class OptionalParquetDataset(ParquetDataset):
+    """A `ParquetDataset` of what another pipeline may have made: without a file an empty frame."""
+
+    def load(self) -> pd.DataFrame:
+        """Loads the file, if there is one."""
+        frame: pd.DataFrame = super().load() if self.exists() else pd.DataFrame()
+        return frame
 
 
 class PlotlyDataset(WrittenWhole, KedroPlotlyDataset):

@@ -44,6 +44,29 @@ METRICS = {
     "code": "0.1.0",
     "model": {"layers": [7], "loss": "</pre>"},
 }
+COMPARISON = pd.DataFrame(
+    {
+        "model": ["GRU4Rec", "popularity", "st<an"],
+        "k": [5, 5, None],
+        "recall": [0.25, 0.2, None],
+        "recall_low": [0.2, 0.1, None],
+        "recall_high": [0.3, 0.25, None],
+        "mrr": [0.125, 0.1, None],
+        "mrr_low": [0.1, 0.05, None],
+        "mrr_high": [0.2, 0.15, None],
+        "recall_ahead": [None, 0.05, None],
+        "recall_ahead_low": [None, 0.03, None],
+        "recall_ahead_high": [None, 0.07, None],
+        "recall_p": [None, 0.001, None],
+        "mrr_ahead": [None, 0.025, None],
+        "mrr_ahead_low": [None, 0.0, None],
+        "mrr_ahead_high": [None, 0.05, None],
+        "mrr_p": [None, 0.04, None],
+        "fit_seconds": [2.0, 0.1, None],
+        "evaluation_seconds": [0.5, 0.1, None],
+        "peak_memory_mb": [512.0, 400.0, None],
+    }
+)
 STATISTICS = pd.DataFrame(
     {
         "part": ["<b>train", "train_full"],
@@ -79,6 +102,7 @@ def write(**changes: Any) -> str:
         "metrics": METRICS,
         "metrics_history": {},
         "breakdowns": BREAKDOWNS,
+        "baseline_comparison": COMPARISON.iloc[:0],
         "split_statistics": STATISTICS,
         "data_quality": ROUNDS,
         "parameters": {"model": {"layers": [8]}, "data": {"item_key": "</pre>"}},
@@ -86,6 +110,14 @@ def write(**changes: Any) -> str:
         **changes,
     }
     return write_report(**given)
+
+
+def test_sets_the_model_beside_baselines(page):
+    text = text_of(write(baseline_comparison=COMPARISON))
+    assert "GRU4Rec 5 0.2500 0.2000 – 0.3000 0.1250 0.1000 – 0.2000 2.0 0.5 512" in text
+    assert "popularity +0.0500 +0.0300 to +0.0700 0.001 +0.0250 +0.0000 to +0.0500 0.040" in text
+    assert "Not compared: st&lt;an." in write(baseline_comparison=COMPARISON)
+    assert "Beside simple baselines" not in text_of(page)
 
 
 def text_of(page: str) -> str:

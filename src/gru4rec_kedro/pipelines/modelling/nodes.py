@@ -10,7 +10,6 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from gru4rec import (
-    DataError,
     EvaluationConfig,
     GRU4Rec,
     ModelConfig,
@@ -24,20 +23,11 @@ from gru4rec import (
 from gru4rec_kedro.parameters import ExperimentConfig
 from gru4rec_kedro.pipelines.modelling.coverage import K, count_recommendations
 from gru4rec_kedro.provenance import code_version, peak_memory_mb
+from gru4rec_kedro.reading import read_part
 
 logger = logging.getLogger(__name__)
 
 MANY_TIES = 0.001  # of recall: a difference that people publish
-
-
-def _read(parts: dict[str, ir.Table], name: str) -> pd.DataFrame:
-    frame: pd.DataFrame = parts[name].to_pandas()
-    if frame.empty:
-        raise DataError(
-            f"the part {name!r} is empty; see the section 'data_split', or name another part in "
-            "the section 'experiment'"
-        )
-    return frame
 
 
 def train_model(
@@ -58,14 +48,14 @@ def train_model(
     Raises:
         KeyboardInterrupt: Ctrl-C was pressed; a log line says how to go on.
     """
-    part = _read({"train_full": train_full, "train": train}, experiment.train_on)
+    part = read_part({"train_full": train_full, "train": train}, experiment.train_on)
     earlier = experiment.earlier_model
     gru = GRU4Rec.load(earlier, model.device, model) if earlier else GRU4Rec(**model)
     try:
         gru.fit(
             part,
             **training,
-            valid=_read({"valid": valid}, "valid") if experiment.valid_each_epoch else None,
+            valid=read_part({"valid": valid}, "valid") if experiment.valid_each_epoch else None,
             valid_cutoff=evaluation.cutoff,
             checkpoint=checkpoint,
         )
@@ -100,7 +90,7 @@ def evaluate_model(
         Metrics, as plain values; the rank of each target, a row a target; and how popular each
         item of the model is and how often it is recommended, a row an item.
     """
-    part = _read({"test": test, "valid": valid}, experiment.evaluate_on)
+    part = read_part({"test": test, "valid": valid}, experiment.evaluate_on)
     begun = time.perf_counter()
     ranked = rank_events(model, part, evaluation.batch_size, evaluation.mode)
     seconds = time.perf_counter() - begun

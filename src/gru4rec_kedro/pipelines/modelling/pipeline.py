@@ -2,12 +2,13 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from gru4rec_kedro.pipelines.modelling import breakdowns, figures, nodes, report
+from gru4rec_kedro.pipelines.modelling import beside, breakdowns, figures, nodes, report
 
 _REPORTED = (
     "metrics",
     "metrics_history",
     "breakdowns",
+    "baseline_comparison",
     "split_statistics",
     "data_quality",
     "parameters",
@@ -16,6 +17,7 @@ _REPORTED = (
     "by_session_length_figure",
     "by_popularity_figure",
     "recommended_figure",
+    "baseline_figure",
     "training_figure",
     "session_length_figure",
     "item_popularity_figure",
@@ -85,6 +87,20 @@ def create_pipeline(**_: object) -> Pipeline:
                 name="plot_breakdowns",
                 namespace="reporting",
                 tags="reporting",
+            ),
+            Node(
+                beside.compare_with_baselines,
+                inputs=[
+                    "metrics",
+                    "ranked_events",
+                    "baseline_metrics",
+                    "baseline_ranks",
+                    "params:evaluation",
+                ],
+                outputs=["baseline_comparison", "baseline_figure"],
+                name="compare_with_baselines",
+                namespace="reporting",
+                tags="evaluation",
             ),
             Node(
                 report.write_report,

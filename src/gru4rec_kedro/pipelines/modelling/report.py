@@ -24,6 +24,7 @@ def write_report(
     metrics: dict[str, Any],
     metrics_history: dict[str, dict[str, Any]],
     breakdowns: pd.DataFrame,
+    baseline_comparison: pd.DataFrame,
     split_statistics: pd.DataFrame,
     data_quality: pd.DataFrame,
     parameters: dict[str, Any],
@@ -35,6 +36,8 @@ def write_report(
         metrics: Of this run.
         metrics_history: Of all runs, by version.
         breakdowns: Recall and MRR of groups of targets.
+        baseline_comparison: The model beside simple baselines; without rows where none were
+            measured.
         split_statistics: What is in each part of the log.
         data_quality: What was dropped from the raw log, and why, a row a step; may be empty.
         parameters: Of this run.
@@ -56,6 +59,7 @@ def write_report(
         source=published.source,
         published=_cells(_in_percent(compare_with_published(metrics, published))),
         breakdowns=_cells(_with_intervals(breakdowns)),
+        **_describe_baselines(baseline_comparison),
         coverage=_describe_coverage(metrics),
         measured=_describe_measurement(metrics),
         trained=_describe_training(metrics, split_statistics),
@@ -72,6 +76,31 @@ def write_report(
         code=code_version(),
         libraries=library_versions(),
     )
+
+
+def _describe_baselines(comparison: pd.DataFrame) -> dict[str, Any]:
+    """What the page says of baselines: the cutoff, two tables, and who could not be compared."""
+    compared = comparison[comparison["recall"].notna()]
+    of_baselines = compared.iloc[1:]
+    names = ["k", "recall", "recall_low", "recall_high", "mrr", "mrr_low", "mrr_high"]
+    resources = {"fit_seconds": "{:,.1f}", "evaluation_seconds": "{:,.1f}"}
+    measured = _with_intervals(compared[["model", *names]])
+    for name, pattern in {**resources, "peak_memory_mb": "{:,.0f}"}.items():
+        measured[name.replace("_mb", ", MB")] = compared[name].map(pattern.format)
+    ahead = of_baselines[["model"]].copy()
+    for name, label in (("recall", "recall"), ("mrr", "MRR")):
+        ahead[f"ahead in {label}"] = of_baselines[f"{name}_ahead"].map("{:+.4f}".format)
+        bounds = [of_baselines[f"{name}_ahead_{bound}"] for bound in ("low", "high")]
+        ahead[f"95 % of {label}"] = [
+            f"{low:+.4f} to {high:+.4f}" for low, high in zip(*bounds, strict=True)
+        ]
+        ahead[f"p of {label}"] = of_baselines[f"{name}_p"].map("{:.3f}".format)
+    missing = comparison.loc[comparison["recall"].isna(), "model"]
+    return {
+        "beside": _cells(measured),
+        "ahead": _cells(ahead),
+        "not_compared": ", ".join(missing),
+    }
 
 
 def _warn(metrics: dict[str, Any]) -> str:

@@ -1,0 +1,121 @@
+"""The model beside simple baselines, on the same targets."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from gru4rec import EvaluationConfig, columns, paired_differences
+
+_TARGET = [columns.SESSION, "position", columns.ITEM]
+_MODEL = "GRU4Rec"
+_COLUMNS = [
+    "model",
+    "k",
+    *(f"{name}{bound}" for name in ("recall", "mrr") for bound in ("", "_low", "_high")),
+    *(
+        f"{name}_{what}"
+        for name in ("recall", "mrr")
+        for what in ("ahead", "ahead_low", "ahead_high", "p")
+    ),
+    "fit_seconds",
+    "evaluation_seconds",
+    "peak_memory_mb",
+]
+
+
+def compare_with_baselines(
+    metrics: dict[str, Any],
+    ranked_events: pd.DataFrame,
+    baseline_metrics: pd.DataFrame,
+    baseline_ranks: pd.DataFrame,
+    evaluation: EvaluationConfig,
+) -> tuple[pd.DataFrame, go.Figure]:
+    """Sets the baselines beside the model, at the largest cutoff.
+
+    Baselines that were measured on other targets, with other options of the evaluation or after
+    another training part are not compared: of them there is only the name.
+
+    Args:
+        metrics: Of the model.
+        ranked_events: Its rank of each target.
+        baseline_metrics: A row a baseline and cutoff; empty where none were measured.
+        baseline_ranks: A row a baseline and target; likewise.
+        evaluation: The options of this run.
+
+    Returns:
+        A row each, the model first: `model`, `k`, recall and mrr with the bounds of their 95 %
+        intervals, how far the model is ahead of the baseline (`recall_ahead`, with the bounds of
+        its interval and `recall_p`; likewise of mrr), seconds and peak memory; no row without
+        baselines. And a figure of the metrics.
+    """
+    if baseline_metrics.empty or baseline_ranks.empty:
+        return pd.DataFrame(columns=_COLUMNS), _plot(pd.DataFrame(columns=_COLUMNS))
+    k = max(evaluation.cutoff)
+    names = [f"{name}{bound}" for name in ("recall", "mrr") for bound in ("", "_low", "_high")]
+    ours: dict[str, Any] = {"model": _MODEL, "k": k}
+    ours |= {name: metrics.get(f"{name}@{k}", np.nan) for name in names}
+    ours |= {
+        "fit_seconds": metrics["training_seconds"],
+        "evaluation_seconds": metrics["evaluation_seconds"],
+        "peak_memory_mb": metrics["peak_memory_mb"],
+    }
+    rows = [ours]
+    mine = ranked_events.sort_values(_TARGET, ignore_index=True)
+    for name, ranks in baseline_ranks.groupby("model", sort=False):
+        theirs = ranks.sort_values(_TARGET, ignore_index=True)
+        of_model = baseline_metrics[baseline_metrics["model"] == name]
+        row = of_model[of_model["k"] == k]
+        if not row.empty and _is_comparable(metrics, mine, row.iloc[0], theirs):
+            facts = {str(column): row[column].iloc[0] for column in row}
+            rows.append(facts | _ahead(mine, theirs, k))
+        else:
+            rows.append({"model": name})
+    table = pd.DataFrame(rows).reindex(columns=_COLUMNS)
+    return table, _plot(table[table["recall"].notna()])
+
+
+def _is_comparable(
+    metrics: dict[str, Any], mine: pd.DataFrame, row: "pd.Series[Any]", theirs: pd.DataFrame
+) -> bool:
+    learnt_from = metrics["trained_on"], metrics["training_events"]
+    return (
+        learnt_from == (row["trained_on"], row["training_events"])
+        and metrics["tie_mode"] == row["tie_mode"]
+        and mine[_TARGET].equals(theirs[_TARGET])
+    )
+
+
+def _ahead(mine: pd.DataFrame, theirs: pd.DataFrame, k: int) -> dict[str, float]:
+    found = paired_differences(mine[columns.SESSION], mine[columns.RANK], theirs[columns.RANK], k)
+    values: dict[str, float] = {}
+    for name, by_cutoff in zip(("recall", "mrr"), found, strict=True):
+        ahead = by_cutoff[k]
+        values |= {f"{name}_ahead": ahead.value, f"{name}_p": ahead.p}
+        values |= {f"{name}_ahead_low": ahead.low, f"{name}_ahead_high": ahead.high}
+    return values
+
+
+def _plot(table: pd.DataFrame) -> go.Figure:
+    figure = go.Figure()
+    for name, label, colour in (("recall", "recall", "#1f6f8b"), ("mrr", "MRR", "#d9773b")):
+        k = "" if table.empty else f"@{table['k'].iloc[0]:.0f}"
+        figure.add_bar(
+            x=table["model"],
+            y=table[name],
+            error_y={
+                "array": table[f"{name}_high"] - table[name],
+                "arrayminus": table[name] - table[f"{name}_low"],
+                "thickness": 1,
+            },
+            name=f"{label}{k}",
+            marker_color=colour,
+        )
+    figure.update_layout(
+        title="Beside simple baselines",
+        yaxis={"title": "value", "rangemode": "tozero"},
+        template="plotly_white",
+        legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom"},
+    )
+    return figure

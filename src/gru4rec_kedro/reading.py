@@ -1,0 +1,21 @@
+"""Parts of a log into memory; for nodes of more than one pipeline."""
+
+import ibis.expr.types as ir
+import pandas as pd
+
+from gru4rec import DataError
+
+
+def read_part(parts: dict[str, ir.Table], name: str) -> pd.DataFrame:
+    """Reads the part that the parameters name.
+
+    Raises:
+        DataError: It is empty.
+    """
+    frame: pd.DataFrame = parts[name].to_pandas()
+    if frame.empty:
+        raise DataError(
+            f"the part {name!r} is empty; see the section 'data_split', or name another part in "
+            "the section 'experiment'"
+        )
+    return frame
