@@ -335,6 +335,24 @@ def test_a_log_is_the_same_from_a_text_file(
     )
 
 
+PIECES = ["1", "2", "7.5", "é", "1500000000", "1500000001", ",", ",", "\n", "\n", "\r\n", "\r"]
+PIECES += ['"', '""', ";", "\t", "|", "\0", "#", " ", "\\", "NULL", "\ufeff", "x" * 100]
+
+
+@given(pieces=st.lists(st.sampled_from(PIECES), max_size=30), header=st.booleans())
+def test_broken_text_files_are_refused_or_read(
+    pieces: list[str], header: bool, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path: Path = tmp_path_factory.mktemp("logs") / "log.csv"
+    start = "SessionId,ItemId,Time\n1,2,1500000000\n" if header else ""
+    path.write_text(start + "".join(pieces), encoding="utf-8", newline="")
+    log = ours(lambda: read_log(path))
+    events = log is not None and ours(lambda: load_events(log, DataConfig(), LoadingConfig()))
+    if events is not None and events is not False:
+        filtered = ours(lambda: filter_sessions(events, SessionFilterConfig(min_item_support=1)))
+        assert filtered is None or len(filtered[0].to_pyarrow()) > 0
+
+
 def is_whole(text: str) -> bool:
     return text.removeprefix("-").isdigit() and str(int(text)) == text
 

@@ -168,7 +168,7 @@ def _open_text(
 ) -> ir.Table:
     first_line = _read_first_line(files[0])
     delimiter = delimiter or max(_DELIMITERS, key=first_line.count)
-    fields = next(csv.reader([first_line], delimiter=delimiter))
+    fields = _split_line(first_line, delimiter, files[0])
     if column_names is None:
         _refuse_other_headers(files, first_line)
         names = [name or f"column{place}" for place, name in enumerate(fields)]
@@ -194,6 +194,19 @@ def _open_text(
         )
     except duckdb.Error as error:
         raise DataError(f"Cannot read {files[0]}: {str(error).splitlines()[0]}") from None
+
+
+def _split_line(line: str, delimiter: str, file: Path) -> list[str]:
+    try:
+        fields = next(csv.reader([line], delimiter=delimiter, strict=True), [])
+    except csv.Error as error:
+        raise DataError(
+            f"The first line of {file} is no line of a text file with columns ({error}): "
+            f"{line[:80]!r}; mend it, and end lines with \\n"
+        ) from None
+    if not fields:
+        raise DataError(f"The first line of {file} is empty; it should name the columns")
+    return fields
 
 
 def _read_first_line(file: Path) -> str:
