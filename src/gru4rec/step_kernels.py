@@ -125,7 +125,12 @@ def bpr_max_row(
         for j in range(len(scores)):
             x = scores[j]
             scores[j] = x if x > _ZERO else elu_param * (exp(x) - _ONE)
-    own, best = scores[place], largest(scores)
+    own = scores[place]
+    # the best negative: beside a positive that leads by far all of them would vanish
+    if copies[place] == _ONE:
+        scores[place] = np.float32(-3e38)
+    best = largest(scores)
+    scores[place] = own
     # σ(own − r) = 1 / (1 + e^(r − best)·e^(best − own)): one exponential serves softmax and σ
     lead = exp(best - own)
     for j in range(len(scores)):
