@@ -151,6 +151,7 @@ def test_tables_figures_metrics_and_the_model_have_previews(nodes):
         "PlotlyDataset": "PlotlyPreview",
         "TextDataset": None,  # the report: a page of its own
         "ItemListDataset": None,  # by default there is none
+        "CheckpointDataset": None,
     }
     for name, node in nodes.items():
         if node["type"] == "data":
