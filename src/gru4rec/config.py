@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
 import yaml
 from pydantic import (
@@ -388,9 +388,14 @@ def describe_mistakes(error: ValidationError, section: type[BaseModel], origin: 
 
 
 def _names_beside(section: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    found: Any = section
     for part in location[:-1]:
-        section = cast(type[BaseModel], section.model_fields[str(part)].annotation)
-    return list(section.model_fields)
+        if hasattr(found, "model_fields"):
+            found = found.model_fields[str(part)].annotation
+        else:  # a mapping of names to sections, or to sections that may be None
+            value = get_args(found)[1]
+            found = next(iter(get_args(value)), value)
+    return list(found.model_fields)
 
 
 def resolve_device(name: str) -> "torch.device":

@@ -6,6 +6,7 @@ from typing import Literal, Self, get_args
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from gru4rec import CommonSections, Section
+from gru4rec_kedro.search_space import TuningConfig
 
 
 class ExperimentConfig(Section):
@@ -111,6 +112,7 @@ class Parameters(CommonSections):
     published: PublishedConfig = PublishedConfig()
     recommendation: RecommendationConfig = RecommendationConfig()
     baselines: BaselinesConfig = BaselinesConfig()
+    tuning: TuningConfig = TuningConfig()
     events: str | None = None  # --params events=path: the raw log
     prepared: str | None = None  # --params prepared=folder: parts for the pipeline prepared
     sessions: str | None = None  # --params sessions=path: what the pipeline recommendation answers

@@ -9,7 +9,7 @@ from gru4rec_kedro import pipelines
 from gru4rec_kedro.hooks import RunError
 
 # run by name only: they take the place of others, or come after them
-_NOT_BY_DEFAULT = ("baselines", "prepared", "recommendation")
+_NOT_BY_DEFAULT = ("baselines", "prepared", "recommendation", "tuning")
 
 
 def register_pipelines() -> dict[str, Pipeline]:

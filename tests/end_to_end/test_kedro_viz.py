@@ -26,6 +26,7 @@ def site(new_project, run, kedro):
     project = new_project()
     run(project, pipeline_names=["data_engineering", "baselines", "modelling"])
     run(project, pipeline_names=["recommendation"])
+    run(project, pipeline_names=["tuning"])
     parts = {
         "train_tr": "train",
         "train_valid": "valid",
@@ -85,6 +86,7 @@ def test_blocks_leave_the_way_from_the_log_to_the_report_in_view(graphs):
         "modelling": {"reporting"},
         "recommendation": set(),
         "baselines": set(),
+        "tuning": {"reporting"},
     }
     for pipeline, names in blocks.items():
         assert graphs[pipeline]["modular_pipelines"].keys() == names | {"__root__"}
@@ -147,8 +149,10 @@ def test_tables_figures_metrics_and_the_model_have_previews(nodes):
         "OptionalParquetDataset": "TablePreview",
         "MetricsHistoryDataset": "TablePreview",
         "JSONDataset": "JSONPreview",
+        "YAMLDataset": "JSONPreview",
         "GRU4RecDataset": "JSONPreview",
         "PlotlyDataset": "PlotlyPreview",
+        "StudyDataset": None,  # a handle
         "TextDataset": None,  # the report: a page of its own
         "ItemListDataset": None,  # by default there is none
         "CheckpointDataset": None,

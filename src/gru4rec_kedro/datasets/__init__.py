@@ -7,6 +7,7 @@ from gru4rec_kedro.datasets.metrics_history import MetricsHistoryDataset
 from gru4rec_kedro.datasets.model import GRU4RecDataset
 from gru4rec_kedro.datasets.parts import Part, Parts, PartsDataset
 from gru4rec_kedro.datasets.raw_log import RawLogDataset
+from gru4rec_kedro.datasets.study import StudyDataset
 from gru4rec_kedro.datasets.written_whole import (
     CSVDataset,
     JSONDataset,
@@ -15,6 +16,7 @@ from gru4rec_kedro.datasets.written_whole import (
     ParquetDataset,
     PlotlyDataset,
     TextDataset,
+    YAMLDataset,
 )
 
 __all__ = [
@@ -33,5 +35,7 @@ __all__ = [
     "PartsDataset",
     "PlotlyDataset",
     "RawLogDataset",
+    "StudyDataset",
     "TextDataset",
+    "YAMLDataset",
 ]

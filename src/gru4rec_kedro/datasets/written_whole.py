@@ -10,6 +10,7 @@ from kedro_datasets.pandas import CSVDataset as KedroCSVDataset
 from kedro_datasets.pandas import ParquetDataset as KedroParquetDataset
 from kedro_datasets.plotly import JSONDataset as KedroPlotlyDataset
 from kedro_datasets.text import TextDataset as KedroTextDataset
+from kedro_datasets.yaml import YAMLDataset as KedroYAMLDataset
 
 from gru4rec import GRU4RecError, written_whole
 
@@ -112,4 +113,8 @@ class PlotlyDataset(WrittenWhole, KedroPlotlyDataset):
 
 
 class TextDataset(WrittenWhole, KedroTextDataset):
+    """Kedro's dataset of this name, written whole or not at all."""
+
+
+class YAMLDataset(WrittenWhole, KedroYAMLDataset):
     """Kedro's dataset of this name, written whole or not at all."""

@@ -1,0 +1,115 @@
+"""Where the trials of a tuning are kept."""
+
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset, DatasetError
+
+from gru4rec import GRU4RecError, MissingExtraError
+
+# a trial whose process has given no sign of life for so long is taken for dead
+GRACE_SECONDS = 60
+_HEARTBEAT_SECONDS = 10
+_ATTEMPTS = 5
+
+
+class StoreError(DatasetError, GRU4RecError):
+    """The store of a tuning cannot be opened."""
+
+
+class StudyDataset(AbstractDataset[Any, Any]):
+    """An Optuna storage: an SQLite file, or the database that the credentials name.
+
+    What it loads is a handle: trials are read and written through it, by any number of processes.
+
+    Args:
+        filepath: The SQLite file.
+        credentials: `url`: address of a database instead, such as
+            `postgresql+psycopg://user:password@host/name`.
+        metadata: For plugins.
+    """
+
+    def __init__(
+        self,
+        *,
+        filepath: str,
+        credentials: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        self._filepath = Path(filepath)
+        self._url = (credentials or {}).get("url")
+        self.metadata = metadata
+
+    def load(self) -> Any:
+        """Opens the store, which is made where there is none.
+
+        Raises:
+            MissingExtraError: Optuna is not installed.
+            StoreError: The store cannot be opened; the message has no password.
+        """
+        try:
+            from optuna.storages import RDBStorage  # noqa: PLC0415  (optional)
+            from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
+        except ImportError as error:
+            raise MissingExtraError(
+                f"tuning needs packages that are not installed ({error}); run "
+                "pip install 'gru4rec-kedro[tuning]'"
+            ) from None
+        options: dict[str, Any] = {}
+        if self._url is None:
+            self._filepath.parent.mkdir(parents=True, exist_ok=True)
+            options = {"connect_args": {"timeout": 60}}  # seconds to wait for other processes
+        url = self._url or f"sqlite:///{self._filepath.resolve()}"
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # Optuna calls heartbeats experimental
+                    return RDBStorage(
+                        url,
+                        engine_kwargs=options,
+                        heartbeat_interval=_HEARTBEAT_SECONDS,
+                        grace_period=GRACE_SECONDS,
+                    )
+            except (SQLAlchemyError, ImportError, OSError, ValueError) as error:
+                # processes that start together may both make the tables: the later one looks again
+                if attempt == _ATTEMPTS or not isinstance(error, SQLAlchemyError):
+                    raise StoreError(self._why_not(error)) from None
+                time.sleep(0.2 * attempt)
+        raise AssertionError
+
+    def _why_not(self, error: Exception) -> str:
+        return (
+            f"cannot open the store of trials at {self._place()}: "
+            f"{type(error).__name__}: {self._without_password(str(error)).splitlines()[0]}; "
+            "check its address in credentials.yml or its path in catalog.yml, and that its "
+            "driver is installed"
+        )
+
+    def _place(self) -> str:
+        if self._url is None:
+            return str(self._filepath)
+        rest = str(self._url).rpartition("@")[2]
+        scheme = str(self._url).partition("://")[0]
+        return f"{scheme}://…@{rest}" if "@" in str(self._url) else str(self._url)
+
+    def _without_password(self, text: str) -> str:
+        login = str(self._url or "").partition("://")[2].rpartition("@")[0]
+        password = login.partition(":")[2]
+        text = text.replace(str(self._url), self._place()) if self._url else text
+        return text.replace(password, "…") if password else text
+
+    def save(self, data: Any) -> None:  # noqa: ARG002  (Kedro's signature)
+        """Refuses: trials are written through what `load` returns.
+
+        Raises:
+            DatasetError: Always.
+        """
+        raise DatasetError("the store of trials is written through its handle")
+
+    def _exists(self) -> bool:
+        return self._url is not None or self._filepath.exists()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"store": self._place()}

@@ -1,0 +1,205 @@
+"""Searches options on the validation part; the work is done by `gru4rec` and Optuna."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
+
+from gru4rec import DataError, GRU4Rec, GRU4RecError, ModelConfig, TrainingConfig
+from gru4rec_kedro.pipelines.tuning.study import decoded, finished_trials, open_study, run_study
+from gru4rec_kedro.search_space import NEVER_SEARCHED, TuningConfig, with_options
+
+logger = logging.getLogger(__name__)
+
+
+class TuningError(GRU4RecError):
+    """A study has nothing to say."""
+
+
+def search_options(
+    store: Any,
+    train: ir.Table,
+    valid: ir.Table,
+    model: ModelConfig,
+    training: TrainingConfig,
+    tuning: TuningConfig,
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+    """Searches the options that are best on `valid`; goes on where an earlier run stopped.
+
+    Returns:
+        The trials, a row each; the importance of each searched option (PED-ANOVA), which is empty
+        while too few trials are complete; and the best options, as `kedro run --config` takes them.
+
+    Raises:
+        TuningError: Nothing is searched, or no trial ended well.
+    """
+    if not tuning.search.options:
+        raise TuningError("tuning.search names no option; there is nothing to search")
+    parts = _read("train", train), _read("valid", valid)
+    sections = {"model": model, "training": training}
+    start = {name: _value(sections, name) for name in tuning.search.options}
+    name = f"{tuning.study}-{_fingerprint(*parts, sections, tuning)}"
+    study = open_study(store, name, start, tuning)
+    logger.info("Study %s: %d of %d trials", name, len(finished_trials(study)), tuning.n_trials)
+
+    def measure(options: dict[str, Any], report: Callable[[int, float], None]) -> float:
+        return _measure(*parts, sections, options, tuning, report)
+
+    run_study(study, measure, tuning, model.seed)
+    trials = _tabulate(study, tuning)
+    if not (trials["state"] == "complete").any():
+        errors = trials["error"].dropna()
+        why = f"; the last failed because {errors.iloc[-1]}" if len(errors) else ""
+        raise TuningError(
+            f"none of {len(trials)} trials of study {name} is complete{why}. Allow more trials or "
+            "time, or change the starting point or the search space"
+        )
+    best = decoded(study.best_trial)
+    logger.info("Best of the study: %s %.4f with %s", tuning.metric, study.best_value, best)
+    return trials, _importance(study), {"run": {"params": _by_section(best)}}
+
+
+def measure_gain(
+    best_parameters: dict[str, Any],
+    train: ir.Table,
+    valid: ir.Table,
+    model: ModelConfig,
+    training: TrainingConfig,
+    tuning: TuningConfig,
+) -> dict[str, Any]:
+    """Trains the starting point and the best options with further seeds and compares them.
+
+    The best value of a study is that of the luckiest trial: only new seeds tell what was gained.
+
+    Returns:
+        Mean, standard deviation and values of the metric on `valid`, for `start` and `best`; and
+        their difference, `gain`, also relative to the start.
+    """
+    parts = _read("train", train), _read("valid", valid)
+    sections = {"model": model, "training": training}
+    found = {
+        f"{section}.{name}": value
+        for section, options in best_parameters["run"]["params"].items()
+        for name, value in options.items()
+    }
+    values: dict[str, list[float]] = {"start": [], "best": []}
+    for repeat in range(1, tuning.repeats + 1):
+        seed = {"model.seed": model.seed + repeat}
+        values["start"].append(_measure(*parts, sections, seed, tuning))
+        values["best"].append(_measure(*parts, sections, found | seed, tuning))
+    summary = {name: _summarise(numbers) for name, numbers in values.items()}
+    gain = summary["best"]["mean"] - summary["start"]["mean"]
+    logger.info(
+        "%s on valid over %d seeds: start %.4f ± %.4f, best %.4f ± %.4f",
+        tuning.metric,
+        tuning.repeats,
+        *(summary[name][of] for name in ("start", "best") for of in ("mean", "deviation")),
+    )
+    return {
+        "metric": tuning.metric,
+        "seeds": tuning.repeats,
+        **summary,
+        "gain": gain,
+        "relative_gain": gain / max(summary["start"]["mean"], 1e-12),
+    }
+
+
+def _summarise(values: list[float]) -> dict[str, Any]:
+    deviation = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
+    return {"mean": float(np.mean(values)), "deviation": deviation, "values": values}
+
+
+def _read(name: str, part: ir.Table) -> pd.DataFrame:
+    frame: pd.DataFrame = part.to_pandas()
+    if frame.empty:
+        raise DataError(f"the part {name!r} is empty; tuning needs it: see the section data_split")
+    return frame
+
+
+def _value(sections: dict[str, Any], name: str) -> Any:
+    section, _, option = name.partition(".")
+    return sections[section][option]
+
+
+def _measure(
+    train: pd.DataFrame,
+    valid: pd.DataFrame,
+    sections: dict[str, Any],
+    options: dict[str, Any],
+    tuning: TuningConfig,
+    report: Callable[[int, float], None] = lambda *_: None,
+) -> float:
+    """Trains with options in place of those of the sections; returns the metric at the end."""
+    gru = GRU4Rec(**with_options("model", sections["model"], options))
+    gru.fit(
+        train,
+        **with_options("training", sections["training"], {**options, "training.resume": False}),
+        valid=valid,
+        valid_cutoff=tuning.cutoff,
+        on_epoch=lambda record: report(int(record["epoch"]), record[tuning.metric]),
+    )
+    return float(gru.history[tuning.metric].iloc[-1])
+
+
+def _fingerprint(
+    train: pd.DataFrame, valid: pd.DataFrame, sections: dict[str, Any], tuning: TuningConfig
+) -> str:
+    """Sums up what makes trials comparable: data, metric, space and options that stay fixed."""
+    searched = tuning.search.options
+    fixed = {
+        f"{section}.{name}": value
+        for section, options in sections.items()
+        for name, value in options.items()
+        if f"{section}.{name}" not in {*searched, *NEVER_SEARCHED - {"model.seed"}}
+    }
+    # sums do not depend on the order of rows
+    data = [int(pd.util.hash_pandas_object(part, index=False).sum()) for part in (train, valid)]
+    space = {name: option.model_dump() for name, option in sorted(searched.items())}
+    text = json.dumps([data, tuning.metric, space, fixed], sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
+
+
+def _tabulate(study: Any, tuning: TuningConfig) -> pd.DataFrame:
+    rows = [
+        {
+            "trial": trial.number,
+            "state": trial.state.name.lower(),
+            tuning.metric: trial.value if trial.state.name == "COMPLETE" else None,
+            "epochs": max(trial.intermediate_values, default=0),
+            "seconds": trial.duration.total_seconds() if trial.duration else None,
+            **{name: _cell(value) for name, value in decoded(trial).items()},
+            "error": trial.user_attrs.get("error"),
+        }
+        for trial in finished_trials(study)
+    ]
+    names = ["trial", "state", tuning.metric, "epochs", "seconds", *tuning.search.options, "error"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, list):
+        return value[0] if len(value) == 1 else " ".join(map(str, value))
+    return value
+
+
+def _importance(study: Any) -> pd.DataFrame:
+    from optuna.importance import get_param_importances  # noqa: PLC0415  (optional)
+
+    try:
+        found = get_param_importances(study)
+    except (ValueError, RuntimeError):  # too few complete trials
+        found = {}
+    return pd.DataFrame(list(found.items()), columns=["option", "importance"])
+
+
+def _by_section(options: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    sections: dict[str, dict[str, Any]] = {}
+    for name, value in options.items():
+        section, _, option = name.partition(".")
+        sections.setdefault(section, {})[option] = value
+    return sections

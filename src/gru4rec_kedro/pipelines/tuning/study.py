@@ -1,0 +1,205 @@
+"""An Optuna study that any number of processes work on, and that outlives them."""
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from gru4rec import ConfigError, TrainingDivergedError
+from gru4rec_kedro.search_space import SearchedOption, TuningConfig, as_option, is_integer
+
+if TYPE_CHECKING:
+    import optuna  # it is optional: the functions import what they need
+
+logger = logging.getLogger(__name__)
+
+# what is wrong with the options of one trial, and no reason to end the study
+_FAILURES = (TrainingDivergedError, ConfigError, MemoryError, torch.OutOfMemoryError)
+_WAIT_SECONDS = 1.0
+_PRUNE_FROM_EPOCH = 2
+
+Measure = Callable[[dict[str, Any], Callable[[int, float], None]], float]
+
+
+def open_study(
+    storage: Any, name: str, start: dict[str, Any], tuning: TuningConfig
+) -> "optuna.Study":
+    """Opens a study, or makes it; its first trial is the starting point.
+
+    Args:
+        storage: An Optuna storage.
+        name: Of the study.
+        start: Values of the searched options, by full name.
+        tuning: Options of the search.
+    """
+    import optuna  # noqa: PLC0415  (optional)
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # the project logs a line a trial itself
+    pruner = optuna.pruners.MedianPruner(tuning.n_startup_trials, _PRUNE_FROM_EPOCH)
+    study = optuna.create_study(
+        storage=storage,
+        study_name=name,
+        direction="maximize",
+        load_if_exists=True,
+        pruner=pruner if tuning.prune else optuna.pruners.NopPruner(),
+    )
+    inside = {key: _nearest(key, tuning.search.options[key], start[key]) for key in start}
+    moved = [key for key in start if as_option(key, inside[key]) != start[key]]
+    if moved:
+        logger.warning(
+            "the starting point is outside the search space in %s; the first trial is the nearest "
+            "one inside",
+            ", ".join(moved),
+        )
+    study.enqueue_trial({key: _encode(value) for key, value in inside.items()}, skip_if_exists=True)
+    return study
+
+
+def run_study(study: "optuna.Study", measure: Measure, tuning: TuningConfig, seed: int) -> None:
+    """Works on a study until it has its trials or the time is over.
+
+    Trials of other processes count. Where these hold all that is left, it waits for them: the
+    trials of a process that was killed count no longer once its sign of life is missing.
+
+    Args:
+        study: The study.
+        measure: Trains with options by full name, reports (epoch, value), and returns the value.
+        tuning: Budget and space.
+        seed: Of the proposals; with the number of a trial it fixes what is random in its proposal.
+    """
+    from optuna.storages import fail_stale_trials  # noqa: PLC0415
+
+    begun, at_begin = time.monotonic(), len(finished_trials(study))
+    while not _is_over(begun, tuning):
+        n_finished = len(finished_trials(study))
+        if n_finished >= tuning.n_trials:
+            break
+        if n_finished + len(_running_trials(study)) >= tuning.n_trials:
+            time.sleep(_WAIT_SECONDS)
+            _quietly(fail_stale_trials, study)
+            continue
+        study.optimize(
+            lambda trial: _run_trial(trial, measure, tuning, seed), n_trials=1, catch=_FAILURES
+        )
+        _tell_progress(study, tuning, begun, at_begin)
+
+
+def finished_trials(study: "optuna.Study") -> list[Any]:
+    """Returns the trials that count, by number: not those of processes that were killed."""
+    from optuna.trial import TrialState  # noqa: PLC0415
+
+    return [
+        trial
+        for trial in study.get_trials(deepcopy=False)
+        if trial.state in {TrialState.COMPLETE, TrialState.PRUNED} or "error" in trial.user_attrs
+    ]
+
+
+def decoded(trial: Any) -> dict[str, Any]:
+    """Returns the options of a trial by full name."""
+    return {name: as_option(name, _decode(value)) for name, value in sorted(trial.params.items())}
+
+
+def _run_trial(trial: Any, measure: Measure, tuning: TuningConfig, seed: int) -> float:
+    import optuna  # noqa: PLC0415
+
+    # by trial, not by process: processes with one seed propose different trials, and a study that
+    # was interrupted goes on as it would have
+    own_seed = int(np.random.SeedSequence([seed, trial.number]).generate_state(1)[0])
+    trial.study.sampler = optuna.samplers.TPESampler(
+        n_startup_trials=tuning.n_startup_trials, seed=own_seed
+    )
+
+    def report(epoch: int, value: float) -> None:
+        trial.report(value, epoch)
+        if trial.should_prune():
+            raise optuna.TrialPruned()
+
+    options = {
+        name: as_option(name, _decode(_suggest(trial, name, searched)))
+        for name, searched in tuning.search.options.items()
+    }
+    try:
+        return measure(options, report)
+    except _FAILURES as error:
+        trial.set_user_attr("error", str(error) or type(error).__name__)
+        raise
+
+
+def _suggest(trial: Any, name: str, searched: SearchedOption) -> Any:
+    if searched.choices is not None:
+        return trial.suggest_categorical(name, [_encode(choice) for choice in searched.choices])
+    low, high, step = searched.low, searched.high, searched.step
+    assert low is not None and high is not None  # noqa: S101, PT018  (validated)
+    if is_integer(name):
+        return trial.suggest_int(name, int(low), int(high), step=int(step or 1), log=searched.log)
+    return trial.suggest_float(name, low, high, step=step, log=searched.log)
+
+
+def _nearest(name: str, searched: SearchedOption, value: Any) -> Any:
+    """The value of the space that is next to an option's own."""
+    if searched.choices is not None:
+        return value if value in searched.choices else searched.choices[0]
+    low, high = searched.low, searched.high
+    assert low is not None and high is not None  # noqa: S101, PT018  (validated)
+    if isinstance(value, list):
+        value = value[0]
+    if not isinstance(value, int | float):
+        value = low
+    step = searched.step or (1.0 if is_integer(name) else None)
+    value = min(max(value, low), high)
+    if step is not None:
+        value = round(low + round((value - low) / step) * step, 10)
+    return int(value) if is_integer(name) else float(value)
+
+
+def _encode(value: Any) -> Any:
+    """Lists are no choices for Optuna, but their text is."""
+    return json.dumps(value) if isinstance(value, list) else value
+
+
+def _decode(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str) and value.startswith("[") else value
+
+
+def _running_trials(study: "optuna.Study") -> list[Any]:
+    from optuna.trial import TrialState  # noqa: PLC0415
+
+    return study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+
+
+def _is_over(begun: float, tuning: TuningConfig) -> bool:
+    minutes = (time.monotonic() - begun) / 60
+    return tuning.timeout_minutes is not None and minutes >= tuning.timeout_minutes
+
+
+def _quietly(function: Callable[["optuna.Study"], None], study: "optuna.Study") -> None:
+    import warnings  # noqa: PLC0415
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Optuna calls it experimental
+        function(study)
+
+
+def _tell_progress(
+    study: "optuna.Study", tuning: TuningConfig, begun: float, at_begin: int
+) -> None:
+    trials = finished_trials(study)
+    if len(trials) == at_begin:
+        return
+    values = [trial.value for trial in trials if trial.state.name == "COMPLETE"]
+    seconds = (time.monotonic() - begun) / (len(trials) - at_begin)
+    logger.info(
+        "%d of %d trials (%d pruned, %d failed), best %s %s, about %.0f s left",
+        len(trials),
+        tuning.n_trials,
+        sum(trial.state.name == "PRUNED" for trial in trials),
+        sum("error" in trial.user_attrs for trial in trials),
+        tuning.metric,
+        f"{max(values):.4f}" if values else "unknown",
+        seconds * max(tuning.n_trials - len(trials), 0),
+    )
