@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -191,8 +192,10 @@ def _importance(study: Any) -> pd.DataFrame:
     from optuna.importance import get_param_importances  # noqa: PLC0415  (optional)
 
     try:
-        found = get_param_importances(study)
-    except (ValueError, RuntimeError):  # too few complete trials
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # of equal shares, which are no finding
+            found = get_param_importances(study)
+    except (ValueError, RuntimeError, UserWarning):  # too few complete trials
         found = {}
     return pd.DataFrame(list(found.items()), columns=["option", "importance"])
 
