@@ -1,9 +1,11 @@
 import re
+from html.parser import HTMLParser
 from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
+from markupsafe import escape
 
 from gru4rec_kedro.pipelines.modelling.pipeline import create_pipeline
 from gru4rec_kedro.pipelines.modelling.report import write_report
@@ -137,6 +139,67 @@ def test_escapes_what_comes_from_data_and_configuration(page):
         assert harmful.replace("<", "&lt;").replace(">", "&gt;") in page
     figure = go.Figure(layout={"title": "</script><script>alert(1)"})
     assert "<script>alert(1)" not in write(metrics_figure=figure)
+
+
+def with_text(value: Any, text: str) -> Any:
+    """Appends text to every text in a value, and to names that are not the code's own."""
+    if isinstance(value, str):
+        return value + text
+    if isinstance(value, list):
+        return [with_text(inner, text) for inner in value]
+    if isinstance(value, dict):
+        return {name: with_text(inner, text) for name, inner in value.items()} | {text: text}
+    if isinstance(value, pd.DataFrame):
+        return value.map(lambda cell: with_text(cell, text)).assign(**{text: text})
+    return value
+
+
+def write_with(text: str) -> str:
+    """A page with a text in every place that can hold one."""
+    metrics = with_text({**METRICS, "tied_targets": 1, "tie_effect": 0.5}, text)
+    bars = go.Bar(x=[text], y=[1], name=text, text=[text], customdata=[text], hovertemplate=text)
+    title = {"title": {"text": text}}
+    figure = go.Figure(bars, {**title, "xaxis": title, "yaxis": title, "meta": text})
+    parameters = {"published": {"source": text, "recall": {5: 0.2}}, text: text, "data": [text]}
+    names = [
+        argument
+        for node in create_pipeline().nodes
+        if node.short_name == "write_report"
+        for argument in node.inputs
+        if argument.endswith("_figure")
+    ]
+    return write(
+        metrics=metrics,
+        metrics_history={text: metrics, "2": {**metrics, "model": {text: 1}}},
+        breakdowns=with_text(BREAKDOWNS, text),
+        baseline_comparison=with_text(COMPARISON, text),
+        split_statistics=with_text(STATISTICS, text),
+        data_quality=with_text(ROUNDS, text),
+        parameters=parameters,
+        **dict.fromkeys(names, figure),
+    )
+
+
+class Elements(HTMLParser):
+    """Lists the elements of a page and their attributes, but for ids that are drawn."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[Any] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, [(name, value) for name, value in attrs if name != "id"]))
+
+
+def test_markup_in_data_and_configuration_adds_nothing_to_the_page():
+    markup = "</script><img src=x onerror=alert(1)></pre><!--<script>'\"&{{ 1 }}"
+    page = write_with(markup)
+    assert "<img src=x" not in page
+    assert "<!--<script>" not in page
+    assert page.count(str(escape(markup))) > 40
+    harmless = "x" * len(markup)
+    assert Elements(page).found == Elements(write_with(harmless)).found
 
 
 def test_needs_no_network_and_holds_plotly_once(page):
