@@ -31,6 +31,12 @@ from gru4rec.preparation.timestamps import measure_time, read_time, refuse_other
 
 _KEPT = "_kept"
 _DATE = "_date"
+_UNREADABLE = (
+    duckdb.ConversionException,
+    duckdb.InvalidInputException,
+    duckdb.IOException,
+    duckdb.SerializationException,
+)
 _AS_DATE = LoadingConfig(time_unit="timestamp", whole_seconds=True)
 
 _log = logging.getLogger(__name__)
@@ -79,7 +85,7 @@ def load_items(log: ir.Table, item_key: str) -> ir.Table:
     name = ITEM if item_key not in log.columns and ITEM in log.columns else item_key
     require_columns(log.columns, [name], "The list of items")
     rows = log.filter(~is_missing(log[name]))
-    facts = fetch_row(
+    facts = _measure(
         rows.aggregate(rows=rows.count(), **measure_ids(rows[name], name, is_text_log(rows)))
     )
     return rows.select(read_ids(rows[name], name, facts).name(ITEM))
@@ -170,24 +176,38 @@ def _collect_facts(rows: ir.Table, data: DataConfig, loading: LoadingConfig) -> 
     for name in measures:
         expected = is_missing(rows[name]) & (rows[_KEPT] if name == ITEM else True)
         aggregates[f"{name}_missing"] = expected.sum()
+    return _measure(
+        rows.aggregate(rows=rows.count(), kept=rows[_KEPT].sum().fill_null(0), **aggregates)
+    )
+
+
+def _measure(facts: ir.Table) -> dict[str, Any]:
+    """Runs the query that reads the log first, and so finds what is unreadable in it."""
     try:
-        return fetch_row(
-            rows.aggregate(rows=rows.count(), kept=rows[_KEPT].sum().fill_null(0), **aggregates)
-        )
+        return fetch_row(facts)
     except duckdb.OutOfMemoryException:
         raise DataError(
             "Reading the log needs more memory than DuckDB may use; raise memory_limit, which is "
             "set for the catalog entry or the connection"
         ) from None
-    except (duckdb.InvalidInputException, duckdb.IOException, duckdb.SerializationException) as e:
-        raise DataError(f"The log cannot be read: {_shorten(str(e))}") from None
+    except duckdb.Error as error:
+        # of damage inside a Parquet file DuckDB mostly tells by the base class of its errors
+        if type(error) is not duckdb.Error and not isinstance(error, _UNREADABLE):
+            raise
+        advice = (
+            "Mend this row, or set the right delimiter"
+            if is_text_log(facts)
+            else "A file may be damaged, or have a column of another type than the first file; "
+            "export it again"
+        )
+        raise DataError(f"The log cannot be read: {_shorten(str(error))}. {advice}") from None
 
 
 def _shorten(message: str) -> str:
     """Keeps of DuckDB's page of advice what went wrong and in which file."""
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     file = [line for line in lines if line.startswith("file =")]
-    return "; ".join([*lines[:3], *file]) + ". Mend this row, or set the right delimiter"
+    return "; ".join([*lines[:3], *file])
 
 
 def _facts_of(facts: Mapping[str, Any], column: str) -> dict[str, Any]:

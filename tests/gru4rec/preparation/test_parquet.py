@@ -1,0 +1,99 @@
+"""Parquet logs that are damaged, or hold what no log should: a result, or one message."""
+
+import contextlib
+import io
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gru4rec.config import DataConfig, LoadingConfig
+from gru4rec.errors import DataError
+from gru4rec.preparation import load_events, load_items, read_log
+
+T0 = 1_600_000_000
+KEYS = DataConfig(session_key="s", item_key="i", time_key="t")
+
+
+def log(**columns: pa.Array) -> pa.Table:
+    return pa.table({"s": pa.array([1, 1]), "i": pa.array([5, 6]), "t": [T0, T0 + 1]} | columns)
+
+
+def packed(table: pa.Table, **options: object) -> bytes:
+    file = io.BytesIO()
+    pq.write_table(table, file, **options)
+    return file.getvalue()
+
+
+def load(path: Path) -> pa.Table:
+    return load_events(read_log(path), KEYS, LoadingConfig()).order_by("Time").to_pyarrow()
+
+
+def load_one(folder: Path, table: pa.Table) -> pa.Table:
+    pq.write_table(table, folder / "log.parquet")
+    return load(folder / "log.parquet")
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "kind"),
+    [
+        ("i", pa.array([[1], [2]]), r"array<int64> values; ids are"),
+        ("s", pa.array([{"a": 1}, {"a": 2}]), r"struct<a: int64> values; ids are"),
+        ("i", pa.array([b"\xff", b"b"]), "binary values; ids are"),
+        ("t", pa.array([{"a": 1}, {"a": 2}]), r"struct<a: int64> values; times are"),
+    ],
+)
+def test_nested_and_binary_columns_are_refused_where_they_count(
+    tmp_path: Path, column: str, values: pa.Array, kind: str
+) -> None:
+    with pytest.raises(DataError, match=f"column '{column}' holds {kind}"):
+        load_one(tmp_path, log(**{column: values}))
+    assert len(load_one(tmp_path, log(other=values))) == 2
+
+
+def test_ids_of_ten_megabytes_and_with_nul_are_text_like_any_other(tmp_path: Path) -> None:
+    ids = ["x" * 10_000_000, "a\0b"]
+    assert load_one(tmp_path, log(i=pa.array(ids)))["ItemId"].to_pylist() == ids
+
+
+def test_text_under_the_name_of_parquet_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "log.parquet").write_text(f"s,i,t\n1,5,{T0}\n")
+    with pytest.raises(DataError, match=r"log\.parquet as Parquet: .*of another kind; export"):
+        load(tmp_path / "log.parquet")
+
+
+@pytest.mark.parametrize(
+    "other", [log(i=pa.array(["a", "b"])), pa.table({"x": [1]})], ids=["types", "columns"]
+)
+def test_files_that_do_not_fit_together_are_named(tmp_path: Path, other: pa.Table) -> None:
+    for name, table in (("1", log()), ("2", other)):
+        pq.write_table(table, tmp_path / f"{name}.parquet")
+    with pytest.raises(DataError, match=r"cannot be read: .*2\.parquet.*of another type") as caught:
+        load(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+SOUND = log(
+    s=pa.array(range(200)),
+    i=pa.array([f"item {number % 17}" for number in range(200)]),
+    t=pa.array(range(T0, T0 + 200)),
+)
+
+
+@pytest.mark.fuzz
+@given(data=st.data(), dictionary=st.booleans(), compression=st.sampled_from(["snappy", "none"]))
+def test_a_damaged_file_is_one_message_or_is_read(
+    tmp_path: Path, data: st.DataObject, dictionary: bool, compression: str
+) -> None:
+    content = bytearray(packed(SOUND, use_dictionary=dictionary, compression=compression))
+    places = st.integers(0, len(content) - 1)
+    for place, byte in data.draw(st.dictionaries(places, st.integers(0, 255), min_size=1)).items():
+        content[place] = byte
+    path = tmp_path / "log.parquet"
+    path.write_bytes(content)
+    for read in (load, lambda path: load_items(read_log(path), "i").to_pyarrow()):
+        with contextlib.suppress(DataError):
+            read(path)
