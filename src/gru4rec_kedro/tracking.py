@@ -12,6 +12,7 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
 from gru4rec import ConfigError, Section
+from gru4rec_kedro.addresses import hide_login, hide_login_in
 from gru4rec_kedro.hooks import RunError
 from gru4rec_kedro.parameters import Parameters
 
@@ -134,7 +135,10 @@ def _connect(config: TrackingConfig) -> Any:
         client = mlflow.MlflowClient(config.tracking_uri)
         client.search_experiments(max_results=1)
     except Exception as error:
-        raise RunError(f"cannot reach tracking_uri {config.tracking_uri!r}: {error}") from None
+        uri, reason = config.tracking_uri, str(error)
+        raise RunError(
+            f"cannot reach tracking_uri {hide_login(uri)!r}: {hide_login_in(reason, uri)}"
+        ) from None
     return client
 
 

@@ -85,7 +85,7 @@ def _load_with_spark(session: Any, parts: list[str], names: list[str]) -> pd.Dat
     except DataError:
         raise
     except Exception as error:  # Spark raises Py4J, Connect and analysis errors of many kinds
-        raise _unreadable(table, error) from error
+        raise _unreadable(table, error) from None
     integers = [name for name in names if kinds[name] in _SPARK_INTEGERS]
     _refuse_nulls(table, {name: int(frame[name].isna().sum()) for name in integers})
     return frame
@@ -102,7 +102,7 @@ def _load_with_ibis(connection: BaseBackend, parts: list[str], names: list[str])
     except DataError:
         raise
     except Exception as error:  # each backend has its own errors
-        raise _unreadable(table, error) from error
+        raise _unreadable(table, error) from None
     integers = [name for name in names if pa.types.is_integer(rows.schema.field(name).type)]
     _refuse_nulls(table, {name: rows[name].null_count for name in integers})
     frame: pd.DataFrame = rows.to_pandas()
@@ -126,8 +126,8 @@ def _connect() -> BaseBackend:
             "pip install 'ibis-framework[databricks]'"
         ) from None
     except Exception as error:
-        # the cause may quote the token, so it is not chained
-        message = str(error).replace(token, "***")
+        # here and below, the cause may quote the token, so it is not chained
+        message = _hide_token(str(error))
         raise DatabricksError(
             f"Cannot connect to Databricks ({type(error).__name__}: {message}); check "
             f"{', '.join(_VARIABLES)}"
@@ -135,11 +135,16 @@ def _connect() -> BaseBackend:
 
 
 def _unreadable(table: str, error: Exception) -> DatabricksError:
-    reason = (str(error).strip().splitlines() or [""])[0]
+    reason = (_hide_token(str(error)).strip().splitlines() or [""])[0]
     return DatabricksError(
         f"Cannot read the table {table} ({type(error).__name__}: {reason}); check its name and "
         "that you may SELECT from it"
     )
+
+
+def _hide_token(text: str) -> str:
+    token = os.environ.get("DATABRICKS_TOKEN")
+    return text.replace(token, "***") if token else text
 
 
 def _refuse_nulls(table: str, counts: dict[str, int]) -> None:

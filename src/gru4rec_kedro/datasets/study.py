@@ -8,6 +8,7 @@ from typing import Any
 from kedro.io import AbstractDataset, DatasetError
 
 from gru4rec import GRU4RecError, MissingExtraError
+from gru4rec_kedro.addresses import hide_login, hide_login_in
 
 # a trial whose process has given no sign of life for so long is taken for dead
 GRACE_SECONDS = 60
@@ -80,25 +81,16 @@ class StudyDataset(AbstractDataset[Any, Any]):
         raise AssertionError
 
     def _why_not(self, error: Exception) -> str:
+        reason = hide_login_in(str(error), str(self._url or "")).partition("\n")[0]
         return (
             f"cannot open the store of trials at {self._place()}: "
-            f"{type(error).__name__}: {self._without_password(str(error)).splitlines()[0]}; "
+            f"{type(error).__name__}: {reason}; "
             "check its address in credentials.yml or its path in catalog.yml, and that its "
             "driver is installed"
         )
 
     def _place(self) -> str:
-        if self._url is None:
-            return str(self._filepath)
-        rest = str(self._url).rpartition("@")[2]
-        scheme = str(self._url).partition("://")[0]
-        return f"{scheme}://…@{rest}" if "@" in str(self._url) else str(self._url)
-
-    def _without_password(self, text: str) -> str:
-        login = str(self._url or "").partition("://")[2].rpartition("@")[0]
-        password = login.partition(":")[2]
-        text = text.replace(str(self._url), self._place()) if self._url else text
-        return text.replace(password, "…") if password else text
+        return str(self._filepath) if self._url is None else hide_login(str(self._url))
 
     def save(self, data: Any) -> None:  # noqa: ARG002  (Kedro's signature)
         """Refuses: trials are written through what `load` returns.

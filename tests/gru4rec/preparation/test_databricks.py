@@ -170,3 +170,15 @@ def test_failed_connection_hides_the_token(
         load_databricks_table("shop.clicks")
     assert "dapi-secret" not in str(caught.value)
     assert caught.value.__suppress_context__
+
+
+def test_failed_query_hides_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError("POST /sql/1 with Bearer dapi-secret: 403")
+
+    monkeypatch.setenv("DATABRICKS_TOKEN", "dapi-secret")
+    activate(monkeypatch, types.SimpleNamespace(table=refuse))  # type: ignore[arg-type]
+    for connection in (None, types.SimpleNamespace(table=refuse)):
+        with pytest.raises(DatabricksError, match=r"with Bearer \*\*\*: 403") as caught:
+            load_databricks_table("shop.clicks", connection=connection)  # type: ignore[arg-type]
+        assert caught.value.__suppress_context__
