@@ -115,13 +115,6 @@ def test_configuration_page_has_every_option_with_its_default():
     assert named == Parameters.model_fields.keys() - SECTIONS.keys()
 
 
-# options that the README does not have yet
-NOT_YET = {
-    "training": {"checkpoint_minutes", "checkpoint_epochs", "resume"},
-    "tuning": set(SECTIONS["tuning"]()),
-}
-
-
 def test_readme_has_every_option():
     rows = re.findall(r"^\| `(\w+)` \| (`.*) \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
     named = {
@@ -129,10 +122,9 @@ def test_readme_has_every_option():
         for section, options in rows
         if section in SECTIONS
     }
-    assert named.keys() | NOT_YET.keys() == SECTIONS.keys()
+    assert named.keys() == SECTIONS.keys()
     for section, model in SECTIONS.items():
-        options = set(named.get(section, [])) | NOT_YET.get(section, set())
-        assert options == set(model()), section
+        assert set(named[section]) == set(model()), section
 
 
 def table(page: Path, heading: str) -> dict[str, dict[str, str]]:
