@@ -28,8 +28,8 @@ class SearchedOption(Section):
         low: Smallest value.
         high: Largest value.
         step: Distance of neighbouring values; None: 1 for integers, any value for others.
-        log: Search evenly on a logarithmic scale.
-        choices: Instead of a range, all values.
+        log: Search evenly on a logarithmic scale; no step counts then.
+        choices: Instead of a range, all values; no range counts then.
     """
 
     low: Number | None = None
@@ -41,18 +41,28 @@ class SearchedOption(Section):
     @field_validator("low", "high", "step", mode="before")
     @classmethod
     def _refuse_booleans_as_numbers(cls, value: object, info: ValidationInfo) -> object:  # noqa: ARG003
-        return value  # strict numbers refuse them; choices may be booleans
+        return value  # in place of the section's: numbers are strict, and choices may be booleans
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_what_does_not_count(cls, given: Any) -> Any:
+        # an environment changes single values, so what it replaces is still there beside them
+        if isinstance(given, Mapping) and given.get("choices") is not None:
+            return {"choices": given["choices"]}
+        if isinstance(given, Mapping) and given.get("log") is True:
+            return {name: value for name, value in given.items() if name != "step"}
+        return given
 
     @model_validator(mode="after")
     def _range_or_choices(self) -> Self:
         if self.choices is not None:
-            if not self.choices or {self.low, self.high, self.step, self.log} != {None, False}:
-                raise ValueError("choices is a list of values, without low, high, step and log")
+            if not self.choices:
+                raise ValueError("choices is a list of at least one value")
             return self
         if self.low is None or self.high is None or self.low > self.high:
             raise ValueError("low and high, with low <= high, or choices are expected")
-        if self.log and (self.step is not None or self.low <= 0):
-            raise ValueError("log needs low > 0 and has no step")
+        if self.log and self.low <= 0:
+            raise ValueError("log needs low > 0")
         if self.step is not None:
             steps = (self.high - self.low) / self.step
             if abs(steps - round(steps)) > 1e-6:

@@ -92,8 +92,8 @@ def test_another_metric_is_another_study(tune, project):
 
 
 def test_a_diverging_trial_is_recorded_and_does_not_stop_the_study(tune, project):
-    only_wild = {"learning_rate": {"choices": [0.05, 1e30]}}
-    trials = tune(n_trials=6, study="wild", search={"model": only_wild})
+    only_wild = {"learning_rate": {"choices": [0.05, 1e28, 1e29, 1e30]}}
+    trials = tune(n_trials=6, n_startup_trials=6, study="wild", search={"model": only_wild})
     wild = trials["model.learning_rate"] > 1
     assert 0 < wild.sum() < len(trials) == 6
     assert (trials.loc[wild, "state"] == "fail").all()

@@ -118,6 +118,9 @@ def test_the_seeds_file_loads_with_every_option(load_text: LoadText) -> None:
     assert dict(config["training"]) == {
         "sample_cache_max_size": 10_000_000,
         "compatibility_mode": True,
+        "checkpoint_minutes": 10.0,
+        "checkpoint_epochs": None,
+        "resume": False,
     }
     assert dict(config["evaluation"]) == {"cutoff": [20], "batch_size": 512, "mode": "conservative"}
     assert dict(config["paths"]) == {"model_save": "model.pth", "model_load": "model.pth"}
@@ -138,13 +141,13 @@ def test_sections_that_are_left_out_have_their_defaults(load_text: LoadText) -> 
 
 
 def test_a_section_is_a_mapping() -> None:
-    section = TrainingConfig(sample_cache_max_size=5)
+    section = DataConfig(item_key="sku")
 
-    assert {**section} == {"sample_cache_max_size": 5, "compatibility_mode": True}
-    assert section["sample_cache_max_size"] == section.sample_cache_max_size == 5
-    assert list(section) == ["sample_cache_max_size", "compatibility_mode"]
-    assert len(section) == 2
-    assert "compatibility_mode" in section
+    assert {**section} == {"session_key": "SessionId", "item_key": "sku", "time_key": "Time"}
+    assert section["item_key"] == section.item_key == "sku"
+    assert list(section) == ["session_key", "item_key", "time_key"]
+    assert len(section) == 3
+    assert "time_key" in section
     assert section.get("model_dump") is None
     with pytest.raises(KeyError, match="cutoff"):
         section["cutoff"]

@@ -3,7 +3,7 @@ import itertools
 import logging
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -301,6 +301,15 @@ def test_what_cannot_be_resumed_is_refused(path: Path) -> None:
         GRU4Rec(**OPTIONS).fit(make_log(), checkpoint=path, sampler=object())  # type: ignore[arg-type]
 
 
+@pytest.fixture
+def heeds_ctrl_c() -> Iterator[None]:
+    """Python's own handler, which a process that was started in the background has not."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeds_ctrl_c")
 def test_ctrl_c_ends_after_the_step_with_a_checkpoint(
     path: Path, monkeypatch: pytest.MonkeyPatch, uninterrupted: dict[str, GRU4Rec]
 ) -> None:
@@ -318,6 +327,7 @@ def test_ctrl_c_ends_after_the_step_with_a_checkpoint(
     assert_same(fit(path, resume=True), uninterrupted[""])
 
 
+@pytest.mark.usefixtures("heeds_ctrl_c")
 def test_a_second_ctrl_c_does_not_wait(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def press_twice(*_: Any) -> None:
         os.kill(os.getpid(), signal.SIGINT)
@@ -329,6 +339,7 @@ def test_a_second_ctrl_c_does_not_wait(path: Path, monkeypatch: pytest.MonkeyPat
     assert not path.exists()
 
 
+@pytest.mark.usefixtures("heeds_ctrl_c")
 def test_ctrl_c_between_the_epochs_is_heeded(
     path: Path, monkeypatch: pytest.MonkeyPatch, uninterrupted: dict[str, GRU4Rec]
 ) -> None:

@@ -29,6 +29,13 @@ def test_any_option_may_be_searched(option, searched):
     assert list(parse(option, searched).search.options) == [f"model.{option}"]
 
 
+def test_what_an_environment_adds_replaces_what_it_is_merged_into():
+    chosen = parse("learning_rate", RANGE | {"choices": [0.1, 0.4]}).search.model["learning_rate"]
+    assert (chosen.choices, chosen.low, chosen.high, chosen.step) == ([0.1, 0.4], None, None, None)
+    even = parse("learning_rate", RANGE | {"high": 0.35, "log": True}).search.model["learning_rate"]
+    assert (even.low, even.high, even.step, even.log) == (0.1, 0.35, None, True)
+
+
 @pytest.mark.parametrize(
     ("option", "searched", "message"),
     [
@@ -42,10 +49,9 @@ def test_any_option_may_be_searched(option, searched):
         ("learning_rate", {"low": 0.3, "high": 0.1}, "low and high, with low <= high"),
         ("learning_rate", {"low": 0.1}, "low and high, with low <= high, or choices"),
         ("learning_rate", {"low": True, "high": 2}, "valid number"),
-        ("learning_rate", RANGE | {"log": True}, "log needs low > 0 and has no step"),
+        ("learning_rate", {"low": 0.0, "high": 0.1, "log": True}, "log needs low > 0"),
         ("learning_rate", RANGE | {"high": 0.35}, "step 0.1 does not lead from 0.1 to 0.35"),
-        ("learning_rate", RANGE | {"choices": [0.1]}, "choices is a list of values, without"),
-        ("loss", {"choices": []}, "choices is a list of values"),
+        ("loss", {"choices": []}, "choices is a list of at least one value"),
         ("seed", {"low": 1, "high": 9}, "model.seed: is never searched"),
         ("learning_rate", {"min": 0.1, "high": 1}, "min: unknown option; known are low"),
     ],

@@ -33,7 +33,7 @@ def test_preview_shows_what_is_in_the_file(tmp_path, gru):
 
 def test_broken_file_is_an_error_that_names_it(tmp_path):
     (tmp_path / "gru.pth").write_bytes(b"no model")
-    with pytest.raises(DatasetError, match=r"gru\.pth is no model file of ours"):
+    with pytest.raises(DatasetError, match=r"gru\.pth cannot be read as a model file"):
         GRU4RecDataset(filepath=str(tmp_path / "gru.pth")).load()
 
 
