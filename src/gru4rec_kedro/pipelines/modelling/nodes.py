@@ -61,7 +61,8 @@ def train_model(
         )
     except KeyboardInterrupt as interrupt:
         logger.warning(
-            "%s; to go on: kedro run --from-nodes train_model --params training.resume=true",
+            "%s; to go on, repeat the command, with its --env and --params, with --from-nodes "
+            "train_model and training.resume=true in --params",
             interrupt,
         )
         raise
