@@ -5,7 +5,7 @@ set -euo pipefail
 python=${PYTHON:-.venv/bin/python}
 chromium=${CHROMIUM:-chromium}
 port=${PORT:-8437}
-size=${SIZE:-760,1060}
+size=${SIZE:-760,900}
 
 site=$(mktemp -d)
 server=
