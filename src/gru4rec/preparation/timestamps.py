@@ -90,6 +90,10 @@ def read_time(
     """
     unit, whole = loading.time_unit, loading.whole_seconds
     _refuse_bad_times(name, unit, facts)
+    if facts["latest"] is None:  # the statistics in a Parquet file may deny nulls that are there
+        raise DataError(
+            f"The time column {name!r} has no value; its file is damaged, export it again"
+        )
     if unit != "ordinal" and start is None:
         _refuse_implausible_unit(name, unit, facts["latest"])
     if unit == "timestamp":

@@ -76,6 +76,19 @@ def test_files_that_do_not_fit_together_are_named(tmp_path: Path, other: pa.Tabl
     assert "\n" not in str(caught.value)
 
 
+def test_statistics_that_deny_missing_times_are_seen_through(tmp_path: Path) -> None:
+    present = b"\x03\0\0\0\x90\x03\x01"  # levels of a column, 3 bytes: 200 times a 1
+    content = packed(SOUND, use_dictionary=False, compression="none")
+    before, found, after = content.rpartition(present)
+    assert found
+    # every time is missing now, while the count of missing ones stays 0
+    content = before + present[:-1] + b"\0" + after
+    path = tmp_path / "log.parquet"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="column 't' has no value; its file is damaged"):
+        load(path)
+
+
 SOUND = log(
     s=pa.array(range(200)),
     i=pa.array([f"item {number % 17}" for number in range(200)]),
