@@ -143,15 +143,23 @@ def test_runs_killed_at_any_moment_leave_whole_files(new_project, environment):
 
     def start(number):
         pipelines = ("--pipelines", "recommendation") if number % 3 == 2 else ()
+        # with other items, or the parts would be left as they are
+        params = f"recommendation.k={number + 1}"
         return subprocess.Popen(
-            [sys.executable, "-m", "kedro", "run", "--env", "test", *pipelines],
+            [sys.executable, "-m", "kedro", "run", "--env", "test", *pipelines, "--params", params],
             cwd=project,
             env=environment,
         )
 
+    def seconds_of(number):
+        begun = time.monotonic()
+        assert start(number).wait() == 0
+        return time.monotonic() - begun
+
+    seconds = [seconds_of(0), seconds_of(0), seconds_of(2)]
     for number in range(25):
         process = start(number)
-        time.sleep(moments.uniform(2, 12))
+        time.sleep(moments.uniform(0.2, 1) * seconds[number % 3])
         process.kill()
         process.wait()
         print(number, process.returncode, sorted(load_all(project)))
