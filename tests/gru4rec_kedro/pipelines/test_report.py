@@ -141,6 +141,13 @@ def test_escapes_what_comes_from_data_and_configuration(page):
     assert "<script>alert(1)" not in write(metrics_figure=figure)
 
 
+@pytest.mark.parametrize("noted", [None, 5])
+def test_notes_of_a_model_file_may_be_missing_or_of_another_kind(noted):
+    text = text_of(write(metrics={**METRICS, "trained_at": noted}))
+    assert ("Trained 5 Loss" in text) == (noted == 5)
+    assert "None" not in text
+
+
 def with_text(value: Any, text: str) -> Any:
     """Appends text to every text in a value, and to names that are not the code's own."""
     if isinstance(value, str):

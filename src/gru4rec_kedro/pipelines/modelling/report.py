@@ -154,7 +154,7 @@ def _describe_training(metrics: dict[str, Any], statistics: pd.DataFrame) -> dic
         "Continued from": metrics.get("continued_from"),
         "Items": f"{metrics['items']:,}",
         "Period": _period(statistics, part, n_events),
-        "Trained": _date(metrics["trained_at"]),
+        "Trained": _date(str(metrics["trained_at"] or "")),
         "Loss": f"{metrics['training_loss']:.4f} in epoch {metrics['epochs']}",
         "Code": metrics["training_code"],
     }
