@@ -17,7 +17,9 @@ _ONE, _ZERO = np.float32(1), np.float32(0)
 _CHUNK = 32  # scores looked at together for one that is good enough
 
 # sums of ones may be taken in parts
-_compiled: Any = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc"})
+_compiled: Any = numba.njit(
+    forceinline=True, nogil=True, cache=True, error_model="numpy", fastmath={"reassoc"}
+)
 
 
 @_compiled

@@ -21,8 +21,10 @@ _ONE, _TWO, _ZERO = np.float32(1), np.float32(2), np.float32(0)
 # rows of a table are asked for so many rows before they are used: they are far apart in memory
 _AHEAD = 8
 
-# sums may be taken in parts, and a·b + c may be rounded once
+# Sums may be taken in parts, and a·b + c may be rounded once. Inlined into the loops: in the
+# process that compiles them a function beside them is optimised apart, and would round otherwise.
 _compiled: Any = numba.njit(
+    forceinline=True,
     nogil=True,
     cache=True,
     error_model="numpy",

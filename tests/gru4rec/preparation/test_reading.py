@@ -95,9 +95,10 @@ def test_the_shared_connection_is_one_and_writes_no_file(
 
 def test_spills_where_no_cache_folder_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home/cache"))
-    limited = private_connection("48MB")
-    limited.raw_sql("CREATE TABLE sorted AS SELECT * FROM range(8000000) ORDER BY hash(range)")
-    assert limited.raw_sql("SELECT count(*) FROM sorted").fetchone() == (8_000_000,)
+    limited = private_connection("100MB")
+    limited.raw_sql("SET threads = 1")  # each wants memory of its own
+    limited.raw_sql("CREATE TABLE sorted AS SELECT * FROM range(12000000) ORDER BY hash(range)")
+    assert limited.raw_sql("SELECT count(*) FROM sorted").fetchone() == (12_000_000,)
     assert (tmp_path / "home/cache/gru4rec/duckdb").exists()
 
 
