@@ -1,5 +1,9 @@
 """What all tests share: one thread each, and examples that are the same on every run."""
 
+from collections.abc import Callable
+from typing import Any
+
+import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
@@ -17,3 +21,21 @@ settings.load_profile("repeatable")
 settings.register_profile(
     "soak", settings.get_profile("repeatable"), derandomize=False, max_examples=2500
 )
+
+
+def _assert_same(one: Any, other: Any) -> None:
+    """Contents of model files are equal, tensors to the last bit."""
+    assert type(one) is type(other)
+    if isinstance(one, torch.Tensor):
+        assert torch.equal(one, other)
+    elif isinstance(one, dict):
+        assert one.keys() == other.keys()
+        for name in one:
+            _assert_same(one[name], other[name])
+    else:
+        assert one == other
+
+
+@pytest.fixture(scope="session")
+def assert_same() -> Callable[[Any, Any], None]:
+    return _assert_same

@@ -4,6 +4,7 @@ import random
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,18 +33,6 @@ def trained(folder: Path) -> dict[str, Any]:
     return content
 
 
-def assert_same(one: Any, other: Any) -> None:
-    assert type(one) is type(other)
-    if isinstance(one, torch.Tensor):
-        assert torch.equal(one, other)
-    elif isinstance(one, dict):
-        assert one.keys() == other.keys()
-        for name in one:
-            assert_same(one[name], other[name])
-    else:
-        assert one == other
-
-
 def kill_until_done(folder: Path, n_kills: int, seed: int) -> None:
     """Kills a training again and again at random moments; then lets it end."""
     moments = random.Random(seed)  # noqa: S311  (no secrets)
@@ -60,7 +49,9 @@ def kill_until_done(folder: Path, n_kills: int, seed: int) -> None:
 
 @pytest.mark.soak
 @pytest.mark.parametrize(("n_kills", "seed"), [(10, seed) for seed in range(5)])
-def test_killed_trainings_come_to_the_same_end(tmp_path: Path, n_kills: int, seed: int) -> None:
+def test_killed_trainings_come_to_the_same_end(
+    tmp_path: Path, n_kills: int, seed: int, assert_same: Callable[[Any, Any], None]
+) -> None:
     for name in ("whole", "killed"):
         (tmp_path / name).mkdir()
     assert begin(tmp_path / "whole").wait() == 0

@@ -86,26 +86,25 @@ class CSVDataset(WrittenWhole, KedroCSVDataset):
     """Kedro's dataset of this name, written whole or not at all."""
 
 
-class OptionalCSVDataset(CSVDataset):
-    """A `CSVDataset` of what another pipeline may have made: without a file an empty frame."""
+class _Optional:
+    """Mixin for datasets of frames that need not be there."""
 
     def load(self) -> pd.DataFrame:
-        """Loads the file, if there is one."""
-        frame: pd.DataFrame = super().load() if self.exists() else pd.DataFrame()
+        """Loads the file; an empty frame where there is none."""
+        frame: pd.DataFrame = super().load() if self.exists() else pd.DataFrame()  # type: ignore[misc,attr-defined]
         return frame
+
+
+class OptionalCSVDataset(_Optional, CSVDataset):
+    """A `CSVDataset` of what another pipeline may have made: without a file an empty frame."""
 
 
 class ParquetDataset(WrittenWhole, KedroParquetDataset):
     """Kedro's dataset of this name, written whole or not at all."""
 
 
-class OptionalParquetDataset(ParquetDataset):
+class OptionalParquetDataset(_Optional, ParquetDataset):
     """A `ParquetDataset` of what another pipeline may have made: without a file an empty frame."""
-
-    def load(self) -> pd.DataFrame:
-        """Loads the file, if there is one."""
-        frame: pd.DataFrame = super().load() if self.exists() else pd.DataFrame()
-        return frame
 
 
 class PlotlyDataset(WrittenWhole, KedroPlotlyDataset):
