@@ -12,7 +12,13 @@ import numpy as np
 import pandas as pd
 
 from gru4rec import DataError, GRU4Rec, GRU4RecError, ModelConfig, TrainingConfig
-from gru4rec_kedro.pipelines.tuning.study import decoded, finished_trials, open_study, run_study
+from gru4rec_kedro.pipelines.tuning.study import (
+    decoded,
+    finished_trials,
+    open_study,
+    run_study,
+    starting_point,
+)
 from gru4rec_kedro.search_space import NEVER_SEARCHED, TuningConfig, with_options
 
 logger = logging.getLogger(__name__)
@@ -43,15 +49,16 @@ def search_options(
         raise TuningError("tuning.search names no option; there is nothing to search")
     parts = _read("train", train), _read("valid", valid)
     sections = {"model": model, "training": training}
-    start = {name: _value(sections, name) for name in tuning.search.options}
+    values = {name: _value(sections, name) for name in tuning.search.options}
+    start = starting_point(values, tuning)
     name = f"{tuning.study}-{_fingerprint(*parts, sections, tuning)}"
-    study = open_study(store, name, start, tuning)
+    study = open_study(store, name, tuning)
     logger.info("Study %s: %d of %d trials", name, len(finished_trials(study)), tuning.n_trials)
 
     def measure(options: dict[str, Any], report: Callable[[int, float], None]) -> float:
         return _measure(*parts, sections, options, tuning, report)
 
-    run_study(study, measure, tuning, model.seed)
+    run_study(study, measure, start, tuning, model.seed)
     trials = _tabulate(study, tuning)
     if not (trials["state"] == "complete").any():
         errors = trials["error"].dropna()

@@ -25,41 +25,41 @@ _PRUNE_FROM_EPOCH = 2
 Measure = Callable[[dict[str, Any], Callable[[int, float], None]], float]
 
 
-def open_study(
-    storage: Any, name: str, start: dict[str, Any], tuning: TuningConfig
-) -> "optuna.Study":
-    """Opens a study, or makes it; its first trial is the starting point.
-
-    Args:
-        storage: An Optuna storage.
-        name: Of the study.
-        start: Values of the searched options, by full name.
-        tuning: Options of the search.
-    """
+def open_study(storage: Any, name: str, tuning: TuningConfig) -> "optuna.Study":
+    """Opens a study of an Optuna storage, or makes it."""
     import optuna  # noqa: PLC0415  (optional)
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # the project logs a line a trial itself
     pruner = optuna.pruners.MedianPruner(tuning.n_startup_trials, _PRUNE_FROM_EPOCH)
-    study = optuna.create_study(
+    return optuna.create_study(
         storage=storage,
         study_name=name,
         direction="maximize",
         load_if_exists=True,
         pruner=pruner if tuning.prune else optuna.pruners.NopPruner(),
     )
-    inside = {key: _nearest(key, tuning.search.options[key], start[key]) for key in start}
-    moved = [key for key in start if as_option(key, inside[key]) != start[key]]
+
+
+def starting_point(values: dict[str, Any], tuning: TuningConfig) -> dict[str, Any]:
+    """Returns the point of the search space that is nearest to the values of its options."""
+    inside = {key: _nearest(key, tuning.search.options[key], values[key]) for key in values}
+    moved = [key for key in values if as_option(key, inside[key]) != values[key]]
     if moved:
         logger.warning(
             "the starting point is outside the search space in %s; the first trial is the nearest "
             "one inside",
             ", ".join(moved),
         )
-    study.enqueue_trial({key: _encode(value) for key, value in inside.items()}, skip_if_exists=True)
-    return study
+    return inside
 
 
-def run_study(study: "optuna.Study", measure: Measure, tuning: TuningConfig, seed: int) -> None:
+def run_study(
+    study: "optuna.Study",
+    measure: Measure,
+    start: dict[str, Any],
+    tuning: TuningConfig,
+    seed: int,
+) -> None:
     """Works on a study until it has its trials or the time is over.
 
     Trials of other processes count. Where these hold all that is left, it waits for them: the
@@ -68,6 +68,7 @@ def run_study(study: "optuna.Study", measure: Measure, tuning: TuningConfig, see
     Args:
         study: The study.
         measure: Trains with options by full name, reports (epoch, value), and returns the value.
+        start: Options of the first trial.
         tuning: Budget and space.
         seed: Of the proposals; with the number of a trial it fixes what is random in its proposal.
     """
@@ -83,7 +84,9 @@ def run_study(study: "optuna.Study", measure: Measure, tuning: TuningConfig, see
             _quietly(fail_stale_trials, study)
             continue
         study.optimize(
-            lambda trial: _run_trial(trial, measure, tuning, seed), n_trials=1, catch=_FAILURES
+            lambda trial: _run_trial(trial, measure, start, tuning, seed),
+            n_trials=1,
+            catch=_FAILURES,
         )
         _tell_progress(study, tuning, begun, at_begin)
 
@@ -104,15 +107,21 @@ def decoded(trial: Any) -> dict[str, Any]:
     return {name: as_option(name, _decode(value)) for name, value in sorted(trial.params.items())}
 
 
-def _run_trial(trial: Any, measure: Measure, tuning: TuningConfig, seed: int) -> float:
+def _run_trial(
+    trial: Any, measure: Measure, start: dict[str, Any], tuning: TuningConfig, seed: int
+) -> float:
     import optuna  # noqa: PLC0415
 
     # by trial, not by process: processes with one seed propose different trials, and a study that
     # was interrupted goes on as it would have
     own_seed = int(np.random.SeedSequence([seed, trial.number]).generate_state(1)[0])
-    trial.study.sampler = optuna.samplers.TPESampler(
+    sampler: Any = optuna.samplers.TPESampler(
         n_startup_trials=tuning.n_startup_trials, seed=own_seed
     )
+    if _is_first(trial):
+        fixed = {name: _encode(value) for name, value in start.items()}
+        sampler = _quietly(optuna.samplers.PartialFixedSampler, fixed, sampler)
+    trial.study.sampler = sampler
 
     def report(epoch: int, value: float) -> None:
         trial.report(value, epoch)
@@ -128,6 +137,16 @@ def _run_trial(trial: Any, measure: Measure, tuning: TuningConfig, seed: int) ->
     except _FAILURES as error:
         trial.set_user_attr("error", str(error) or type(error).__name__)
         raise
+
+
+def _is_first(trial: Any) -> bool:
+    """Whether all trials before this one died with their process."""
+    from optuna.trial import TrialState  # noqa: PLC0415
+
+    return all(
+        earlier.state == TrialState.FAIL and "error" not in earlier.user_attrs
+        for earlier in trial.study.get_trials(deepcopy=False)[: trial.number]
+    )
 
 
 def _suggest(trial: Any, name: str, searched: SearchedOption) -> Any:
@@ -177,12 +196,12 @@ def _is_over(begun: float, tuning: TuningConfig) -> bool:
     return tuning.timeout_minutes is not None and minutes >= tuning.timeout_minutes
 
 
-def _quietly(function: Callable[["optuna.Study"], None], study: "optuna.Study") -> None:
+def _quietly(function: Callable[..., Any], *arguments: Any) -> Any:
     import warnings  # noqa: PLC0415
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Optuna calls it experimental
-        function(study)
+        return function(*arguments)
 
 
 def _tell_progress(
