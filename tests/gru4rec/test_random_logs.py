@@ -357,12 +357,14 @@ def is_whole(text: str) -> bool:
     return text.removeprefix("-").isdigit() and str(int(text)) == text
 
 
-def test_tables_with_impossible_values_are_refused() -> None:
-    events = pd.DataFrame({S: [1, 1, 2, 2], I: [5, 6, 5, 6], T: [1.0, 2.0, 3.0, math.inf]})
+@pytest.mark.parametrize("time", [math.inf, np.uint64(2**63), -1])
+def test_tables_with_impossible_values_are_refused(time: Any) -> None:
+    times = np.array([1, 2, 3, time], dtype=np.asarray(time).dtype)
+    events = pd.DataFrame({S: [1, 1, 2, 2], I: [5, 6, 5, 6], T: times})
     for call in (
         lambda: filter_sessions(events, SessionFilterConfig(min_item_support=1)),
         lambda: split_sessions(events, DataSplitConfig(valid_fraction=0)),
         lambda: describe_parts({"train": events}),
     ):
-        with pytest.raises(DataError, match="has 1 times that are negative or not finite"):
+        with pytest.raises(DataError, match="has 1 times that are negative, not finite or beyond"):
             call()

@@ -23,6 +23,7 @@ from gru4rec.preparation.identifiers import is_missing
 Events = TypeVar("Events", ir.Table, pd.DataFrame)
 
 DAY = 86_400.0
+LATEST_TIME = 2**63 - 1
 EVENT_COLUMNS = (SESSION, ITEM, TIME)
 
 _KINDS = (
@@ -180,14 +181,14 @@ def _refuse_other_kinds(events: ir.Table, origin: str) -> None:
 def _refuse_impossible_values(events: ir.Table, origin: str) -> None:
     nulls = {name: is_missing(events[name]).sum() for name in EVENT_COLUMNS}
     times = cast(ir.FloatingColumn, events[TIME].cast("float64"))
-    impossible = times.isinf() | times.isnan() | (times < 0)
+    impossible = times.isnan() | (times < 0) | (events[TIME] > LATEST_TIME)
     facts = fetch_row(events.aggregate(_impossible=impossible.sum(), **nulls))
     n_impossible = facts.pop("_impossible")
     refuse_nulls({name: n or 0 for name, n in facts.items()})
     if n_impossible:
         raise DataError(
-            f"{origin} has {n_impossible:,} times that are negative or not finite; mend or drop "
-            "these rows"
+            f"{origin} has {n_impossible:,} times that are negative, not finite or beyond 64-bit "
+            "integers; mend or drop these rows"
         )
 
 

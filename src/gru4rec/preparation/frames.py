@@ -12,7 +12,12 @@ from pandas.api import types
 from gru4rec.columns import ITEM, SESSION, TIME
 from gru4rec.config import Config, DataConfig, DataSplitConfig, as_config
 from gru4rec.errors import DataError
-from gru4rec.preparation.connection import private_connection, refuse_nulls, require_columns
+from gru4rec.preparation.connection import (
+    LATEST_TIME,
+    private_connection,
+    refuse_nulls,
+    require_columns,
+)
 from gru4rec.preparation.splitting import split_table
 
 _ROW = "_row"
@@ -128,15 +133,14 @@ def _as_numbers(times: "pd.Series[Any]") -> npt.NDArray[Any]:
             f"The time column {times.name!r} holds {times.dtype} values; numbers or timestamps are "
             "expected (pd.to_datetime reads text)"
         )
-    numbers = times.to_numpy("int64" if types.is_integer_dtype(times) else "float64")
-    if not np.isfinite(numbers).all():
-        raise DataError(f"The time column {times.name!r} has values that are not finite; drop them")
-    if (numbers < 0).any():
+    impossible = (~times.between(0, LATEST_TIME)).to_numpy(bool)
+    if impossible.any():
         raise DataError(
-            f"The time column {times.name!r} has {int((numbers < 0).sum()):,} negative values "
-            f"(smallest {numbers.min():g}); mend or drop these rows"
+            f"The time column {times.name!r} has {impossible.sum():,} values that are negative, "
+            f"not finite or beyond 64-bit integers (first: {times[impossible].iloc[0]}); mend or "
+            "drop these rows"
         )
-    return numbers
+    return times.to_numpy("int64" if types.is_integer_dtype(times) else "float64")
 
 
 def _has_zone(times: "pd.Series[Any]") -> bool:

@@ -90,9 +90,16 @@ def test_copies_are_separate_rows() -> None:
         (lambda d: d.assign(Time=[np.nan, *d["Time"][1:]]), "'Time' has 1"),
         (
             lambda d: d.assign(Time=[np.inf, *d["Time"][1:]]),
-            "'Time' has values that are not finite",
+            r"'Time' has 1 values that .* not finite .*\(first: inf\)",
         ),
-        (lambda d: d.assign(Time=d["Time"] - 3), r"'Time' has 2 negative values \(smallest -3\)"),
+        (
+            lambda d: d.assign(Time=np.array([2**63, *d["Time"][1:]], dtype="uint64")),
+            r"'Time' has 1 values .* beyond 64-bit integers \(first: 9223372036854775808\)",
+        ),
+        (
+            lambda d: d.assign(Time=d["Time"] - 3),
+            r"'Time' has 2 values that are negative.*\(first: -\d\)",
+        ),
         (lambda d: d.assign(Time="yesterday"), "'Time' holds str values; numbers or timestamps"),
         (lambda d: d.assign(Time=True), "'Time' holds bool values"),
         (lambda d: d[d["SessionId"] == 3], "one session only"),
