@@ -43,7 +43,7 @@ from gru4rec.evaluation import (
     rank_events,
     summarise,
 )
-from gru4rec.files import written_whole
+from gru4rec.files import make_folders, written_whole
 from gru4rec.intervals import confidence_intervals, paired_differences
 from gru4rec.recommender import GRU4Rec, build_model, load_model, save_model
 from gru4rec.recommending import LiveSession
@@ -114,6 +114,7 @@ __all__ = [
     "load_items",
     "load_model",
     "local_connection",
+    "make_folders",
     "paired_differences",
     "private_connection",
     "rank_events",

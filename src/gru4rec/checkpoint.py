@@ -99,8 +99,6 @@ def save_checkpoint(checkpoint: Checkpoint, path: str | Path, with_optimizer: bo
         with written_whole(path) as temporary, temporary.open("x+b") as file:
             torch.save(content, file)
             seal(file)
-            file.flush()
-            os.fsync(file.fileno())
     except (OSError, RuntimeError) as error:
         # torch hides why a file could not be written, such as a full disk, behind its own error
         reason = error.__context__ if isinstance(error.__context__, OSError) else error

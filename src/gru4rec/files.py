@@ -1,27 +1,77 @@
-"""Files are written whole or not at all."""
+"""Files are written whole or not at all, and stay after a power cut."""
 
 import contextlib
+import errno
+import glob
 import os
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+
+# a temporary file that nothing was written to for so long is of a writer that was killed; when it
+# is younger, another process may be at work on it
+_STALE_SECONDS = 24 * 60 * 60
+# what systems answer that sync no folders: Windows does not even open them
+_NO_SYNC = {errno.EACCES, errno.EBADF, errno.EINVAL}
 
 
 @contextlib.contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
     """Gives a temporary name beside a file; what is written there takes its place at the end.
 
-    Where the block raises, or the process is killed in it, the file is as it was.
+    Where the block raises, or the process is killed in it, the file is as it was. What writers
+    of it that were killed a day ago or longer have left is removed.
 
     Raises:
-        OSError: The file cannot take its place.
+        OSError: The file cannot take its place, or the system cannot promise that it stays there.
     """
+    with contextlib.suppress(OSError):
+        _remove_stale(path)
     # not from tempfile, whose files only their owner may read
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         yield temporary
+        with temporary.open("r+b") as file:
+            os.fsync(file.fileno())
         os.replace(temporary, path)
     finally:
         # gone already if all went well
         with contextlib.suppress(OSError):
+            temporary.unlink()
+    _sync_folder(path.parent)
+
+
+def make_folders(folder: Path) -> None:
+    """Makes a folder and those above it, where they are not there, to stay after a power cut.
+
+    Raises:
+        OSError: They cannot be made.
+    """
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for made in missing:
+        _sync_folder(made.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Writes the names in a folder to the disk; nothing where the system syncs no folders."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
+
+
+def _remove_stale(path: Path) -> None:
+    before = time.time() - _STALE_SECONDS
+    pattern = f".{glob.escape(path.name)}.{'[0-9a-f]' * 32}"
+    versions = path.parent.parent  # each in a folder of its own, these in one of the file's name
+    is_version = versions.name == path.name
+    for temporary in versions.glob(f"*/{pattern}") if is_version else path.parent.glob(pattern):
+        if temporary.stat().st_mtime < before:
             temporary.unlink()

@@ -29,6 +29,7 @@ from gru4rec.errors import (
     ModelFileError,
     TrainingDivergedError,
 )
+from gru4rec.files import make_folders
 from gru4rec.sampling import PopularitySampler, SamplerState
 from gru4rec.training import EpochState, TrainingState, check_finite
 from gru4rec.vocabulary import Vocabulary
@@ -240,9 +241,7 @@ class Checkpoints:
             "epoch": _pack_epoch(epoch) if epoch else None,
         }
         with contextlib.suppress(OSError):  # save_checkpoint says what is wrong there
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            for left_by_a_killed_run in self._path.parent.glob(f".{self._path.name}.*"):
-                left_by_a_killed_run.unlink()
+            make_folders(self._path.parent)
         save_checkpoint(self._model, self._path, with_optimizer=True)
         self._last = _name(state, epoch)
         self._written_at = time.monotonic()

@@ -42,7 +42,7 @@ import pyarrow.csv
 import pyarrow.parquet
 from numpy.typing import NDArray
 
-from gru4rec import written_whole
+from gru4rec import make_folders, written_whole
 from gru4rec.columns import ITEM, SESSION, TIME
 
 POPULARITY_EXPONENT = 0.6
@@ -252,7 +252,7 @@ def write_log(
     blocks = _draw_blocks(n_sessions, n_items, rng)
     blocks_per_chunk = -(-chunk_sessions // BLOCK_SESSIONS)
     n_clicks = 0
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folders(path.parent)
     with (
         written_whole(path) as temporary,
         temporary.open("wb") as file,

@@ -53,6 +53,7 @@ NAMES = [
     "load_items",
     "load_model",
     "local_connection",
+    "make_folders",
     "paired_differences",
     "private_connection",
     "rank_events",

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import TablePreview
 
-from gru4rec import local_connection, written_whole
+from gru4rec import local_connection, make_folders, written_whole
 from gru4rec_kedro.datasets.events import json_table
 from gru4rec_kedro.datasets.written_whole import MissingFileError, UnwritableError
 
@@ -104,7 +104,7 @@ class PartsDataset(AbstractDataset[Parts, ir.Table]):
         logger.info("%d part(s)%s: %s", len(paths), there, os.path.relpath(self._path))
 
     def _begin(self) -> None:
-        self._path.mkdir(parents=True, exist_ok=True)
+        make_folders(self._path)
         (self._path / _COMPLETE).unlink(missing_ok=True)
         for left_by_a_killed_run in self._path.glob(".part-*"):
             left_by_a_killed_run.unlink()

@@ -12,7 +12,7 @@ from kedro_datasets.plotly import JSONDataset as KedroPlotlyDataset
 from kedro_datasets.text import TextDataset as KedroTextDataset
 from kedro_datasets.yaml import YAMLDataset as KedroYAMLDataset
 
-from gru4rec import GRU4RecError, written_whole
+from gru4rec import GRU4RecError, make_folders, written_whole
 
 
 class MissingFileError(DatasetError, GRU4RecError):
@@ -27,7 +27,8 @@ class WrittenWhole:
     """Mixin for file datasets: they write to a temporary name beside the file and rename it.
 
     A writer that is killed otherwise leaves a broken file under the final name, which
-    `--only-missing-outputs` then trusts.
+    `--only-missing-outputs` then trusts. Other file systems than the local one, such as object
+    stores, are left to put files in place as they do.
     """
 
     _temporary_path: PurePosixPath | None = None
@@ -58,8 +59,11 @@ class WrittenWhole:
         """
         final = Path(self._get_save_path())
         try:
-            final.parent.mkdir(parents=True, exist_ok=True)
-            self._write_and_rename(data, final)
+            if getattr(self, "_protocol", "file") == "file":
+                make_folders(final.parent)
+                self._write_and_rename(data, final)
+            else:
+                self._write(data)
         except OSError as error:
             # left to itself, Kedro would blame versioning
             raise UnwritableError(
@@ -68,14 +72,16 @@ class WrittenWhole:
             ) from error
 
     def _write_and_rename(self, data: Any, final: Path) -> None:
-        # Kedro's wrapper around save() would look for the file under its final name already
-        write = super().save.__wrapped__  # type: ignore[misc]
         with written_whole(final) as temporary:
             self._temporary_path = PurePosixPath(temporary)
             try:
-                write(self, data)
+                self._write(data)
             finally:
                 self._temporary_path = None
+
+    def _write(self, data: Any) -> None:
+        # Kedro's wrapper around save() would look for the file under its final name already
+        super().save.__wrapped__(self, data)  # type: ignore[misc]
 
 
 class JSONDataset(WrittenWhole, KedroJSONDataset):
