@@ -133,6 +133,7 @@ def _as_numbers(times: "pd.Series[Any]") -> npt.NDArray[Any]:
             f"The time column {times.name!r} holds {times.dtype} values; numbers or timestamps are "
             "expected (pd.to_datetime reads text)"
         )
+    times = times.astype("float64" if types.is_float_dtype(times) else times.dtype)
     impossible = (~times.between(0, LATEST_TIME)).to_numpy(bool)
     if impossible.any():
         raise DataError(

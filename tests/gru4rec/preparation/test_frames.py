@@ -81,6 +81,14 @@ def test_copies_are_separate_rows() -> None:
     assert [len(part) for part in train_valid_test_split(data)] == [32, 4, 4]
 
 
+@pytest.mark.parametrize("dtype", ["float16", "uint8", "Int64", "Float32", "int64[pyarrow]"])
+def test_times_may_be_of_any_kind_of_numbers(dtype: str) -> None:
+    data = events()
+    parts = train_valid_test_split(data.astype({"Time": dtype}))
+    for part, wanted in zip(parts, train_valid_test_split(data), strict=True):
+        pd.testing.assert_frame_equal(part, wanted.astype({"Time": dtype}))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
