@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,9 +22,11 @@ from gru4rec import (
     GRU4RecError,
     ModelFileError,
     describe_model,
+    find_damaged,
     resolve_device,
 )
 from gru4rec_kedro.console import wrap_log_lines
+from gru4rec_kedro.datasets import EventsDataset
 from gru4rec_kedro.parameters import Parameters, PublishedConfig
 from gru4rec_kedro.pipelines.modelling.results import results_table
 
@@ -49,13 +52,31 @@ class RunError(KedroCliError, GRU4RecError):
             ClickException.show(self, file)
 
 
-def _find_mistake(error: BaseException | None) -> GRU4RecError | None:
+def _find_mistake(
+    error: BaseException | None, names: Iterable[str], catalog: CatalogProtocol[Any, Any]
+) -> GRU4RecError | None:
+    """Looks for a user's mistake behind an error.
+
+    Args:
+        error: What was raised, and what it was raised from.
+        names: The datasets that may be at fault.
+        catalog: Has them.
+    """
     while error is not None and not isinstance(error, GRU4RecError):
         if isinstance(error, duckdb.OutOfMemoryException):
             return DataError(
                 "A query needs more memory than DuckDB may use; raise memory_limit in globals.yml "
                 f"({str(error).splitlines()[0]})"
             )
+        if isinstance(error, duckdb.Error):  # mostly tells neither what it was nor in which file
+            datasets = [catalog.get(name) for name in sorted(names)]
+            events = [data for data in datasets if isinstance(data, EventsDataset)]
+            damaged = find_damaged(Path(data._get_load_path()) for data in events if data.exists())
+            if damaged:
+                return DataError(
+                    f"{damaged} is damaged ({str(error).splitlines()[0]}); run the pipeline again "
+                    "that makes it"
+                )
         error = error.__cause__  # Kedro wraps what a dataset raises
     return error
 
@@ -107,15 +128,19 @@ class ProjectHooks:
                 raise RunError(f"experiment.continue_from: {error}") from None
 
     @hook_impl
-    def on_node_error(self, error: Exception, node: Node) -> None:
+    def on_node_error(
+        self, error: Exception, node: Node, catalog: CatalogProtocol[Any, Any]
+    ) -> None:
         """Names the node that failed; a user's mistake is told once, by `on_pipeline_error`."""
-        if _find_mistake(error) is None:
+        if _find_mistake(error, node.inputs, catalog) is None:
             logger.error("Node %s failed: %s", node.name, error)
 
     @hook_impl
-    def on_pipeline_error(self, error: Exception) -> None:
+    def on_pipeline_error(
+        self, error: Exception, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
+    ) -> None:
         """Turns an error of `gru4rec` into its message; any other keeps its traceback."""
-        mistake = _find_mistake(error)
+        mistake = _find_mistake(error, pipeline.datasets(), catalog)
         if mistake is not None:
             raise RunError(str(mistake)) from error
 

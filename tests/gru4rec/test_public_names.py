@@ -47,6 +47,7 @@ NAMES = [
     "evaluate",
     "evaluation",
     "filter_sessions",
+    "find_damaged",
     "load_config",
     "load_databricks_table",
     "load_events",

@@ -1,10 +1,15 @@
 import duckdb
+import pandas as pd
 import pytest
-from kedro.io import DatasetError
-from kedro.pipeline import Node
+from kedro.io import DataCatalog, DatasetError
+from kedro.pipeline import Node, Pipeline
 
 from gru4rec import DataError
+from gru4rec_kedro.datasets import EventsDataset
 from gru4rec_kedro.hooks import ProjectHooks, RunError
+
+NODE = Node(len, "a", "b", name="count")
+EMPTY = DataCatalog({})
 
 
 def wrapped(cause: Exception) -> DatasetError:
@@ -16,24 +21,51 @@ def wrapped(cause: Exception) -> DatasetError:
 
 def test_a_mistake_of_the_user_is_told_once(caplog):
     error = wrapped(DataError("no items"))
-    ProjectHooks().on_node_error(error, Node(len, "a", "b", name="count"))
+    ProjectHooks().on_node_error(error, NODE, EMPTY)
     assert caplog.messages == []
     with pytest.raises(RunError, match=r"^no items$"):
-        ProjectHooks().on_pipeline_error(error)
+        ProjectHooks().on_pipeline_error(error, Pipeline([NODE]), EMPTY)
 
 
 def test_too_little_memory_names_the_limit(caplog):
     error = wrapped(duckdb.OutOfMemoryException("could not allocate\n\nPossible solutions:"))
-    ProjectHooks().on_node_error(error, Node(len, "a", "b", name="count"))
+    ProjectHooks().on_node_error(error, NODE, EMPTY)
     assert caplog.messages == []
     with pytest.raises(
         RunError, match=r"raise memory_limit in globals.yml \(could not allocate\)$"
     ):
-        ProjectHooks().on_pipeline_error(error)
+        ProjectHooks().on_pipeline_error(error, Pipeline([NODE]), EMPTY)
 
 
 def test_any_other_error_names_its_node_and_goes_on(caplog):
     error = wrapped(KeyError("x"))
-    ProjectHooks().on_node_error(error, Node(len, "a", "b", name="count"))
+    ProjectHooks().on_node_error(error, NODE, EMPTY)
     assert caplog.messages == ["Node count failed: as Kedro wraps it"]
-    ProjectHooks().on_pipeline_error(error)
+    ProjectHooks().on_pipeline_error(error, Pipeline([NODE]), EMPTY)
+
+
+def test_a_query_on_a_damaged_file_of_the_catalog_names_it(caplog, tmp_path):
+    catalog = DataCatalog({name: EventsDataset(filepath=str(tmp_path / name)) for name in "ab"})
+    node = Node(lambda a: a.count().to_pyarrow(), "a", "b", name="count")
+    catalog.save("a", pd.DataFrame({"SessionId": range(100)}))
+    content = bytearray((tmp_path / "a").read_bytes())
+    content[4:60] = b"\xff" * 56
+    (tmp_path / "a").write_bytes(content)
+    with pytest.raises(duckdb.Error) as caught:
+        catalog.load("a").SessionId.sum().to_pyarrow()
+    error = wrapped(caught.value)
+    ProjectHooks().on_node_error(error, node, catalog)
+    assert caplog.messages == []
+    with pytest.raises(
+        RunError, match=rf"^{tmp_path}/a is damaged \(.*\); run the pipeline again that makes it$"
+    ):
+        ProjectHooks().on_pipeline_error(error, Pipeline([node]), catalog)
+
+
+def test_a_query_that_fails_on_sound_files_keeps_its_traceback(caplog, tmp_path):
+    catalog = DataCatalog({"a": EventsDataset(filepath=str(tmp_path / "a"))})
+    catalog.save("a", pd.DataFrame({"SessionId": range(100)}))
+    error = wrapped(duckdb.BinderException("no such column"))
+    ProjectHooks().on_node_error(error, NODE, catalog)
+    assert caplog.messages == ["Node count failed: as Kedro wraps it"]
+    ProjectHooks().on_pipeline_error(error, Pipeline([NODE]), catalog)

@@ -10,7 +10,7 @@ from gru4rec.preparation.databricks import load_databricks_table
 from gru4rec.preparation.filtering import filter_sessions
 from gru4rec.preparation.frames import split_data, train_valid_test_split
 from gru4rec.preparation.loading import load_events, load_items
-from gru4rec.preparation.reading import read_log
+from gru4rec.preparation.reading import find_damaged, read_log
 from gru4rec.preparation.splitting import Split, split_sessions
 from gru4rec.preparation.statistics import describe_parts
 from gru4rec.preparation.streaming import stream_sessions
@@ -21,6 +21,7 @@ __all__ = [
     "count_log",
     "describe_parts",
     "filter_sessions",
+    "find_damaged",
     "load_databricks_table",
     "load_events",
     "load_items",

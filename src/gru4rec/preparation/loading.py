@@ -25,7 +25,7 @@ from gru4rec.preparation.connection import (
     table_to_frame,
 )
 from gru4rec.preparation.identifiers import is_missing, measure_ids, read_ids
-from gru4rec.preparation.reading import is_text_log
+from gru4rec.preparation.reading import find_damaged, is_text_log, parquet_files
 from gru4rec.preparation.sessionizing import cut_at_gaps
 from gru4rec.preparation.timestamps import measure_time, read_time, refuse_other_kind
 
@@ -194,12 +194,12 @@ def _measure(facts: ir.Table) -> dict[str, Any]:
         # of damage inside a Parquet file DuckDB mostly tells by the base class of its errors
         if type(error) is not duckdb.Error and not isinstance(error, _UNREADABLE):
             raise
-        advice = (
-            "Mend this row, or set the right delimiter"
-            if is_text_log(facts)
-            else "A file may be damaged, or have a column of another type than the first file; "
-            "export it again"
-        )
+        if is_text_log(facts):
+            advice = "Mend this row, or set the right delimiter"
+        elif damaged := find_damaged(parquet_files(facts)):
+            advice = f"{damaged} is damaged; export it again"
+        else:
+            advice = "A file may have a column of another type than the first file; export it again"
         raise DataError(f"The log cannot be read: {_shorten(str(error))}. {advice}") from None
 
 

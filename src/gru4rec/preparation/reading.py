@@ -5,7 +5,7 @@ import csv
 import glob
 import gzip
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -69,6 +69,30 @@ def read_log(
 def is_text_log(table: ir.Table) -> bool:
     """Tells whether a table comes from a text file that `read_log` opened."""
     return any(_TEXT_LOG in node.name for node in table.op().find(ops.DatabaseTable))
+
+
+def parquet_files(table: ir.Table) -> Iterator[Path]:
+    """Gives the Parquet files that a query on DuckDB reads."""
+    for stored in table.op().find(ops.DatabaseTable):
+        views = stored.source.con.execute(
+            "SELECT sql FROM duckdb_views() WHERE view_name = ? AND sql LIKE '%read_parquet(%'",
+            [stored.name],
+        )
+        for (view,) in views.fetchall():
+            for name in re.findall(r"'((?:[^']|'')+)'", view):
+                yield from map(Path, glob.glob(name.replace("''", "'")))
+
+
+def find_damaged(files: Iterable[Path]) -> Path | None:
+    """Finds the first Parquet file that cannot be read to its end, by reading them one by one."""
+    for file in files:
+        try:
+            duckdb.connect().execute(
+                "SELECT bit_xor(hash(log)) FROM read_parquet(?) AS log", [glob.escape(str(file))]
+            )
+        except duckdb.Error:
+            return file
+    return None
 
 
 def _find_files(path: str) -> list[Path]:
