@@ -71,7 +71,9 @@ def score_neighbours(
         if normalised:
             sizes = session_offsets[newest + 1] - session_offsets[newest]
             similarities /= np.sqrt(n_different * sizes)
-        for place in np.argsort(-similarities, kind="mergesort")[:k]:  # of equals the newer first
+        # of equals the newer first; what differs in the last digits only is equal
+        ranking = np.rint(-1e9 * similarities)
+        for place in np.argsort(ranking, kind="mergesort")[:k]:
             session = newest[place]
             for entry in range(session_offsets[session], session_offsets[session + 1]):
                 distance = abs(session_places[entry] - shared_place[session])

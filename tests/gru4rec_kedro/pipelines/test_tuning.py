@@ -1,5 +1,8 @@
+import threading
+
 import pytest
 
+from gru4rec_kedro.datasets import study as study_dataset
 from gru4rec_kedro.pipelines.tuning.study import finished_trials, open_study, run_study
 from gru4rec_kedro.search_space import TuningConfig
 
@@ -7,35 +10,45 @@ optuna = pytest.importorskip("optuna")
 
 START = {"model.learning_rate": 0.05}
 LEARNING_RATE = {"low": 0.01, "high": 0.2}
+TWO_TRIALS = TuningConfig(n_trials=2, search={"model": {"learning_rate": LEARNING_RATE}})
 
 
 @pytest.fixture
-def new_study():
-    storage = optuna.storages.InMemoryStorage()
-    return lambda: open_study(storage, "study", tuning(n_trials=1))
+def store(tmp_path, monkeypatch):
+    monkeypatch.setattr(study_dataset, "GRACE_SECONDS", 1)
+    return study_dataset.StudyDataset(filepath=f"{tmp_path}/tuning.db").load()
 
 
-def tuning(n_trials):
-    return TuningConfig(n_trials=n_trials, search={"model": {"learning_rate": LEARNING_RATE}})
+def run(store, measure):
+    study = open_study(store, "study", TWO_TRIALS)
+    run_study(study, store, measure, START, TWO_TRIALS, seed=1)
+    return [trial.params["model.learning_rate"] for trial in finished_trials(study)]
 
 
-def test_a_process_that_comes_while_the_starting_point_is_measured_takes_another(new_study):
-    study = new_study()
+def learning_rate(options, _):
+    return options["model.learning_rate"]
+
+
+def test_of_two_processes_that_begin_at_once_one_measures_the_starting_point(store):
+    both_measure = threading.Barrier(2, timeout=30)
 
     def measure(options, report):
-        if options == START and len(study.trials) == 1:
-            run_study(new_study(), measure, START, tuning(n_trials=2), seed=1)
-        return options["model.learning_rate"]
+        both_measure.wait()
+        return learning_rate(options, report)
 
-    run_study(study, measure, START, tuning(n_trials=1), seed=1)
-    rates = [trial.params["model.learning_rate"] for trial in study.trials]
-    assert rates[0] == 0.05
+    other = threading.Thread(target=run, args=(store, measure))
+    other.start()
+    rates = run(store, measure)
+    other.join()
     assert len(set(rates)) == len(rates) == 2
+    assert 0.05 in rates
 
 
-def test_the_starting_point_is_measured_although_the_first_process_died(new_study):
-    study = new_study()
-    study.ask()
-    study.tell(0, state=optuna.trial.TrialState.FAIL)
-    run_study(study, lambda options, _: options["model.learning_rate"], START, tuning(1), seed=1)
-    assert [trial.params for trial in finished_trials(study)] == [START]
+@pytest.mark.filterwarnings("ignore:Heartbeat of storage")  # ask() gives none
+@pytest.mark.parametrize("n_killed", [1, 2])
+def test_trials_that_died_before_their_first_sign_of_life_are_replaced(store, n_killed):
+    study = open_study(store, "study", TWO_TRIALS)
+    for _ in range(n_killed):
+        study.ask()  # as a process that is killed right then leaves it
+    rates = run(store, learning_rate)
+    assert len(rates) == 2

@@ -58,7 +58,7 @@ def search_options(
     def measure(options: dict[str, Any], report: Callable[[int, float], None]) -> float:
         return _measure(*parts, sections, options, tuning, report)
 
-    run_study(study, measure, start, tuning, model.seed)
+    run_study(study, store, measure, start, tuning, model.seed)
     trials = _tabulate(study, tuning)
     if not (trials["state"] == "complete").any():
         errors = trials["error"].dropna()

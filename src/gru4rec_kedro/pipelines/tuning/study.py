@@ -55,6 +55,7 @@ def starting_point(values: dict[str, Any], tuning: TuningConfig) -> dict[str, An
 
 def run_study(
     study: "optuna.Study",
+    store: Any,
     measure: Measure,
     start: dict[str, Any],
     tuning: TuningConfig,
@@ -67,6 +68,7 @@ def run_study(
 
     Args:
         study: The study.
+        store: The storage that it is in.
         measure: Trains with options by full name, reports (epoch, value), and returns the value.
         start: Options of the first trial.
         tuning: Budget and space.
@@ -75,11 +77,19 @@ def run_study(
     from optuna.storages import fail_stale_trials  # noqa: PLC0415
 
     begun, at_begin = time.monotonic(), len(finished_trials(study))
+    waited_for: set[int] = set()
     while not _is_over(begun, tuning):
         n_finished = len(finished_trials(study))
         if n_finished >= tuning.n_trials:
             break
-        if n_finished + len(_running_trials(study)) >= tuning.n_trials:
+        running = _running_trials(study)
+        if n_finished + len(running) >= tuning.n_trials:
+            if not waited_for:
+                logger.info("Waiting for the trials of other processes")
+            # once in their name: who was killed before its first sign of life has none that ages
+            for trial_id in {trial._trial_id for trial in running} - waited_for:
+                store.record_heartbeat(trial_id)
+                waited_for.add(trial_id)
             time.sleep(_WAIT_SECONDS)
             _quietly(fail_stale_trials, study)
             continue
