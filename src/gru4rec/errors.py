@@ -30,7 +30,7 @@ class NotFittedError(GRU4RecError):
 
 
 class TrainingDivergedError(GRU4RecError):
-    """The loss is no longer a finite number."""
+    """The loss or a weight is no longer a finite number."""
 
 
 class DatabricksError(GRU4RecError):

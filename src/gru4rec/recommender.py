@@ -221,8 +221,8 @@ class GRU4Rec:
             IndexError: `sampler` gives items or numbers of items that the model does not expect.
             KeyboardInterrupt: Ctrl-C was pressed; the message names the last checkpoint.
             ModelFileError: The checkpoint cannot be written, or is damaged.
-            TrainingDivergedError: The loss is not finite; the model has no weights then, but still
-                the history up to there. The message names the last checkpoint.
+            TrainingDivergedError: The loss or a weight is not finite; the model has no weights
+                then, but still the history up to there. The message names the last checkpoint.
         """
         options = TrainingConfig.parse(
             {

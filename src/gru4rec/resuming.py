@@ -233,7 +233,8 @@ class Checkpoints:
             TrainingDivergedError: The state is not worth keeping.
         """
         state = self._model.state
-        check_finite(state, epoch)
+        if epoch:
+            check_finite(state, epoch)
         self._model.fit = {
             "origin": self._origin._asdict(),
             "device": state.network.device.type,

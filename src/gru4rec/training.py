@@ -137,7 +137,7 @@ class Trainer:
             The epoch's totals.
 
         Raises:
-            TrainingDivergedError: The loss is not finite.
+            TrainingDivergedError: A loss, or at the end a weight, is not finite.
         """
         network = self.state.network
         inputs = torch.from_numpy(items[schedule.positions]).to(network.device)
@@ -159,6 +159,8 @@ class Trainer:
                 on_progress(progress)
             if at.step < schedule.n_steps:
                 after_step(at)
+        # the loss of a step is that before its update, and tells of the rows only that it reads
+        check_finite(self.state, at)
         self.state.epochs = epoch
         return progress
 
@@ -208,24 +210,25 @@ def reset_states(hidden: list[Tensor], starts: Tensor) -> list[Tensor]:
     return hidden
 
 
-def check_finite(state: TrainingState, at: EpochState | None) -> None:
+def check_finite(state: TrainingState, at: EpochState) -> None:
     """Makes sure that a state is worth keeping.
 
     Args:
-        state: Between two steps.
-        at: What the epoch has come to; None between epochs.
+        state: After a step.
+        at: What the epoch has come to.
 
     Raises:
         TrainingDivergedError: A loss or a weight is not finite.
     """
-    where = f"after epoch {state.epochs}"
-    if at is not None:
-        where = f"in epoch {state.epochs + 1}, step {at.step}"
-        if at.pending:
-            _sum_finite(at.pending, state.epochs + 1, at.step)
-    network = state.network
-    if not all(w.isfinite().all() for w in (*network.tables.values(), *network.dense.values())):
-        raise TrainingDivergedError(f"the weights are not finite {where}; {_ADVICE}")
+    epoch = state.epochs + 1
+    if at.pending:
+        _sum_finite(at.pending, epoch, at.step)
+    for weight in (*state.network.tables.values(), *state.network.dense.values()):
+        # both are NaN where one value is; unlike isfinite() they take no memory
+        if not all(math.isfinite(bound) for bound in weight.aminmax()):
+            raise TrainingDivergedError(
+                f"the weights are not finite in epoch {epoch}, step {at.step}; {_ADVICE}"
+            )
 
 
 def _sum_finite(losses: list[Tensor], epoch: int, last_step: int) -> float:

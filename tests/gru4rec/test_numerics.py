@@ -1,5 +1,8 @@
 """Steps at the edge of what 32-bit floats hold, against the same step in 64 bits."""
 
+import math
+from typing import Any
+
 import pandas as pd
 import pytest
 import torch
@@ -11,7 +14,7 @@ from gru4rec.checkpoint import architecture_of, new_generator
 from gru4rec.config import ModelConfig
 from gru4rec.fast_step import FastStep
 from gru4rec.network import Dropout, new_network, seeded_draw
-from gru4rec.training import make_optimizer
+from gru4rec.training import Trainer, make_optimizer
 
 CPU = torch.device("cpu")
 LOSSES = ["cross-entropy", "bpr-max"]
@@ -85,4 +88,21 @@ def test_a_learning_rate_that_diverges_stops_in_its_epoch(loss: str) -> None:
         layers=[8], loss=loss, learning_rate=1e38, n_sample=16, batch_size=8, device="cpu"
     )
     with pytest.raises(TrainingDivergedError, match=r"not finite in epoch 1, step \d+"):
+        gru.fit(events)
+
+
+def test_weights_that_diverge_in_the_last_step_stop_the_training(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    step, bad = Trainer.step, iter([0.0, 0.0, 0.0, math.nan])
+
+    def break_down(self: Trainer, *arguments: Any) -> Any:
+        done = step(self, *arguments)
+        self.state.network.tables["output"][0, 0] += next(bad)
+        return done
+
+    monkeypatch.setattr(Trainer, "step", break_down)
+    events = pd.DataFrame({"SessionId": [1] * 5, "ItemId": range(5), "Time": range(5)})
+    gru = GRU4Rec(layers=[8], n_sample=16, n_epochs=1, device="cpu")
+    with pytest.raises(TrainingDivergedError, match="weights are not finite in epoch 1, step 4;"):
         gru.fit(events)
