@@ -66,7 +66,7 @@ PointInTime = Annotated[float, BeforeValidator(_to_epoch_seconds)]
 class Section(BaseModel, Mapping[str, Any]):
     """Options that belong together; validated, frozen, and usable as a mapping."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, str_min_length=1)
 
     @field_validator("*", mode="before")
     @classmethod

@@ -1,7 +1,7 @@
 """All parameters of the project: what is not declared here is refused."""
 
 from pathlib import Path
-from typing import Literal, Self, get_args
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
@@ -53,7 +53,7 @@ class PublishedConfig(Section):
         mrr: MRR by cutoff.
     """
 
-    source: str = ""
+    source: Annotated[str, Field(min_length=0)] = ""
     recall: dict[PositiveInt, float] = Field(default_factory=dict)
     mrr: dict[PositiveInt, float] = Field(default_factory=dict)
 

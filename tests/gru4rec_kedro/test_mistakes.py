@@ -76,6 +76,14 @@ def test_a_number_out_of_range_is_refused(whole: type[Section], section: str, na
 
 
 @pytest.mark.parametrize(("whole", "section", "name"), EVERY)
+def test_an_empty_text_is_refused(whole: type[Section], section: str, name: str) -> None:
+    if (section, name) == ("published", "source"):  # of nothing published
+        whole.parse({section: {name: ""}}, "here")
+    else:
+        assert f"  {section}.{name}".replace(" .", " ") in mistake(whole, section, {name: ""})
+
+
+@pytest.mark.parametrize(("whole", "section", "name"), EVERY)
 def test_the_nearest_name_is_suggested(whole: type[Section], section: str, name: str) -> None:
     misspelt = name[:-1] + "_" + name[-1]
     where = f"{section}.{misspelt}".strip(".")
