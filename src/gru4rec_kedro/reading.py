@@ -7,7 +7,7 @@ from gru4rec import DataError
 
 
 def read_part(parts: dict[str, ir.Table], name: str) -> pd.DataFrame:
-    """Reads the part that the parameters name.
+    """Reads one of the parts.
 
     Raises:
         DataError: It is empty.
@@ -15,7 +15,7 @@ def read_part(parts: dict[str, ir.Table], name: str) -> pd.DataFrame:
     frame: pd.DataFrame = parts[name].to_pandas()
     if frame.empty:
         raise DataError(
-            f"the part {name!r} is empty; see the section 'data_split', or name another part in "
-            "the section 'experiment'"
+            f"the part {name!r} is empty: change the section 'data_split', or, where the section "
+            "'experiment' names the part, name another"
         )
     return frame

@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 from kedro.pipeline import Node
 
 from gru4rec import LoadingConfig, columns, describe_parts
+from gru4rec_kedro.figures import BLUE, lay_out
 
 _MOST_POINTS = 500
 
@@ -30,15 +31,15 @@ def plot_session_lengths(train_full: ir.Table) -> go.Figure:
     lengths = train_full.group_by(columns.SESSION).agg(length=train_full.count())
     counted = lengths.group_by("length").agg(sessions=lengths.count()).order_by("length")
     frame = counted.to_pandas()
-    figure = go.Figure(go.Bar(x=frame["length"], y=frame["sessions"]))
+    figure = go.Figure(go.Bar(x=frame["length"], y=frame["sessions"], marker_color=BLUE))
     longest = frame["length"].max()
     # a few very long sessions must not squeeze the others
     shown = frame["length"][frame["sessions"].cumsum() <= 0.99 * frame["sessions"].sum()].max()
-    figure.update_layout(
-        title="Length of training sessions",
+    lay_out(
+        figure,
+        "Length of training sessions",
         xaxis={"title": f"events in the session (longest: {longest})", "range": [0.5, shown + 1.5]},
-        yaxis={"title": "sessions"},
-        template="plotly_white",
+        yaxis_title="sessions",
     )
     return figure
 
@@ -53,12 +54,14 @@ def plot_item_popularity(train_full: ir.Table) -> go.Figure:
     )
     events = counts["events"].sort_values(ascending=False, ignore_index=True)
     places = np.unique(np.geomspace(1, len(events), _MOST_POINTS).round().astype(int))
-    figure = go.Figure(go.Scatter(x=places, y=events.iloc[places - 1], mode="lines+markers"))
-    figure.update_layout(
-        title="Popularity of items in training",
+    figure = go.Figure(
+        go.Scatter(x=places, y=events.iloc[places - 1], mode="lines+markers", line_color=BLUE)
+    )
+    lay_out(
+        figure,
+        "Popularity of items in training",
         xaxis={"title": "place of the item by popularity", "type": "log"},
         yaxis={"title": "events", "type": "log"},
-        template="plotly_white",
     )
     return figure
 

@@ -7,6 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from gru4rec import EvaluationConfig, columns, paired_differences
+from gru4rec_kedro.figures import MEASURES, error_bars, lay_out
 
 _TARGET = [columns.SESSION, "position", columns.ITEM]
 _MODEL = "GRU4Rec"
@@ -99,23 +100,14 @@ def _ahead(mine: pd.DataFrame, theirs: pd.DataFrame, k: int) -> dict[str, float]
 
 def _plot(table: pd.DataFrame) -> go.Figure:
     figure = go.Figure()
-    for name, label, colour in (("recall", "recall", "#1f6f8b"), ("mrr", "MRR", "#d9773b")):
+    for name, (label, colour) in MEASURES.items():
         k = "" if table.empty else f"@{table['k'].iloc[0]:.0f}"
         figure.add_bar(
             x=table["model"],
             y=table[name],
-            error_y={
-                "array": table[f"{name}_high"] - table[name],
-                "arrayminus": table[name] - table[f"{name}_low"],
-                "thickness": 1,
-            },
+            error_y=error_bars(table, name),
             name=f"{label}{k}",
             marker_color=colour,
         )
-    figure.update_layout(
-        title="Beside simple baselines",
-        yaxis={"title": "value", "rangemode": "tozero"},
-        template="plotly_white",
-        legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom"},
-    )
+    lay_out(figure, "Beside simple baselines", yaxis={"title": "value", "rangemode": "tozero"})
     return figure

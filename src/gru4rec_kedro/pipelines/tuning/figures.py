@@ -5,9 +5,8 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from gru4rec_kedro.figures import BLUE, GREY, LIGHT_GREY, lay_out
 from gru4rec_kedro.search_space import TuningConfig
-
-_BLUE, _GREY = "#1f6f8b", "#8b95a5"
 
 
 def plot_tuning(
@@ -30,16 +29,15 @@ def plot_tuning(
 def _plot_history(complete: pd.DataFrame, metric: str) -> go.Figure:
     figure = go.Figure()
     x, y = complete["trial"], complete[metric]
-    figure.add_scatter(x=x, y=y, name="trial", mode="markers", marker_color=_GREY)
+    figure.add_scatter(x=x, y=y, name="trial", mode="markers", marker_color=GREY)
     figure.add_scatter(
-        x=x, y=y.cummax(), name="best so far", mode="lines", line={"color": _BLUE, "shape": "hv"}
+        x=x, y=y.cummax(), name="best so far", mode="lines", line={"color": BLUE, "shape": "hv"}
     )
-    figure.update_layout(
-        title="Course of the search",
-        xaxis={"title": "trial"},
-        yaxis={"title": f"{metric} on validation"},
-        template="plotly_white",
-        legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom"},
+    lay_out(
+        figure,
+        "Course of the search",
+        xaxis_title="trial",
+        yaxis_title=f"{metric} on validation",
     )
     return figure
 
@@ -47,13 +45,13 @@ def _plot_history(complete: pd.DataFrame, metric: str) -> go.Figure:
 def _plot_importance(importance: pd.DataFrame) -> go.Figure:
     table = importance.sort_values("importance")
     figure = go.Figure(
-        go.Bar(x=table["importance"], y=table["option"], orientation="h", marker_color=_BLUE)
+        go.Bar(x=table["importance"], y=table["option"], orientation="h", marker_color=BLUE)
     )
-    figure.update_layout(
-        title="Importance of the options (PED-ANOVA)",
+    lay_out(
+        figure,
+        "Importance of the options (PED-ANOVA)",
         xaxis={"title": "share", "tickformat": ".0%"},
-        yaxis={"automargin": True},
-        template="plotly_white",
+        yaxis_automargin=True,
     )
     return figure
 
@@ -66,12 +64,12 @@ def _plot_parallel(complete: pd.DataFrame, tuning: TuningConfig) -> go.Figure:
             dimensions=[*axes, {"label": tuning.metric, "values": values}],
             line={
                 "color": values,
-                "colorscale": [[0, "#dfe3e8"], [1, _BLUE]],
+                "colorscale": [[0, LIGHT_GREY], [1, BLUE]],
                 "colorbar": {"title": tuning.metric},
             },
         )
     )
-    figure.update_layout(title="Options of the complete trials", template="plotly_white")
+    lay_out(figure, "Options of the complete trials")
     return figure
 
 

@@ -11,7 +11,7 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
-from gru4rec import DataError, GRU4Rec, GRU4RecError, ModelConfig, TrainingConfig
+from gru4rec import GRU4Rec, GRU4RecError, ModelConfig, TrainingConfig
 from gru4rec_kedro.pipelines.tuning.study import (
     decoded,
     finished_trials,
@@ -19,6 +19,7 @@ from gru4rec_kedro.pipelines.tuning.study import (
     run_study,
     starting_point,
 )
+from gru4rec_kedro.reading import read_part
 from gru4rec_kedro.search_space import NEVER_SEARCHED, TuningConfig, with_options
 
 logger = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ def search_options(
     """
     if not tuning.search.options:
         raise TuningError("tuning.search names no option; there is nothing to search")
-    parts = _read("train", train), _read("valid", valid)
+    parts = _read_parts(train, valid)
     sections = {"model": model, "training": training}
     values = {name: _value(sections, name) for name in tuning.search.options}
     start = starting_point(values, tuning)
@@ -88,7 +89,7 @@ def measure_gain(
         Mean, standard deviation and values of the metric on `valid`, for `start` and `best`; and
         their difference, `gain`, also relative to the start.
     """
-    parts = _read("train", train), _read("valid", valid)
+    parts = _read_parts(train, valid)
     sections = {"model": model, "training": training}
     found = {
         f"{section}.{name}": value
@@ -122,11 +123,9 @@ def _summarise(values: list[float]) -> dict[str, Any]:
     return {"mean": float(np.mean(values)), "deviation": deviation, "values": values}
 
 
-def _read(name: str, part: ir.Table) -> pd.DataFrame:
-    frame: pd.DataFrame = part.to_pandas()
-    if frame.empty:
-        raise DataError(f"the part {name!r} is empty; tuning needs it: see the section data_split")
-    return frame
+def _read_parts(train: ir.Table, valid: ir.Table) -> tuple[pd.DataFrame, pd.DataFrame]:
+    parts = {"train": train, "valid": valid}
+    return read_part(parts, "train"), read_part(parts, "valid")
 
 
 def _value(sections: dict[str, Any], name: str) -> Any:
