@@ -26,7 +26,7 @@ from gru4rec import (
     resolve_device,
 )
 from gru4rec_kedro.console import wrap_log_lines
-from gru4rec_kedro.datasets import EventsDataset
+from gru4rec_kedro.datasets import EventsDataset, GRU4RecDataset
 from gru4rec_kedro.parameters import Parameters, PublishedConfig
 from gru4rec_kedro.pipelines.modelling.results import results_table
 
@@ -102,6 +102,18 @@ class ProjectHooks:
                     f"effect; set the path of {dataset} in catalog.yml of the same environment, "
                     f"or use kedro run --params {name}=..."
                 )
+
+    @hook_impl
+    def after_catalog_created(
+        self, catalog: CatalogProtocol[Any, Any], parameters: dict[str, Any]
+    ) -> None:
+        """Lets the model be loaded onto the device of the section `model`, if its entry has none.
+
+        A catalog file cannot refer to parameters.
+        """
+        dataset = catalog.get("model")
+        if isinstance(dataset, GRU4RecDataset) and dataset.device is None:
+            dataset.device = Parameters.parse(parameters["parameters"], "parameters").model.device
 
     @hook_impl
     def before_pipeline_run(

@@ -1,13 +1,18 @@
+from pathlib import Path
+
 import duckdb
 import pandas as pd
 import pytest
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
 from kedro.io import DataCatalog, DatasetError
 from kedro.pipeline import Node, Pipeline
 
 from gru4rec import DataError
-from gru4rec_kedro.datasets import EventsDataset
+from gru4rec_kedro.datasets import EventsDataset, GRU4RecDataset
 from gru4rec_kedro.hooks import ProjectHooks, RunError
 
+PROJECT = Path(__file__).parents[2]
 NODE = Node(len, "a", "b", name="count")
 EMPTY = DataCatalog({})
 
@@ -69,3 +74,21 @@ def test_a_query_that_fails_on_sound_files_keeps_its_traceback(caplog, tmp_path)
     ProjectHooks().on_node_error(error, NODE, catalog)
     assert caplog.messages == ["Node count failed: as Kedro wraps it"]
     ProjectHooks().on_pipeline_error(error, Pipeline([NODE]), catalog)
+
+
+def test_the_model_is_loaded_onto_the_device_of_the_parameters():
+    bootstrap_project(PROJECT)
+    device = {"model": {"device": "cuda:99"}}
+    with KedroSession.create(PROJECT, env="test", runtime_params=device) as session:
+        assert session.load_context().catalog.get("model").device == "cuda:99"
+
+
+def test_a_device_in_the_catalog_wins():
+    catalog = DataCatalog({"model": GRU4RecDataset(filepath="gru.pth", device="cpu")})
+    ProjectHooks().after_catalog_created(catalog, {"parameters": {"model": {"device": "cuda:99"}}})
+    assert catalog.get("model").device == "cpu"
+
+
+def test_a_catalog_without_a_model_stays_as_it_is():
+    ProjectHooks().after_catalog_created(EMPTY, {"parameters": {}})
+    assert list(EMPTY) == []

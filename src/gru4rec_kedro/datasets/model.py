@@ -18,18 +18,18 @@ class _ModelFile(AbstractVersionedDataset[GRU4Rec, GRU4Rec]):
         self,
         *,
         filepath: str,
-        device: str = "auto",
+        device: str | None = None,
         with_optimizer: bool = True,
         version: Version | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(PurePosixPath(filepath), version)
-        self._device = device
+        self.device = device
         self._with_optimizer = with_optimizer
         self.metadata = metadata
 
     def load(self) -> GRU4Rec:
-        return GRU4Rec.load(str(self._get_load_path()), self._device)
+        return GRU4Rec.load(str(self._get_load_path()), self.device or "auto")
 
     def save(self, data: GRU4Rec) -> None:
         data.save(str(self._get_save_path()), self._with_optimizer)
@@ -38,7 +38,7 @@ class _ModelFile(AbstractVersionedDataset[GRU4Rec, GRU4Rec]):
         return Path(self._get_load_path()).exists()
 
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": self._filepath, "device": self._device, "version": self._version}
+        return {"filepath": self._filepath, "device": self.device, "version": self._version}
 
 
 class GRU4RecDataset(WrittenWhole, _ModelFile):
@@ -46,7 +46,8 @@ class GRU4RecDataset(WrittenWhole, _ModelFile):
 
     Args:
         filepath: The file.
-        device: Where a loaded model goes: `auto`, `cpu`, `cuda:0`, ...
+        device: Where a loaded model goes: `auto`, `cpu`, `cuda:0`, ...; None: `auto`, but in this
+            project where `model.device` of the parameters says.
         with_optimizer: Save what training further needs too.
         version: Kedro's version, where the entry is versioned.
         metadata: For plugins.
