@@ -179,7 +179,7 @@ class FastStep:
         self._dense = Dense(network.dense, adagrad)
         self._places = torch.empty(most_candidates, dtype=torch.int64)
         self._input_places = torch.empty(config.batch_size, dtype=torch.int64)
-        self._scores = torch.empty(config.batch_size * most_candidates)
+        self._products, self._scores = torch.empty(2, config.batch_size * most_candidates)
         # 64 bits: with a strong correction the weights of popular items are very small
         self._weights = torch.empty(most_candidates, dtype=torch.float64)
         self._shares = torch.empty(config.batch_size)
@@ -192,6 +192,7 @@ class FastStep:
     def _make_loss(self) -> Loop:
         config = self._config
         given = {
+            "products": self._products,
             "scores": self._scores,
             "places": self._places,
             "losses": self._losses,
@@ -290,13 +291,15 @@ class FastStep:
     def _differentiate_loss(self, state: Tensor, outputs: Tensor, biases: Tensor) -> Tensor:
         """Fills in the losses; returns their gradient by the scores, shape (n, n_candidates)."""
         n, n_candidates = len(state), len(outputs)
-        scores = self._scores[: n * n_candidates].view(n, n_candidates)
-        torch.mm(state, outputs.T, out=scores)
+        # faster than the other way round; the loop that adds the offsets turns them
+        products = self._products[: n * n_candidates].view(n_candidates, n)
+        torch.mm(outputs, state.T, out=products)
         weights = self._weights[:n_candidates]
         if self._config.loss == "bpr-max":
             self._lose(n, offsets=biases, copies=weights.float(), width=n_candidates)
         else:
             self._lose(n, offsets=torch.log(weights).float() + biases, width=n_candidates)
+        scores: Tensor = self._scores[: n * n_candidates].view(n, n_candidates)
         return scores
 
     def _backward(self, gradient: Tensor, masks: list[Tensor | None]) -> Tensor:

@@ -39,35 +39,42 @@ class Gru:
     def __init__(self, weights: dict[str, Tensor], most_rows: int) -> None:
         self._weights = weights
         self.gradients = {name: torch.empty_like(weight) for name, weight in weights.items()}
-        width, units = len(weights["bias_hh"]), len(weights["bias_hh"]) // 3
-        self._gates, self._recurrent = torch.empty(2, most_rows, width)
-        room = {"gates": self._gates, "recurrent": self._recurrent, "units": units}
+        self._units = len(weights["bias_hh"]) // 3
+        self._gates, self._recurrent = torch.empty(2, 3 * self._units * most_rows)
+        room = {"gates": self._gates, "recurrent": self._recurrent}
         biases = {"bias_ih": weights["bias_ih"], "bias_hh": weights["bias_hh"]}
-        self._combine = Loop(step_kernels.gru, step_kernels.GRU, grain=8, **room, **biases)
+        self._combine = Loop(step_kernels.gru, step_kernels.GRU, grain=16, **room, **biases)
+        by_biases = {f"by_{name}": self.gradients[name] for name in biases}
         self._differentiate = Loop(
-            step_kernels.gru_gradient, step_kernels.GRU_GRADIENT, grain=8, **room
+            step_kernels.gru_gradient, step_kernels.GRU_GRADIENT, grain=16, **room, **by_biases
         )
+
+    def _products(self, n: int) -> tuple[Tensor, Tensor]:
+        """Room for the products of inputs and of states, shape (3·units, n) each.
+
+        Rows of a batch are columns here: with few of them, products are a third faster so.
+        """
+        size = 3 * self._units * n
+        return self._gates[:size].view(-1, n), self._recurrent[:size].view(-1, n)
 
     def forward(self, x: Tensor, h: Tensor) -> Tensor:
         """See `Cell`."""
-        n = len(x)
         self._x, self._h = x, h
-        torch.mm(x, self._weights["weight_ih"].T, out=self._gates[:n])
-        torch.mm(h, self._weights["weight_hh"].T, out=self._recurrent[:n])
+        gates, recurrent = self._products(len(x))
+        torch.mm(self._weights["weight_ih"], x.T, out=gates)
+        torch.mm(self._weights["weight_hh"], h.T, out=recurrent)
         out = torch.empty_like(h)
-        self._combine(n, h=h, out=out)
+        self._combine(self._units, rows=len(x), h=h, out=out)
         return out
 
     def backward(self, gradient: Tensor) -> Tensor:
         """See `Cell`."""
         n = len(gradient)
-        self._differentiate(n, gradient=gradient, h=self._h)
-        gates, recurrent, by = self._gates[:n], self._recurrent[:n], self.gradients
-        torch.mm(gates.T, self._x, out=by["weight_ih"])
-        torch.mm(recurrent.T, self._h, out=by["weight_hh"])
-        torch.sum(gates, 0, out=by["bias_ih"])
-        torch.sum(recurrent, 0, out=by["bias_hh"])
-        by_x: Tensor = gates @ self._weights["weight_ih"]
+        self._differentiate(self._units, rows=n, gradient=gradient, h=self._h)
+        gates, recurrent = self._products(n)
+        torch.mm(gates, self._x, out=self.gradients["weight_ih"])
+        torch.mm(recurrent, self._h, out=self.gradients["weight_hh"])
+        by_x: Tensor = gates.T @ self._weights["weight_ih"]
         return by_x
 
 

@@ -163,12 +163,12 @@ class Loop:
     Args:
         address: What `loop` returned.
         structure: What `arguments` returned.
-        grain: Units of work that a thread takes at once.
+        grain: Fewest units of work that are worth a thread.
         constants: Arguments that stay.
     """
 
     def __init__(self, address: int, structure: Arguments, grain: int, **constants: Any) -> None:
-        self._arguments: Any = structure(grain=grain)
+        self._arguments: Any = structure()
         self._pointer = ctypes.addressof(self._arguments)
         self._address, self._grain = address, grain
         self._run = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address)
@@ -190,9 +190,12 @@ class Loop:
             values: Arguments of this time: numbers, and contiguous tensors for arrays.
         """
         self._set(values)
+        n_threads = torch.get_num_threads()
+        # one part for each: what a thread's cache holds is then what it works on in the next loop
+        self._arguments.grain = max(self._grain, -(-n // n_threads))
         self._arguments.next, self._arguments.n = 0, n
         fork = _fork()
-        if fork is None or n <= self._grain or torch.get_num_threads() == 1:
+        if fork is None or n <= self._grain or n_threads == 1:
             self._run(self._pointer)
         else:
-            fork(self._address, self._pointer, torch.get_num_threads(), 0)
+            fork(self._address, self._pointer, n_threads, 0)

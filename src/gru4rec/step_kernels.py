@@ -163,50 +163,91 @@ def bpr_max_row(
 
 
 @_compiled
-def gru_row(
-    gates: Floats, recurrent: Floats, bias_ih: Floats, bias_hh: Floats, h: Floats, out: Floats
+def gru_units(
+    gates: Floats,
+    recurrent: Floats,
+    bias_ih: Floats,
+    bias_hh: Floats,
+    h: Floats,
+    out: Floats,
+    begin: int,
+    end: int,
 ) -> None:
-    """The common GRU cell for a row, given its two products; see `network.gru`.
+    """Some units of the common GRU cell, given its two products; see `network.gru`.
 
     Args:
-        gates: Product of the input, shape (3·units,); becomes r, z and the candidate.
-        recurrent: Product of the state, shape (3·units,); its last third gets its bias.
-        bias_ih: Shape (3·units,).
-        bias_hh: Shape (3·units,).
-        h: Shape (units,).
-        out: New state, shape (units,); is filled.
+        gates: Product of the input, shape (3, units, n); becomes r, z and the candidate.
+        recurrent: Product of the state, shape (3, units, n); its last third gets its bias.
+        bias_ih: Shape (3, units).
+        bias_hh: Shape (3, units).
+        h: Shape (n, units).
+        out: New state, shape (n, units); is filled.
+        begin: First unit.
+        end: The one after the last.
     """
-    units = len(h)
-    for j in range(2 * units):
-        gates[j] = sigmoid(gates[j] + bias_ih[j] + recurrent[j] + bias_hh[j])
-    for j in range(units):
-        h_n = recurrent[2 * units + j] + bias_hh[2 * units + j]
-        recurrent[2 * units + j] = h_n
-        x = gates[2 * units + j] + bias_ih[2 * units + j] + gates[j] * h_n
-        candidate = _TWO * sigmoid(_TWO * x) - _ONE  # tanh
-        gates[2 * units + j] = candidate
-        out[j] = candidate + gates[units + j] * (h[j] - candidate)
+    for j in range(begin, end):
+        for gate in range(2):
+            values, of_state = gates[gate, j], recurrent[gate, j]
+            bias = bias_ih[gate, j] + bias_hh[gate, j]
+            for i in range(len(values)):
+                values[i] = sigmoid(values[i] + of_state[i] + bias)
+        r, candidate, of_state = gates[0, j], gates[2, j], recurrent[2, j]
+        for i in range(len(r)):
+            h_n = of_state[i] + bias_hh[2, j]
+            of_state[i] = h_n
+            x = candidate[i] + bias_ih[2, j] + r[i] * h_n
+            candidate[i] = _TWO * sigmoid(_TWO * x) - _ONE  # tanh
+    z, candidate = gates[1], gates[2]
+    for i in range(len(h)):
+        for j in range(begin, end):
+            out[i, j] = candidate[j, i] + z[j, i] * (h[i, j] - candidate[j, i])
 
 
 @_compiled
-def gru_gradient_row(gradient: Floats, gates: Floats, recurrent: Floats, h: Floats) -> None:
-    """Turns what `gru_row` left into the gradients by its two products, in place.
+def gru_gradient_units(
+    gradient: Floats,
+    gates: Floats,
+    recurrent: Floats,
+    h: Floats,
+    by_bias_ih: Floats,
+    by_bias_hh: Floats,
+    begin: int,
+    end: int,
+) -> None:
+    """Turns what `gru_units` left into the gradients by its two products, in place.
 
     Args:
-        gradient: By the new state, shape (units,).
-        gates: r, z and the candidate, shape (3·units,).
-        recurrent: Its last third is the state's share of the candidate, shape (3·units,).
-        h: The old state, shape (units,).
+        gradient: By the new state, shape (n, units).
+        gates: r, z and the candidate, shape (3, units, n).
+        recurrent: Its last third is the state's share of the candidate, shape (3, units, n).
+        h: The old state, shape (n, units).
+        by_bias_ih: Gradient by this bias, shape (3, units); is filled.
+        by_bias_hh: Gradient by this bias, shape (3, units); is filled.
+        begin: First unit.
+        end: The one after the last.
     """
-    units = len(h)
-    for j in range(units):
-        r, z, candidate = gates[j], gates[units + j], gates[2 * units + j]
-        before_tanh = gradient[j] * (_ONE - z) * (_ONE - candidate * candidate)
-        by_r = before_tanh * recurrent[2 * units + j] * r * (_ONE - r)
-        by_z = gradient[j] * (h[j] - candidate) * z * (_ONE - z)
-        gates[j], recurrent[j] = by_r, by_r
-        gates[units + j], recurrent[units + j] = by_z, by_z
-        gates[2 * units + j], recurrent[2 * units + j] = before_tanh, before_tanh * r
+    # the other thirds are free: they take what lies the other way round
+    for i in range(len(h)):
+        for j in range(begin, end):
+            recurrent[0, j, i], recurrent[1, j, i] = gradient[i, j], h[i, j]
+    for j in range(begin, end):
+        of_r, of_z, of_candidate = gates[0, j], gates[1, j], gates[2, j]
+        r_of_h, z_of_h, n_of_h = recurrent[0, j], recurrent[1, j], recurrent[2, j]
+        sum_r, sum_z, sum_n, sum_n_of_h = _ZERO, _ZERO, _ZERO, _ZERO
+        for i in range(len(of_r)):
+            r, z, candidate, by_out = of_r[i], of_z[i], of_candidate[i], r_of_h[i]
+            by_n = by_out * (_ONE - z) * (_ONE - candidate * candidate)
+            by_r = by_n * n_of_h[i] * r * (_ONE - r)
+            by_z = by_out * (z_of_h[i] - candidate) * z * (_ONE - z)
+            of_r[i], r_of_h[i] = by_r, by_r
+            of_z[i], z_of_h[i] = by_z, by_z
+            of_candidate[i], n_of_h[i] = by_n, by_n * r
+            sum_r += by_r
+            sum_z += by_z
+            sum_n += by_n
+            sum_n_of_h += by_n * r
+        by_bias_ih[0, j], by_bias_ih[1, j], by_bias_ih[2, j] = sum_r, sum_z, sum_n
+        by_bias_hh[0, j], by_bias_hh[1, j], by_bias_hh[2, j] = sum_r, sum_z, sum_n_of_h
 
 
 @_compiled
@@ -238,6 +279,7 @@ def momentum_row(
 
 
 CROSS_ENTROPY = parallel.arguments(
+    products=ADDRESS,
     scores=ADDRESS,
     offsets=ADDRESS,
     places=ADDRESS,
@@ -250,8 +292,9 @@ CROSS_ENTROPY = parallel.arguments(
 
 @parallel.loop(CROSS_ENTROPY)
 def cross_entropy(pointer: Any) -> None:
-    """`cross_entropy_row` for each row, after adding the offsets (width,) to the scores."""
+    """`cross_entropy_row` for each row of products (width, n) and offsets (width,)."""
     given = arguments_at(pointer)
+    products = floats(given.products, (given.width, given.n))
     scores = floats(given.scores, (given.n, given.width))
     offsets = floats(given.offsets, given.width)
     places, shares = ints(given.places, given.n), floats(given.shares, given.n)
@@ -261,12 +304,13 @@ def cross_entropy(pointer: Any) -> None:
         for i in range(begin, end):
             row = scores[i]
             for j in range(given.width):
-                row[j] += offsets[j]
+                row[j] = products[j, i] + offsets[j]
             losses[i] = cross_entropy_row(row, places[i], shares[i], given.scale)
         begin, end = take(pointer)
 
 
 BPR_MAX = parallel.arguments(
+    products=ADDRESS,
     scores=ADDRESS,
     offsets=ADDRESS,
     places=ADDRESS,
@@ -281,8 +325,9 @@ BPR_MAX = parallel.arguments(
 
 @parallel.loop(BPR_MAX)
 def bpr_max(pointer: Any) -> None:
-    """`bpr_max_row` for each row, after adding the offsets (width,) to the scores."""
+    """`bpr_max_row` for each row of products (width, n) and offsets (width,)."""
     given = arguments_at(pointer)
+    products = floats(given.products, (given.width, given.n))
     scores = floats(given.scores, (given.n, given.width))
     offsets = floats(given.offsets, given.width)
     places, copies = ints(given.places, given.n), floats(given.copies, given.width)
@@ -293,7 +338,7 @@ def bpr_max(pointer: Any) -> None:
         for i in range(begin, end):
             row = scores[i]
             for j in range(given.width):
-                row[j] += offsets[j]
+                row[j] = products[j, i] + offsets[j]
             losses[i] = bpr_max_row(
                 row, places[i], copies, given.bpreg, given.elu_param, given.scale, weights, wins
             )
@@ -307,41 +352,48 @@ GRU = parallel.arguments(
     bias_hh=ADDRESS,
     h=ADDRESS,
     out=ADDRESS,
-    units=INT,
+    rows=INT,
 )
 
 
 @parallel.loop(GRU)
 def gru(pointer: Any) -> None:
-    """`gru_row` for each row."""
+    """`gru_units` for all units, in a batch of so many rows."""
     given = arguments_at(pointer)
-    n, units = given.n, given.units
-    gates, recurrent = floats(given.gates, (n, 3 * units)), floats(given.recurrent, (n, 3 * units))
-    bias_ih, bias_hh = floats(given.bias_ih, 3 * units), floats(given.bias_hh, 3 * units)
-    h, out = floats(given.h, (n, units)), floats(given.out, (n, units))
+    units, rows = given.n, given.rows
+    gates = floats(given.gates, (3, units, rows))
+    recurrent = floats(given.recurrent, (3, units, rows))
+    bias_ih, bias_hh = floats(given.bias_ih, (3, units)), floats(given.bias_hh, (3, units))
+    h, out = floats(given.h, (rows, units)), floats(given.out, (rows, units))
     begin, end = take(pointer)
     while begin < end:
-        for i in range(begin, end):
-            gru_row(gates[i], recurrent[i], bias_ih, bias_hh, h[i], out[i])
+        gru_units(gates, recurrent, bias_ih, bias_hh, h, out, begin, end)
         begin, end = take(pointer)
 
 
 GRU_GRADIENT = parallel.arguments(
-    gradient=ADDRESS, gates=ADDRESS, recurrent=ADDRESS, h=ADDRESS, units=INT
+    gradient=ADDRESS,
+    gates=ADDRESS,
+    recurrent=ADDRESS,
+    h=ADDRESS,
+    by_bias_ih=ADDRESS,
+    by_bias_hh=ADDRESS,
+    rows=INT,
 )
 
 
 @parallel.loop(GRU_GRADIENT)
 def gru_gradient(pointer: Any) -> None:
-    """`gru_gradient_row` for each row."""
+    """`gru_gradient_units` for all units, in a batch of so many rows."""
     given = arguments_at(pointer)
-    n, units = given.n, given.units
-    gates, recurrent = floats(given.gates, (n, 3 * units)), floats(given.recurrent, (n, 3 * units))
-    gradient, h = floats(given.gradient, (n, units)), floats(given.h, (n, units))
+    units, rows = given.n, given.rows
+    gates = floats(given.gates, (3, units, rows))
+    recurrent = floats(given.recurrent, (3, units, rows))
+    gradient, h = floats(given.gradient, (rows, units)), floats(given.h, (rows, units))
+    by_ih, by_hh = floats(given.by_bias_ih, (3, units)), floats(given.by_bias_hh, (3, units))
     begin, end = take(pointer)
     while begin < end:
-        for i in range(begin, end):
-            gru_gradient_row(gradient[i], gates[i], recurrent[i], h[i])
+        gru_gradient_units(gradient, gates, recurrent, h, by_ih, by_hh, begin, end)
         begin, end = take(pointer)
 
 
@@ -421,21 +473,21 @@ def adagrad_dense(pointer: Any) -> None:
     weights, accumulators, velocities and gradient.
     """
     given = arguments_at(pointer)
+    rate, epsilon, momentum = given.rate, given.epsilon, given.momentum
     tensors = ints(given.tensors, (given.n_tensors, 6))
-    unit, end = take(pointer)
-    while unit < end:
-        t = given.n_tensors - 1
-        while tensors[t, 0] > unit:
-            t -= 1
-        first = (unit - tensors[t, 0]) * PORTION
-        n, offset = min(tensors[t, 1] - first, PORTION), 4 * first
-        weights, its = floats(tensors[t, 2] + offset, n), floats(tensors[t, 3] + offset, n)
-        gradient = floats(tensors[t, 5] + offset, n)
-        if tensors[t, 4] == 0:  # no momentum
-            adagrad_row(weights, its, gradient, given.rate, given.epsilon)
-        else:
-            velocities = floats(tensors[t, 4] + offset, n)
-            momentum_row(
-                weights, its, velocities, gradient, given.rate, given.epsilon, given.momentum
-            )
-        unit, end = take(pointer)
+    begin, end = take(pointer)
+    while begin < end:
+        for unit in range(begin, end):
+            t = given.n_tensors - 1
+            while tensors[t, 0] > unit:
+                t -= 1
+            first = (unit - tensors[t, 0]) * PORTION
+            n, offset = min(tensors[t, 1] - first, PORTION), 4 * first
+            weights, its = floats(tensors[t, 2] + offset, n), floats(tensors[t, 3] + offset, n)
+            gradient = floats(tensors[t, 5] + offset, n)
+            if tensors[t, 4] == 0:  # no momentum
+                adagrad_row(weights, its, gradient, rate, epsilon)
+            else:
+                velocities = floats(tensors[t, 4] + offset, n)
+                momentum_row(weights, its, velocities, gradient, rate, epsilon, momentum)
+        begin, end = take(pointer)

@@ -77,9 +77,9 @@ def test_cross_entropy(corrected: bool) -> None:
         width=4,
         scale=1.0,
     )
-    given = scores.clone()
+    given = torch.empty(3, 4)
 
-    loop(3, scores=given)
+    loop(3, products=scores.T.contiguous(), scores=given)
 
     torch.testing.assert_close(losses, expected.detach(), rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(given, gradient_by_items(expected, copies), rtol=1e-5, atol=1e-6)
@@ -105,9 +105,9 @@ def test_bpr_max(bpreg: float, elu_param: float) -> None:
         elu_param=elu_param,
         scale=1.0,
     )
-    given = scores.clone()
+    given = torch.empty(3, 4)
 
-    loop(3, scores=given)
+    loop(3, products=scores.T.contiguous(), scores=given)
 
     torch.testing.assert_close(losses, expected.detach(), rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(given, gradient_by_items(expected, copies), rtol=1e-5, atol=1e-6)
