@@ -4,9 +4,10 @@ import pandas as pd
 import pytest
 
 from gru4rec import EvaluationConfig, rank_events, summarise
-from gru4rec.baselines import VSKNN
+from gru4rec.baselines import VSKNN, Popularity
 from gru4rec.errors import ConfigError, DataError
 from gru4rec_kedro.parameters import BaselinesConfig, ExperimentConfig
+from gru4rec_kedro.pipelines.baselines import nodes
 from gru4rec_kedro.pipelines.baselines.nodes import evaluate_baselines
 from gru4rec_kedro.pipelines.modelling.beside import compare_with_baselines
 
@@ -57,6 +58,30 @@ def test_baselines_are_measured_as_any_model(measured):
     assert (row["recall"], row["mrr"]) == (recall[3], mrr[3])
     assert row["recall_low"] < row["recall"] < row["recall_high"]
     assert (row["trained_on"], row["training_events"]) == ("train_full", 120)
+
+
+def test_the_clock_stands_still_while_code_is_compiled(monkeypatch, caplog):
+    now = 0
+
+    class Compiled(Popularity):
+        def score_next(self, items, offsets):
+            nonlocal now
+            now += 1 if now else 1000  # seconds
+            return super().score_next(items, offsets)
+
+    monkeypatch.setitem(nodes._MAKE, "popularity", lambda _: Compiled())
+    monkeypatch.setattr(nodes.time, "perf_counter", lambda: now)
+    caplog.set_level("INFO")
+    some = ibis.memtable(log(0))
+    options = BaselinesConfig(models=["popularity"])
+    metrics, _ = nodes.evaluate_baselines(
+        some, some, some, some, options, EVALUATION, ExperimentConfig()
+    )
+    row = metrics.iloc[1]
+    assert row["fit_seconds"] == 0
+    assert 0 < row["evaluation_seconds"] < 1000
+    measured = f"popularity: recall@3 {row['recall']:.4f}, mrr@3 {row['mrr']:.4f}"
+    assert measured in caplog.messages
 
 
 def test_an_empty_part_is_refused():
