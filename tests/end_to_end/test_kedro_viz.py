@@ -149,6 +149,7 @@ def test_tables_figures_metrics_and_the_model_have_previews(nodes):
         "OptionalParquetDataset": "TablePreview",
         "MetricsHistoryDataset": "TablePreview",
         "JSONDataset": "JSONPreview",
+        "MetricsDataset": "JSONPreview",
         "YAMLDataset": "JSONPreview",
         "GRU4RecDataset": "JSONPreview",
         "PlotlyDataset": "PlotlyPreview",

@@ -3,6 +3,7 @@
 from gru4rec_kedro.datasets.checkpoint import CheckpointDataset
 from gru4rec_kedro.datasets.events import EventsDataset
 from gru4rec_kedro.datasets.item_list import ItemListDataset
+from gru4rec_kedro.datasets.metrics import MetricsDataset
 from gru4rec_kedro.datasets.metrics_history import MetricsHistoryDataset
 from gru4rec_kedro.datasets.model import GRU4RecDataset
 from gru4rec_kedro.datasets.parts import Part, Parts, PartsDataset
@@ -26,6 +27,7 @@ __all__ = [
     "GRU4RecDataset",
     "ItemListDataset",
     "JSONDataset",
+    "MetricsDataset",
     "MetricsHistoryDataset",
     "OptionalCSVDataset",
     "OptionalParquetDataset",
