@@ -132,7 +132,9 @@ class RowNumbers:
 
     def __init__(self, n_items: int, most_rows: int) -> None:
         self.n = 0
-        self.numbers = np.full(n_items, -1, dtype=np.int64)
+        numbers = torch.full((n_items,), -1)
+        use_large_pages(numbers)
+        self.numbers = numbers.numpy()
         self.rows = np.empty(most_rows, dtype=np.int64)
         self._rows = torch.from_numpy(self.rows)
 
@@ -225,7 +227,7 @@ class FastStep:
         scores = self._differentiate_loss(states[-1], outputs, biases)
         torch.mm(scores.T, states[-1], out=self._outputs.gradient[:n_candidates])
         torch.sum(scores, 0, out=self._biases.gradient[:n_candidates])
-        by_inputs = self._backward(scores @ outputs, masks)
+        by_inputs = self._backward((outputs.T @ scores.T).T, masks)
 
         # the rows of inputs that are no candidates have nothing yet
         self._inputs.gradient[n_candidates if self._shared else 0 : len(input_rows)] = 0
@@ -306,6 +308,7 @@ class FastStep:
         """Computes the gradients of the cells; returns the one by the input rows."""
         for cell in reversed(self._cells):
             gradient = cell.backward(_masked(gradient, masks.pop()))
+        gradient = gradient.contiguous()
         return _masked(gradient, masks.pop()) if masks else gradient
 
 

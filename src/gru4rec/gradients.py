@@ -25,7 +25,10 @@ class Cell(Protocol):
         """Returns the new states (n, units) for inputs (n, width) and states (n, units)."""
 
     def backward(self, gradient: Tensor) -> Tensor:
-        """Takes the gradient by the new states; returns the one by the inputs (n, width)."""
+        """Takes the gradient by the new states; returns the one by the inputs (n, width).
+
+        Both may be views with the rows as columns in memory.
+        """
 
 
 class Gru:
@@ -70,12 +73,13 @@ class Gru:
     def backward(self, gradient: Tensor) -> Tensor:
         """See `Cell`."""
         n = len(gradient)
-        self._differentiate(self._units, rows=n, gradient=gradient, h=self._h)
+        by_out = gradient.T.contiguous()
+        self._differentiate(self._units, rows=n, gradient=by_out, h=self._h)
         gates, recurrent = self._products(n)
         torch.mm(gates, self._x, out=self.gradients["weight_ih"])
         torch.mm(recurrent, self._h, out=self.gradients["weight_hh"])
-        by_x: Tensor = gates.T @ self._weights["weight_ih"]
-        return by_x
+        by_x: Tensor = self._weights["weight_ih"].T @ gates
+        return by_x.T
 
 
 class OriginalGru:

@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import platformdirs
 
+from gru4rec.parallel import prefetch
+
 _config: Any = numba.config
 if not _config.CACHE_DIR:  # NUMBA_CACHE_DIR is not set
     _config.CACHE_DIR = str(Path(platformdirs.user_cache_dir("gru4rec")) / "numba")
@@ -24,6 +26,9 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 _compiled: Any = numba.njit(nogil=True, cache=True, error_model="numpy")
+
+# what belongs to an item is asked for so many items before it is used
+_AHEAD = 48
 
 
 @_compiled
@@ -90,6 +95,8 @@ def number_distinct(items: Ints, first: int, numbers: Ints, rows: Ints, places: 
     """
     n = first
     for i in range(len(items)):
+        if i + _AHEAD < len(items):
+            prefetch(numbers.ctypes.data + 8 * items[i + _AHEAD], 2)
         item = items[i]
         # a compiled loop would write anywhere
         if item < 0 or item >= len(numbers):
@@ -150,6 +157,8 @@ def list_candidates(
     for i in range(len(targets)):
         weights[places[i]] += weight_of_target[targets[i]]
     for i in range(len(negatives)):
+        if i + _AHEAD < len(negatives):
+            prefetch(weight_of_negative.ctypes.data + 8 * negatives[i + _AHEAD], 2)
         weights[places[len(targets) + i]] += weight_of_negative[negatives[i]]
     for i in range(len(targets)):
         shares[i] = weight_of_target[targets[i]] / weights[places[i]]

@@ -217,7 +217,7 @@ def gru_gradient_units(
     """Turns what `gru_units` left into the gradients by its two products, in place.
 
     Args:
-        gradient: By the new state, shape (n, units).
+        gradient: By the new state, shape (units, n).
         gates: r, z and the candidate, shape (3, units, n).
         recurrent: Its last third is the state's share of the candidate, shape (3, units, n).
         h: The old state, shape (n, units).
@@ -226,19 +226,20 @@ def gru_gradient_units(
         begin: First unit.
         end: The one after the last.
     """
-    # the other thirds are free: they take what lies the other way round
+    # the middle third is free: it takes the state, which lies the other way round
     for i in range(len(h)):
         for j in range(begin, end):
-            recurrent[0, j, i], recurrent[1, j, i] = gradient[i, j], h[i, j]
+            recurrent[1, j, i] = h[i, j]
     for j in range(begin, end):
         of_r, of_z, of_candidate = gates[0, j], gates[1, j], gates[2, j]
         r_of_h, z_of_h, n_of_h = recurrent[0, j], recurrent[1, j], recurrent[2, j]
+        by_out = gradient[j]
         sum_r, sum_z, sum_n, sum_n_of_h = _ZERO, _ZERO, _ZERO, _ZERO
         for i in range(len(of_r)):
-            r, z, candidate, by_out = of_r[i], of_z[i], of_candidate[i], r_of_h[i]
-            by_n = by_out * (_ONE - z) * (_ONE - candidate * candidate)
+            r, z, candidate = of_r[i], of_z[i], of_candidate[i]
+            by_n = by_out[i] * (_ONE - z) * (_ONE - candidate * candidate)
             by_r = by_n * n_of_h[i] * r * (_ONE - r)
-            by_z = by_out * (z_of_h[i] - candidate) * z * (_ONE - z)
+            by_z = by_out[i] * (z_of_h[i] - candidate) * z * (_ONE - z)
             of_r[i], r_of_h[i] = by_r, by_r
             of_z[i], z_of_h[i] = by_z, by_z
             of_candidate[i], n_of_h[i] = by_n, by_n * r
@@ -389,7 +390,7 @@ def gru_gradient(pointer: Any) -> None:
     units, rows = given.n, given.rows
     gates = floats(given.gates, (3, units, rows))
     recurrent = floats(given.recurrent, (3, units, rows))
-    gradient, h = floats(given.gradient, (rows, units)), floats(given.h, (rows, units))
+    gradient, h = floats(given.gradient, (units, rows)), floats(given.h, (rows, units))
     by_ih, by_hh = floats(given.by_bias_ih, (3, units)), floats(given.by_bias_hh, (3, units))
     begin, end = take(pointer)
     while begin < end:
