@@ -25,8 +25,8 @@ def export_onnx(network: Network, vocabulary: Vocabulary, path: str | Path) -> N
         import onnxscript  # noqa: F401, PLC0415  (optional)
     except ImportError as error:
         raise MissingExtraError(
-            f"writing ONNX needs packages that are not installed ({error}); run "
-            "pip install 'gru4rec-kedro[onnx]'"
+            f"writing ONNX needs packages that are not installed ({error}); install the extra "
+            "onnx: pip install -e '.[onnx]' in the project's folder"
         ) from None
     path, item_ids = Path(path), json.dumps(vocabulary.ids.tolist())
     step = _Step(network.to(torch.device("cpu")))

@@ -127,7 +127,8 @@ def _connect(config: TrackingConfig) -> Any:
         import mlflow  # noqa: PLC0415  (takes seconds, and is an option)
     except ImportError:
         raise RunError(
-            "mlflow.yml asks for tracking, but MLflow is not installed: pip install -e '.[mlflow]'"
+            "mlflow.yml asks for tracking, but MLflow is not installed; install the extra "
+            "mlflow: pip install -e '.[mlflow]' in the project's folder"
         ) from None
     if config.tracking_uri.startswith(_SQLITE):
         Path(config.tracking_uri.removeprefix(_SQLITE)).parent.mkdir(parents=True, exist_ok=True)

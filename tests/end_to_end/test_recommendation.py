@@ -162,6 +162,7 @@ def test_a_rerun_makes_only_what_changed(project, recommend, models, log, tmp_pa
         return [name for name, t in sorted(written(project).items()) if before.get(name) != t]
 
     assert changed() == ["_SUCCESS"]
+    assert "Up to 3 items for each of 50 sessions" in caplog.text
     assert "5 part(s) (5 were there): data/test/07_model_output/recommendations" in caplog.text
     few[few.index != few.index[few["SessionId"] == 25][0]].to_parquet(tmp_path / "few.parquet")
     assert changed() == ["_SUCCESS", "part-00002.parquet"]

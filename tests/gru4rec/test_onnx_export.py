@@ -102,7 +102,7 @@ def test_a_missing_package_names_the_extra(
     make_network: MakeNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnxscript", None)
-    with pytest.raises(MissingExtraError, match=r"onnxscript.*pip install 'gru4rec-kedro\[onnx\]'"):
+    with pytest.raises(MissingExtraError, match=r"onnxscript.*pip install -e '.\[onnx\]'"):
         export_onnx(make_network(SINGLE, N_ITEMS), VOCABULARY, tmp_path / "step.onnx")
 
 

@@ -236,6 +236,7 @@ def _warn_of_copies(events: ir.Table, kept: int) -> None:
     if copies:
         _log.warning(
             "The log has %s rows that are exact copies of another (session, item and time). They "
-            "are kept; drop_repeats removes those that follow each other in a session",
+            "are kept here; the filter of sessions drops those that follow each other if "
+            "drop_repeats is set",
             f"{copies:,}",
         )

@@ -55,8 +55,8 @@ class StudyDataset(AbstractDataset[Any, Any]):
             from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
         except ImportError as error:
             raise MissingExtraError(
-                f"tuning needs packages that are not installed ({error}); run "
-                "pip install 'gru4rec-kedro[tuning]'"
+                f"tuning needs packages that are not installed ({error}); install the extra "
+                "tuning: pip install -e '.[tuning]' in the project's folder"
             ) from None
         options: dict[str, Any] = {}
         if self._url is None:

@@ -72,14 +72,16 @@ def _recommend_in_parts(
             ("score", pa.float32()),
         ]
     )
-    n_events = n_unknown = 0
+    n_sessions = n_events = n_unknown = 0
     for part in stream_sessions(events, options.sessions_per_part, "Recommend"):
         is_known = model.vocabulary.encode(part[columns.ITEM]) >= 0
+        n_sessions += int(part[columns.SESSION].nunique())
         n_events += len(part)
         n_unknown += int((~is_known).sum())
         rows = pd.util.hash_pandas_object(part, index=False).to_numpy()
         key = hashlib.blake2b(made_with + rows.tobytes(), digest_size=16).hexdigest()
         yield Part(key, partial(_recommend, part, is_known, model, shortlist, options, schema))
+    logger.info("Up to %d items for each of %s sessions", options.k, f"{n_sessions:,}")
     if n_unknown:
         logger.warning(
             "%s of %s events are on items that the model does not know, and were skipped",
