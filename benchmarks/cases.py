@@ -103,7 +103,10 @@ def make_trainer(n_items: int, config: ModelConfig) -> Trainer:
 
 
 def make_epoch(n_items: int, config: ModelConfig, steps: int) -> Callable[[], object]:
-    """An epoch of so many full steps on sessions of five events, schedule included."""
+    """An epoch of so many full steps on sessions of five events, schedule included.
+
+    It ends with a look at all weights, which should not weigh more than in a long epoch.
+    """
     trainer = make_trainer(n_items, config)
     items, offsets = draw_sessions(n_items, config.batch_size * steps // 4, 5)
     order = np.arange(len(offsets) - 1)
@@ -160,13 +163,13 @@ def make_products(config: ModelConfig, steps: int) -> Callable[[], object]:
 
 def training(case: str) -> list[Row]:
     """One step of a case, everything included."""
-    config, steps = config_of(case), 40
+    config, steps = config_of(case), 80
     functions = {
         "ours": make_epoch(N_ITEMS, config, steps),
         "products": make_products(config, steps),
         "plain": make_plain_epoch(N_ITEMS, config, steps),
     }
-    seconds = interleaved(functions, repeats=15)
+    seconds = interleaved(functions, repeats=9)
     return [row(f"training step, case {case}", seconds, per=steps)]
 
 
@@ -191,7 +194,7 @@ def row(
 
 def catalogue() -> list[Row]:
     """The step of case a on catalogues of 10⁴ to 10⁶ items."""
-    config, steps = config_of("a"), 80
+    config, steps = config_of("a"), 800
     sizes = [10_000, 100_000, 1_000_000]
     functions = {str(n): make_epoch(n, config, steps) for n in sizes}
     seconds = interleaved(functions, repeats=15)
