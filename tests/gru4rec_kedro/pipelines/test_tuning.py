@@ -1,13 +1,29 @@
+import json
+import logging
 import threading
+from pathlib import Path
 
+import ibis
 import pytest
+from kedro.config import OmegaConfigLoader
 
+from gru4rec import ModelConfig, TrainingConfig
 from gru4rec_kedro.datasets import study as study_dataset
-from gru4rec_kedro.pipelines.tuning.study import finished_trials, open_study, run_study
-from gru4rec_kedro.search_space import TuningConfig
+from gru4rec_kedro.parameters import Parameters
+from gru4rec_kedro.pipelines.tuning import nodes
+from gru4rec_kedro.pipelines.tuning.study import (
+    finished_trials,
+    open_study,
+    run_study,
+    starting_point,
+)
+from gru4rec_kedro.search_space import TuningConfig, as_option
+from gru4rec_kedro.settings import CONFIG_LOADER_ARGS
 
 optuna = pytest.importorskip("optuna")
 
+CONF = Path(__file__).parents[3] / "conf"
+ENVIRONMENTS = sorted(path.parent.name for path in CONF.glob("*/parameters.yml"))
 START = {"model.learning_rate": 0.05}
 LEARNING_RATE = {"low": 0.01, "high": 0.2}
 TWO_TRIALS = TuningConfig(n_trials=2, search={"model": {"learning_rate": LEARNING_RATE}})
@@ -52,3 +68,48 @@ def test_trials_that_died_before_their_first_sign_of_life_are_replaced(store, n_
         study.ask()  # as a process that is killed right then leaves it
     rates = run(store, learning_rate)
     assert len(rates) == 2
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_the_options_of_each_environment_are_in_its_search_space(environment):
+    loader = OmegaConfigLoader(str(CONF), env=environment, **CONFIG_LOADER_ARGS)
+    parameters = Parameters.parse(loader["parameters"], environment)
+    tuning = parameters.tuning
+    names = [name.partition(".")[::2] for name in tuning.search.options]
+    options = {f"{section}.{name}": parameters[section][name] for section, name in names}
+    start = starting_point(options, tuning)
+    assert {name: as_option(name, value) for name, value in start.items()} == options
+
+
+def measure_gain(monkeypatch, best, repeats):
+    """Of a start that is worth 0.5."""
+    monkeypatch.setattr(
+        nodes, "_measure", lambda *args: best if "model.momentum" in args[3] else 0.5
+    )
+    part = ibis.memtable({"ItemId": [1]})
+    return nodes.measure_gain(
+        {"run": {"params": {"model": {"momentum": 0.3}}}},
+        part,
+        part,
+        ModelConfig(),
+        TrainingConfig(),
+        TuningConfig(repeats=repeats),
+    )
+
+
+@pytest.mark.parametrize(("best", "is_told"), [(0.4, True), (0.5, True), (0.6, False)])
+def test_best_options_that_gain_nothing_are_told(monkeypatch, caplog, best, is_told):
+    gain = measure_gain(monkeypatch, best, repeats=2)
+    assert gain["gain"] == pytest.approx(best - 0.5)
+    told = [record.message for record in caplog.records if record.levelno == logging.WARNING]
+    assert [message.partition(":")[0] for message in told] == [
+        "The best options of the study are no better than the starting point with other seeds"
+    ] * is_told
+
+
+def test_one_repeat_has_no_deviation(monkeypatch, caplog):
+    with caplog.at_level(logging.INFO):
+        gain = measure_gain(monkeypatch, 0.6, repeats=1)
+    assert "1 seed(s): start 0.5000, best 0.6000" in caplog.text
+    assert gain["best"]["deviation"] is None
+    json.dumps(gain, allow_nan=False)

@@ -86,8 +86,8 @@ def measure_gain(
     The best value of a study is that of the luckiest trial: only new seeds tell what was gained.
 
     Returns:
-        Mean, standard deviation and values of the metric on `valid`, for `start` and `best`; and
-        their difference, `gain`, also relative to the start.
+        Mean, standard deviation (None of one value) and values of the metric on `valid`, for
+        `start` and `best`; and their difference, `gain`, also relative to the start.
     """
     parts = _read_parts(train, valid)
     sections = {"model": model, "training": training}
@@ -104,11 +104,17 @@ def measure_gain(
     summary = {name: _summarise(numbers) for name, numbers in values.items()}
     gain = summary["best"]["mean"] - summary["start"]["mean"]
     logger.info(
-        "%s on valid over %d seeds: start %.4f ± %.4f, best %.4f ± %.4f",
+        "%s on valid over %d seed(s): %s",
         tuning.metric,
         tuning.repeats,
-        *(summary[name][of] for name in ("start", "best") for of in ("mean", "deviation")),
+        ", ".join(f"{name} {_say(values)}" for name, values in summary.items()),
     )
+    if gain <= 0:
+        logger.warning(
+            "The best options of the study are no better than the starting point with other "
+            "seeds: keep the options that you have rather than best_parameters, or search on, "
+            "with a higher tuning.n_trials"
+        )
     return {
         "metric": tuning.metric,
         "seeds": tuning.repeats,
@@ -119,8 +125,13 @@ def measure_gain(
 
 
 def _summarise(values: list[float]) -> dict[str, Any]:
-    deviation = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
+    deviation = float(np.std(values, ddof=1)) if len(values) > 1 else None
     return {"mean": float(np.mean(values)), "deviation": deviation, "values": values}
+
+
+def _say(summary: dict[str, Any]) -> str:
+    deviation = summary["deviation"]
+    return f"{summary['mean']:.4f}" + (f" ± {deviation:.4f}" if deviation is not None else "")
 
 
 def _read_parts(train: ir.Table, valid: ir.Table) -> tuple[pd.DataFrame, pd.DataFrame]:
