@@ -13,6 +13,7 @@ METRICS = {
     "targets": 40,
     "trained_on": "train_full",
     "evaluated_on": "test",
+    "evaluated_events": "0a",
     "model": {"layers": [8], "loss": "bpr-max", "n_epochs": 3},
 }
 
@@ -62,6 +63,26 @@ def test_versions_are_newest_first_and_say_what_differs():
             "options of the model": "layers: [4]",
         },
     ]
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "said"),
+    [
+        ("0a", "0a", "test"),
+        ("0a", "0b", "test, other events"),
+        ("0a", None, "test, events unknown"),
+        (None, "0a", "test, events unknown"),
+        (None, None, "test, events unknown"),
+    ],
+)
+def test_versions_on_other_events_are_marked(ours, theirs, said):
+    metrics, other = (
+        {name: value for name, value in {**METRICS, "evaluated_events": sum_}.items() if value}
+        for sum_ in (ours, theirs)
+    )
+    other["epochs"] = 1  # another run
+    table = compare_versions(metrics, {"1": other, "2": metrics})
+    assert table["evaluated on"].tolist() == ["test", said]
 
 
 @pytest.mark.parametrize(

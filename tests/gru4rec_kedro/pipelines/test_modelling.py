@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import torch
 
-from gru4rec import EvaluationConfig, GRU4Rec, ModelConfig, TrainingConfig
+from gru4rec import DataError, EvaluationConfig, GRU4Rec, ModelConfig, TrainingConfig
 from gru4rec_kedro.parameters import ExperimentConfig
 from gru4rec_kedro.pipelines.modelling.nodes import evaluate_model, train_model
 
@@ -67,10 +67,28 @@ def test_training_goes_on_from_the_newest_version(trained, log, tmp_path):
     assert evaluate(gru, log)[0]["continued_from"] == gru.notes["continued_from"]
 
 
+def test_training_on_ids_of_another_kind_names_model_and_column(trained, log, tmp_path):
+    trained[0].save(tmp_path / "gru.pth")
+    text = ibis.memtable(log.assign(ItemId="sku-" + log["ItemId"].astype(str)))
+    experiment = ExperimentConfig(continue_from=str(tmp_path / "gru.pth"))
+    options = ModelConfig(layers=[4], device="cpu")
+    message = r"continue_from: .*gru\.pth .* ItemId of the part 'train_full': .* by integers"
+    with pytest.raises(DataError, match=message):
+        train_model(text, text, text, options, TrainingConfig(), EVALUATION, experiment)
+
+
 def test_a_model_without_notes_can_be_evaluated(trained, log):
     trained[0].notes.clear()
     metrics, _, _ = evaluate(trained[0], log)
     assert metrics["trained_on"] is None
+
+
+def test_metrics_tell_other_events_from_the_same_in_another_order(trained, log):
+    of_log, of_reversed, of_another = (
+        evaluate(trained[0], part)[0]["evaluated_events"]
+        for part in (log, log[::-1], log.assign(Time=log["Time"] + 1))
+    )
+    assert of_log == of_reversed != of_another
 
 
 def test_unknown_items_and_their_events_are_counted(trained, log):

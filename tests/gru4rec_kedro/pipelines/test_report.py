@@ -36,6 +36,7 @@ METRICS = {
     "training_code": "0.1.0",
     "training_peak_memory_mb": None,
     "evaluated_on": "test",
+    "evaluated_events": "0a",
     "tie_mode": "conservative",
     "epochs": 3,
     "training_loss": 1.5,
@@ -139,6 +140,12 @@ def test_escapes_what_comes_from_data_and_configuration(page):
         assert harmful.replace("<", "&lt;").replace(">", "&gt;") in page
     figure = go.Figure(layout={"title": "</script><script>alert(1)"})
     assert "<script>alert(1)" not in write(metrics_figure=figure)
+
+
+def test_tells_which_events_were_measured_if_it_is_known(page):
+    assert "Part test: 7 events (fingerprint 0a) Targets" in text_of(page)
+    older = {name: value for name, value in METRICS.items() if name != "evaluated_events"}
+    assert "Part test: 7 events Targets" in text_of(write(metrics=older))
 
 
 @pytest.mark.parametrize("noted", [None, 5])

@@ -37,7 +37,8 @@ def compare_versions(metrics: dict[str, Any], history: dict[str, dict[str, Any]]
 
     Returns:
         A row a version, newest first: `version` (marked where it is this one), what it was
-        `trained on` and `evaluated on`, `targets`, recall and mrr at the largest cutoff of this
+        `trained on` and `evaluated on` (marked where these are not this run's events, or nobody
+        knows, and nothing compares), `targets`, recall and mrr at the largest cutoff of this
         run, and the `options of the model` that differ from this run's.
     """
     k = int(metrics_by_cutoff(metrics)["k"].max())
@@ -45,7 +46,7 @@ def compare_versions(metrics: dict[str, Any], history: dict[str, dict[str, Any]]
         {
             "version": f"{version} (this one)" if other == metrics else version,
             "trained on": other.get("trained_on"),
-            "evaluated on": other.get("evaluated_on"),
+            "evaluated on": _evaluated_on(metrics, other),
             "targets": _number(other.get("targets")),
             f"recall@{k}": _number(other.get(f"recall@{k}")),
             f"MRR@{k}": _number(other.get(f"mrr@{k}")),
@@ -54,6 +55,19 @@ def compare_versions(metrics: dict[str, Any], history: dict[str, dict[str, Any]]
         for version, other in list(history.items())[::-1][:_MOST_VERSIONS]
     ]
     return pd.DataFrame(rows)
+
+
+def _evaluated_on(metrics: dict[str, Any], other: dict[str, Any]) -> str | None:
+    part, ours, theirs = (
+        other.get("evaluated_on"),
+        metrics.get("evaluated_events"),
+        other.get("evaluated_events"),
+    )
+    if part is None or other == metrics:
+        return part
+    if ours is None or theirs is None:  # of older code
+        return f"{part}, events unknown"
+    return str(part) if ours == theirs else f"{part}, other events"
 
 
 def _number(value: Any) -> float:

@@ -10,6 +10,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from gru4rec import (
+    DataError,
     EvaluationConfig,
     GRU4Rec,
     ModelConfig,
@@ -23,7 +24,7 @@ from gru4rec import (
 from gru4rec_kedro.parameters import ExperimentConfig
 from gru4rec_kedro.pipelines.modelling.coverage import K, count_recommendations
 from gru4rec_kedro.provenance import code_version, peak_memory_mb
-from gru4rec_kedro.reading import read_part
+from gru4rec_kedro.reading import read_part, sum_up
 
 logger = logging.getLogger(__name__)
 
@@ -46,11 +47,14 @@ def train_model(
         The model, with notes on what it was trained on, and its history, a row an epoch.
 
     Raises:
+        DataError: The part is empty, or its item ids are not of the earlier model's kind.
         KeyboardInterrupt: Ctrl-C was pressed; a log line says how to go on.
     """
     part = read_part({"train_full": train_full, "train": train}, experiment.train_on)
     earlier = experiment.earlier_model
     gru = GRU4Rec.load(earlier, model.device, model) if earlier else GRU4Rec(**model)
+    if earlier:
+        _refuse_other_ids(gru, part, earlier, experiment.train_on)
     try:
         gru.fit(
             part,
@@ -76,6 +80,16 @@ def train_model(
         "peak_memory_mb": peak_memory_mb(),
     }
     return gru, gru.history
+
+
+def _refuse_other_ids(gru: GRU4Rec, part: pd.DataFrame, path: Path, name: str) -> None:
+    try:
+        gru.vocabulary.encode(part[columns.ITEM].head(1))
+    except DataError as error:
+        raise DataError(
+            f"experiment.continue_from: {path} cannot be trained further on the column "
+            f"{columns.ITEM} of the part {name!r}: {error}, or train a new model"
+        ) from None
 
 
 def evaluate_model(
@@ -108,6 +122,7 @@ def evaluate_model(
         "unknown_items": int((model.vocabulary.encode(part[columns.ITEM].unique()) < 0).sum()),
         "items": len(model.vocabulary),
         "evaluated_on": experiment.evaluate_on,
+        "evaluated_events": f"{sum_up(part):016x}",
         "tie_mode": evaluation.mode,
         "evaluation_seconds": seconds,
         "peak_memory_mb": peak_memory_mb(),

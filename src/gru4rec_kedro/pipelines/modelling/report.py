@@ -123,8 +123,10 @@ def _describe_coverage(metrics: dict[str, Any]) -> str:
 
 
 def _describe_measurement(metrics: dict[str, Any]) -> dict[str, str]:
+    events = metrics.get("evaluated_events")
     return {
-        "Part": f"{metrics['evaluated_on']}: {metrics['events']:,} events",
+        "Part": f"{metrics['evaluated_on']}: {metrics['events']:,} events"
+        + (f" (fingerprint {events})" if events else ""),
         "Targets": f"{metrics['targets']:,} in {metrics['sessions']:,} sessions: "
         "every event but the first of a session",
         "Ranked against": f"all {metrics['items']:,} items of the model",

@@ -19,7 +19,7 @@ from gru4rec_kedro.pipelines.tuning.study import (
     run_study,
     starting_point,
 )
-from gru4rec_kedro.reading import read_part
+from gru4rec_kedro.reading import read_part, sum_up
 from gru4rec_kedro.search_space import NEVER_SEARCHED, TuningConfig, with_options
 
 logger = logging.getLogger(__name__)
@@ -175,8 +175,7 @@ def _fingerprint(
         for name, value in options.items()
         if f"{section}.{name}" not in {*searched, *NEVER_SEARCHED - {"model.seed"}}
     }
-    # sums do not depend on the order of rows
-    data = [int(pd.util.hash_pandas_object(part, index=False).sum()) for part in (train, valid)]
+    data = [sum_up(part) for part in (train, valid)]
     space = {name: option.model_dump() for name, option in sorted(searched.items())}
     text = json.dumps([data, tuning.metric, space, fixed], sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
