@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from kedro.framework.session import KedroSession
+from kedro.runner import SequentialRunner, ThreadRunner
 
 from gru4rec import GRU4Rec, GRU4RecError
 from gru4rec_kedro.hooks import RunError
@@ -133,8 +134,10 @@ def test_model_of_the_catalog_recommends(finished):
         ({"tags": ["reporting"]}, {"08"}),
         ({"from_nodes": ["evaluate_model"]}, {"07", "08"}),
         ({"only_missing_outputs": True}, set()),
+        ({"runner": SequentialRunner(is_async=True)}, {"02", "03", "05", "06", "07", "08"}),
+        ({"runner": ThreadRunner()}, {"02", "03", "05", "06", "07", "08"}),
     ],
-    ids=["data_engineering", "modelling", "tags", "from_nodes", "only_missing_outputs"],
+    ids=["data_engineering", "modelling", "tags", "from_nodes", "only_missing", "async", "threads"],
 )
 def test_parts_of_the_run(finished, run, options, expected):
     before = files(finished)

@@ -2,12 +2,14 @@
 
 import contextlib
 import functools
+import threading
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+import duckdb
 import ibis
 import ibis.expr.operations as ops
 import ibis.expr.types as ir
@@ -17,14 +19,17 @@ import pyarrow as pa
 from ibis.backends.duckdb import Backend
 
 from gru4rec.columns import ITEM, SESSION, TIME
-from gru4rec.errors import DataError
+from gru4rec.errors import ConfigError, DataError
 from gru4rec.preparation.identifiers import is_missing
+from gru4rec.preparation.local_backend import LocalBackend
 
 Events = TypeVar("Events", ir.Table, pd.DataFrame)
 
 DAY = 86_400.0
 LATEST_TIME = 2**63 - 1
 EVENT_COLUMNS = (SESSION, ITEM, TIME)
+
+_LOCK = threading.Lock()
 
 _KINDS = (
     pa.types.is_integer,
@@ -47,7 +52,8 @@ def local_connection(memory_limit: str | None = None) -> Backend:
     Args:
         memory_limit: See `private_connection`.
     """
-    return _shared_connection(memory_limit)
+    with _LOCK:  # or two threads would make one each
+        return _shared_connection(memory_limit)
 
 
 @functools.cache
@@ -61,15 +67,26 @@ def private_connection(memory_limit: str | None = None) -> Backend:
     Args:
         memory_limit: Of its queries, such as `256MB`; what does not fit spills to disk. None
             leaves it to DuckDB: most of the memory there is.
+
+    Raises:
+        ConfigError: DuckDB cannot work with the limit.
     """
     spill = Path(platformdirs.user_cache_dir("gru4rec")) / "duckdb"
     with contextlib.suppress(OSError):  # a query that spills will say so
         # DuckDB creates its own folder when it spills, but none above it
         spill.parent.mkdir(parents=True, exist_ok=True)
     if memory_limit is None:
-        return ibis.duckdb.connect(temp_directory=str(spill))
-    # each thread needs memory of its own
-    return ibis.duckdb.connect(temp_directory=str(spill), memory_limit=memory_limit, threads=2)
+        return LocalBackend().connect(temp_directory=str(spill))
+    try:
+        # each thread needs memory of its own
+        return LocalBackend().connect(
+            temp_directory=str(spill), memory_limit=memory_limit, threads=2
+        )
+    except duckdb.Error as error:
+        raise ConfigError(
+            f"memory_limit is {memory_limit!r} in globals.yml, the catalog entry or the call; "
+            f"write it like 4GB or 512MiB ({str(error).splitlines()[0]})"
+        ) from None
 
 
 def refuse_other_types(data: object) -> None:

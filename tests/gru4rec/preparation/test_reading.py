@@ -1,4 +1,5 @@
 import gzip
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pandas as pd
@@ -6,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from gru4rec.errors import DataError, MissingLogError
+from gru4rec.errors import ConfigError, DataError, MissingLogError
 from gru4rec.preparation import connection, local_connection, private_connection, read_log
 
 
@@ -100,6 +101,27 @@ def test_spills_where_no_cache_folder_was(tmp_path: Path, monkeypatch: pytest.Mo
     limited.raw_sql("CREATE TABLE sorted AS SELECT * FROM range(12000000) ORDER BY hash(range)")
     assert limited.raw_sql("SELECT count(*) FROM sorted").fetchone() == (12_000_000,)
     assert (tmp_path / "home/cache/gru4rec/duckdb").exists()
+
+
+def test_threads_share_the_connection_and_its_tables(tmp_path: Path) -> None:
+    path = tmp_path / "log.parquet"
+    pd.DataFrame({"a": range(1000)}).to_parquet(path)
+    connection._shared_connection.cache_clear()
+
+    def copy(n: int) -> int:
+        table = local_connection("64MB").read_parquet(path)
+        table.filter(table["a"] < n).to_parquet(tmp_path / f"{n}.parquet")
+        made = local_connection("64MB").read_parquet(tmp_path / f"{n}.parquet")
+        return int(table.semi_join(made, "a").count().to_pyarrow().as_py())
+
+    with ThreadPoolExecutor(8) as pool:
+        assert [*pool.map(copy, range(1, 81))] == [*range(1, 81)]
+
+
+@pytest.mark.parametrize("limit", ["4 gigs", "lots", "4"])
+def test_a_memory_limit_that_is_none_is_named(limit: str) -> None:
+    with pytest.raises(ConfigError, match=rf"memory_limit is '{limit}' .* write it like 4GB"):
+        private_connection(limit)
 
 
 def test_given_connection_is_used(tmp_path: Path) -> None:
