@@ -1,8 +1,13 @@
 """Runs the packaged project: `python -m gru4rec_kedro --conf-source=...`."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
+
+# before Kedro is imported; in the project itself .telemetry and conf/logging.yml do the same
+os.environ.setdefault("KEDRO_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("KEDRO_LOGGING_CONFIG", str(Path(__file__).with_name("logging.yml")))
 
 from kedro.framework.cli.utils import find_run_command
 from kedro.framework.project import configure_project

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -48,7 +49,7 @@ recommendations:
 }
 
 
-def run(*command: str, **options) -> str:
+def run(*command: str, **options) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
         [sys.executable, *command],
         capture_output=True,
@@ -58,7 +59,7 @@ def run(*command: str, **options) -> str:
         **options,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return done
 
 
 @pytest.fixture(scope="module")
@@ -72,11 +73,18 @@ def wheel(tmp_path_factory) -> Path:
     return next((source / "dist").glob("*.whl"))
 
 
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("installed")
+    run("-m", "pip", "install", "-q", "--no-deps", "--target", str(folder), str(wheel))
+    return folder
+
+
 def test_wheel_has_all_files_of_both_packages(wheel):
     packed = set(zipfile.ZipFile(wheel).namelist())
     expected = {
         str(path.relative_to(ROOT / "src"))
-        for pattern in ("*.py", "*.html", "py.typed")
+        for pattern in ("*.py", "*.html", "*.yml", "py.typed")
         for path in (ROOT / "src").rglob(pattern)
     }
     assert {name for name in packed if ".dist-info/" not in name} == expected
@@ -88,9 +96,27 @@ def example(language: str, containing: str) -> str:
     return next(block for block in blocks if containing in block)
 
 
-def test_documented_catalog_entry_recommends_in_another_project(wheel, tmp_path):
-    installed, project = tmp_path / "installed", tmp_path / "project"
-    run("-m", "pip", "install", "-q", "--no-deps", "--target", str(installed), str(wheel))
+def test_packaged_run_logs_as_the_project_does_and_reports_nothing_to_kedro(installed, tmp_path):
+    ours = ("DO_NOT_TRACK", "KEDRO_DISABLE_TELEMETRY", "KEDRO_LOGGING_CONFIG")
+    environment = {name: value for name, value in os.environ.items() if name not in ours}
+    with tarfile.open(tmp_path / "conf.tar.gz", "w:gz") as archive:
+        archive.add(ROOT / "conf", "conf")
+    done = run(
+        "-m",
+        "gru4rec_kedro",
+        "--conf-source=conf.tar.gz",
+        "--nodes=preparation.load_log",
+        f"--params=events={ROOT / 'data/01_raw/sample_clicks.csv'}",
+        cwd=tmp_path,
+        env=environment | {"PYTHONPATH": str(installed)},
+    )
+    lines = (done.stdout + done.stderr).splitlines()
+    assert re.fullmatch(r"[\d:]{8} INFO    Kedro project .*", lines[0])
+    assert not [line for line in lines if "usage data" in line or "DEBUG" in line]
+
+
+def test_documented_catalog_entry_recommends_in_another_project(installed, tmp_path):
+    project = tmp_path / "project"
     nodes = "import pandas as pd\n" + example("python", "def recommend_next")
     files = FILES | {
         "conf/base/catalog.yml": example("yaml", "recommender:"),
@@ -105,7 +131,9 @@ def test_documented_catalog_entry_recommends_in_another_project(wheel, tmp_path)
     LOG.to_csv(project / "data/sessions.csv", index=False)
 
     environment = {**os.environ, "PYTHONPATH": str(installed), "DO_NOT_TRACK": "1"}
-    where = run("-c", "import gru4rec; print(gru4rec.__file__)", cwd=project, env=environment)
+    where = run(
+        "-c", "import gru4rec; print(gru4rec.__file__)", cwd=project, env=environment
+    ).stdout
     assert where.startswith(str(installed))
     run("-m", "kedro", "run", cwd=project, env=environment)
 
