@@ -5,6 +5,8 @@ import textwrap
 
 _WIDTH = 80
 _INDENT = " " * len("12:34:56 WARNING ")
+# after a mistake that the same command would only meet again
+_BAD_ADVICE = "No nodes ran. Repeat the previous command"
 
 
 class WrappedFormatter(logging.Formatter):
@@ -19,13 +21,21 @@ class WrappedFormatter(logging.Formatter):
         return "\n".join(line for long in lines for line in _wrap(long))
 
 
+def _is_good_advice(record: logging.LogRecord) -> bool:
+    return not record.getMessage().startswith(_BAD_ADVICE)
+
+
 def wrap_log_lines() -> None:
-    """Gives the console handler of `conf/logging.yml`, where Kedro refuses other classes, this."""
+    """Gives the console handler of `conf/logging.yml`, where Kedro refuses other classes, this.
+
+    The handler also leaves out what Kedro's runners advise where no node ran.
+    """
     for handler in logging.getLogger().handlers:
         plain = handler.formatter
         # not for handlers of other kinds, such as those of notebooks and tests
         if type(handler) is logging.StreamHandler and type(plain) is logging.Formatter:
             handler.setFormatter(WrappedFormatter(plain._fmt, plain.datefmt))
+            handler.addFilter(_is_good_advice)
 
 
 def _wrap(line: str) -> list[str]:

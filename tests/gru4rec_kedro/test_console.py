@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from kedro.io import DataCatalog
+from kedro.pipeline import Pipeline
+from kedro.runner import SequentialRunner
 
 from gru4rec_kedro.console import WrappedFormatter, wrap_log_lines
 
@@ -46,6 +49,15 @@ def test_paths_and_tracebacks_stay_whole(shown):
         logging.getLogger("gru4rec").exception("see %s", path)
     assert path in shown.getvalue()
     assert "x " * 99 in shown.getvalue().splitlines()[-1]
+
+
+def test_kedros_advice_to_repeat_a_mistake_is_left_out(shown):
+    runner = SequentialRunner()
+    runner._suggest_resume_scenario(Pipeline([]), set(), DataCatalog({}))
+    logging.getLogger("kedro.runner").warning("There are 3 nodes that have not run.")
+    assert [line.split(maxsplit=2)[2] for line in shown.getvalue().splitlines()] == [
+        "There are 3 nodes that have not run."
+    ]
 
 
 def test_other_handlers_stay_as_they_are(caplog):
