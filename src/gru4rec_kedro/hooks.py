@@ -12,9 +12,9 @@ from kedro.config import MissingConfigException
 from kedro.framework.cli.utils import KedroCliError
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
+from kedro.framework.project import pipelines
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Node, Pipeline
-from yaml import YAMLError
 
 from gru4rec import (
     ConfigError,
@@ -27,18 +27,17 @@ from gru4rec import (
 )
 from gru4rec_kedro.console import wrap_log_lines
 from gru4rec_kedro.datasets import EventsDataset, GRU4RecDataset
-from gru4rec_kedro.parameters import Parameters, PublishedConfig
+from gru4rec_kedro.entries import (
+    NAMED_FILES,
+    check_paths,
+    check_types,
+    make_datasets,
+    warn_of_misspelt_entries,
+)
+from gru4rec_kedro.parameters import Globals, Parameters, PublishedConfig
 from gru4rec_kedro.pipelines.modelling.results import results_table
 
 logger = logging.getLogger(__name__)
-
-# what --params may name files for: the dataset that is then read from them, and pipelines with it
-_FILES = {
-    "events": ("raw_log", "data_engineering,modelling"),
-    "prepared": ("prepared_train_full", "prepared,modelling"),
-    "sessions": ("sessions", "recommendation"),
-    "candidates": ("candidates", "recommendation"),
-}
 
 
 class RunError(KedroCliError, GRU4RecError):
@@ -91,17 +90,15 @@ class ProjectHooks:
         Kedro alone would ignore a misspelt name in `--params` and run with the defaults.
         """
         wrap_log_lines()
+        loader = context.config_loader
         try:
-            parameters = Parameters.parse(context.config_loader["parameters"], origin="parameters")
-        except (ConfigError, MissingConfigException, YAMLError) as error:
+            parameters = Parameters.parse(loader["parameters"], origin="parameters")
+            Globals.parse(loader["globals"], origin="globals.yml")
+            entries = loader["catalog"]
+            check_types(entries)
+            check_paths(parameters, loader.runtime_params, entries)
+        except (ConfigError, MissingConfigException) as error:
             raise RunError(str(error)) from None
-        for name, (dataset, _) in _FILES.items():
-            if parameters[name] is not None and name not in context.config_loader.runtime_params:
-                raise RunError(
-                    f"{name} is {parameters[name]!r} in a file of parameters, where it has no "
-                    f"effect; set the path of {dataset} in catalog.yml of the same environment, "
-                    f"or use kedro run --params {name}=..."
-                )
 
     @hook_impl
     def after_catalog_created(
@@ -111,6 +108,10 @@ class ProjectHooks:
 
         A catalog file cannot refer to parameters.
         """
+        try:
+            make_datasets(catalog, ["model"])
+        except ConfigError as error:
+            raise RunError(str(error)) from None
         dataset = catalog.get("model")
         if isinstance(dataset, GRU4RecDataset) and dataset.device is None:
             dataset.device = Parameters.parse(parameters["parameters"], "parameters").model.device
@@ -120,12 +121,21 @@ class ProjectHooks:
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
     ) -> None:
         """Refuses what cannot end well, before data engineering spends its time."""
-        for name, (dataset, pipelines) in _FILES.items():
-            if name in run_params["runtime_params"] and dataset not in pipeline.inputs():
+        # with --from-nodes and the like, what a run goes on from was made of the file before
+        names = run_params["pipeline_names"] or ["__default__"]
+        whole = sum((pipelines[name] for name in names), start=Pipeline([]))
+        for name, (dataset, readers) in NAMED_FILES.items():
+            read = dataset.format(part="train_full") in whole.inputs()
+            if name in run_params["runtime_params"] and not read:
                 raise RunError(
                     f"{name} names what this run does not read; use kedro run --pipelines "
-                    f"{pipelines}, or leave {name} out"
+                    f"{readers}, or leave {name} out"
                 )
+        try:
+            make_datasets(catalog, pipeline.datasets())
+        except ConfigError as error:
+            raise RunError(str(error)) from None
+        warn_of_misspelt_entries(catalog, pipeline.datasets())
         if "params:model" in pipeline.all_inputs():
             try:
                 resolve_device(catalog.load("params:model").device)

@@ -105,6 +105,18 @@ class BaselinesConfig(Section):
         return self
 
 
+class Globals(Section):
+    """What `globals.yml` may set.
+
+    Attributes:
+        outputs: Folder of everything that a run makes.
+        memory_limit: What DuckDB may use, such as `4GB`; None leaves it to DuckDB.
+    """
+
+    outputs: str = "data"
+    memory_limit: str | None = None
+
+
 class Parameters(CommonSections):
     """The sections of `parameters.yml`, and what `--params` may add."""
 

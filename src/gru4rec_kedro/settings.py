@@ -1,11 +1,13 @@
 """Project settings; Kedro reads them by name."""
 
+from gru4rec_kedro.config_loader import ConfigLoader
 from gru4rec_kedro.hooks import ProjectHooks
 from gru4rec_kedro.tracking import TrackingHooks
 
 # the last one is asked first: parameters are checked before anything else
 HOOKS = (TrackingHooks(), ProjectHooks())
 
+CONFIG_LOADER_CLASS = ConfigLoader
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",

@@ -16,7 +16,8 @@ from kedro.framework.startup import bootstrap_project
 from gru4rec import GRU4Rec
 
 CHECKPOINT = "data/test/06_models/checkpoint.pth"
-ENDLESS = "training.checkpoint_epochs=1,model.n_epochs=1000000"  # no machine ends it first
+# a log that the rest of the run does not read again; no machine ends the training first
+ENDLESS = "events=data/01_raw/sample_clicks.csv,training.checkpoint_epochs=1,model.n_epochs=1000000"
 
 
 class Ended(NamedTuple):
@@ -107,7 +108,7 @@ def test_a_killed_run_leaves_no_broken_file_and_no_model(killed):
 
 
 def test_ctrl_c_says_how_to_go_on(killed, interrupted):
-    assert interrupted.code == 1
+    assert interrupted.code == 1, interrupted.output
     output = " ".join(interrupted.output.split())
     assert "Traceback" not in output
     assert CHECKPOINT in output
