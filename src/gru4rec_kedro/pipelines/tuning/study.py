@@ -43,13 +43,10 @@ def open_study(storage: Any, name: str, tuning: TuningConfig) -> "optuna.Study":
 def starting_point(values: dict[str, Any], tuning: TuningConfig) -> dict[str, Any]:
     """Returns the point of the search space that is nearest to the values of its options."""
     inside = {key: _nearest(key, tuning.search.options[key], values[key]) for key in values}
-    moved = [key for key in values if as_option(key, inside[key]) != values[key]]
+    moved = {key: as_option(key, inside[key]) for key in values}
+    moved = {key: value for key, value in moved.items() if value != values[key]}
     if moved:
-        logger.warning(
-            "the starting point is outside the search space in %s; the first trial is the nearest "
-            "one inside",
-            ", ".join(moved),
-        )
+        logger.info("The first trial is the nearest point of the search space: %s", moved)
     return inside
 
 
