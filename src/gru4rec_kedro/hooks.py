@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import IO, Any
 
@@ -93,7 +94,10 @@ class ProjectHooks:
         loader = context.config_loader
         try:
             parameters = Parameters.parse(loader["parameters"], origin="parameters")
-            Globals.parse(loader["globals"], origin="globals.yml")
+            # others are the user's own, for entries of the catalog
+            known = Globals.model_fields
+            ours = {n: v for n, v in loader["globals"].items() if get_close_matches(n, known)}
+            Globals.parse(ours, origin="globals.yml")
             entries = loader["catalog"]
             check_types(entries)
             check_paths(parameters, loader.runtime_params, entries)

@@ -106,7 +106,7 @@ class BaselinesConfig(Section):
 
 
 class Globals(Section):
-    """What `globals.yml` may set.
+    """What `globals.yml` sets; names of your own, for entries of the catalog, may stand beside.
 
     Attributes:
         outputs: Folder of everything that a run makes.

@@ -59,6 +59,11 @@ def test_templates_of_globals_are_no_options(conf: Path) -> None:
     assert load(conf)["globals"]["outputs"] == "data/shop/1"
 
 
+def test_globals_may_have_names_of_the_users_own(conf: Path) -> None:
+    (conf / "test/globals.yml").write_text("shop: /mnt/shop\noutputs: ${shop}/1\n")
+    assert load(conf)["globals"]["outputs"] == "/mnt/shop/1"
+
+
 def test_a_path_in_the_catalog_that_params_would_not_change(conf: Path) -> None:
     entry = "raw_log:\n  type: gru4rec_kedro.datasets.RawLogDataset\n  filepath: "
     (conf / "test/catalog.yml").write_text(entry + "x.csv")
