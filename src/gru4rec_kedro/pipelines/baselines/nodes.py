@@ -22,6 +22,7 @@ from gru4rec_kedro.reading import read_part
 
 logger = logging.getLogger(__name__)
 
+_VALUES = ("recall", "mrr")
 _MAKE: dict[BaselineName, Callable[[BaselinesConfig], baselines.Baseline]] = {
     "popularity": lambda _: baselines.Popularity(),
     "session_popularity": lambda _: baselines.SessionPopularity(),
@@ -83,9 +84,6 @@ def evaluate_baselines(
     metrics = pd.concat(rows, ignore_index=True)
     metrics.insert(0, "model", metrics.pop("model"))
     return metrics, pd.concat(ranks, ignore_index=True)
-
-
-_VALUES = ("recall", "mrr")
 
 
 def _measure(ranked: pd.DataFrame, evaluation: EvaluationConfig) -> pd.DataFrame:

@@ -11,15 +11,12 @@ from gru4rec_kedro.figures import MEASURES, error_bars, lay_out
 
 _TARGET = [columns.SESSION, "position", columns.ITEM]
 _MODEL = "GRU4Rec"
+_MEASURED = [f"{name}{bound}" for name in MEASURES for bound in ("", "_low", "_high")]
 _COLUMNS = [
     "model",
     "k",
-    *(f"{name}{bound}" for name in ("recall", "mrr") for bound in ("", "_low", "_high")),
-    *(
-        f"{name}_{what}"
-        for name in ("recall", "mrr")
-        for what in ("ahead", "ahead_low", "ahead_high", "p")
-    ),
+    *_MEASURED,
+    *(f"{name}_{what}" for name in MEASURES for what in ("ahead", "ahead_low", "ahead_high", "p")),
     "fit_seconds",
     "evaluation_seconds",
     "peak_memory_mb",
@@ -54,9 +51,8 @@ def compare_with_baselines(
     if baseline_metrics.empty or baseline_ranks.empty:
         return pd.DataFrame(columns=_COLUMNS), _plot(pd.DataFrame(columns=_COLUMNS))
     k = max(evaluation.cutoff)
-    names = [f"{name}{bound}" for name in ("recall", "mrr") for bound in ("", "_low", "_high")]
     ours: dict[str, Any] = {"model": _MODEL, "k": k}
-    ours |= {name: metrics.get(f"{name}@{k}", np.nan) for name in names}
+    ours |= {name: metrics.get(f"{name}@{k}", np.nan) for name in _MEASURED}
     ours |= {
         "fit_seconds": metrics["training_seconds"],
         "evaluation_seconds": metrics["evaluation_seconds"],
@@ -91,7 +87,7 @@ def _is_comparable(
 def _ahead(mine: pd.DataFrame, theirs: pd.DataFrame, k: int) -> dict[str, float]:
     found = paired_differences(mine[columns.SESSION], mine[columns.RANK], theirs[columns.RANK], k)
     values: dict[str, float] = {}
-    for name, by_cutoff in zip(("recall", "mrr"), found, strict=True):
+    for name, by_cutoff in zip(MEASURES, found, strict=True):
         ahead = by_cutoff[k]
         values |= {f"{name}_ahead": ahead.value, f"{name}_p": ahead.p}
         values |= {f"{name}_ahead_low": ahead.low, f"{name}_ahead_high": ahead.high}

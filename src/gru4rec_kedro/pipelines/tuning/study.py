@@ -3,6 +3,7 @@
 import json
 import logging
 import time
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -204,8 +205,6 @@ def _is_over(begun: float, tuning: TuningConfig) -> bool:
 
 
 def _quietly(function: Callable[..., Any], *arguments: Any) -> Any:
-    import warnings  # noqa: PLC0415
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Optuna calls it experimental
         return function(*arguments)
