@@ -5,8 +5,14 @@ The same numbers as `AutogradStep`, against which tests hold it, but
 - every distinct candidate is scored once: what its copies add to the softmax is one weight;
 - torch makes the matrix products, compiled loops do all between them in one pass over memory each,
   on the same threads;
-- gradients are written to where the update reads them, and only the rows in use are updated.
+- gradients are written to where the update reads them, and only the rows in use are updated;
+- in small networks, whose many small calls leave the other threads idle, these copy and update rows
+  of the tables meanwhile.
 """
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,56 +21,66 @@ from torch import Tensor
 from gru4rec import kernels, optimizer, step_kernels
 from gru4rec.config import ModelConfig
 from gru4rec.gradients import Cell, Gru, OriginalGru
-from gru4rec.kernels import Doubles, Ints
 from gru4rec.large_pages import use_large_pages
 from gru4rec.network import Dropout, Network
 from gru4rec.optimizer import Adagrad
 from gru4rec.parallel import Loop
 
+# with fewer multiplications in its GRU layers a step gains little by several threads on them
+_FEW = 10_000_000
+
+# numbers of 32 bits in a line of a processor's cache
+_LINE = 16
+
 
 class Table:
-    """A table with room for the rows that a step uses, and for their gradients.
+    """A table with room for the gradients of the rows that a step uses.
 
     Args:
         name: Of the table.
         network: Has the table; is changed in place.
         adagrad: Is changed in place.
         most_rows: Rows that a step uses at most.
+        with_bias: Whether its items have biases that are updated with it.
 
     Attributes:
-        gathered: The rows, shape (most rows, ...).
-        gradient: Their gradients, of the same shape.
+        sizes: Arguments of loops over its rows.
+        gradient: Shape (most rows, stride): that of the row, of the bias, and what fills the line.
+        late: 1 for rows whose gradient takes longer, else 0, shape (most rows,).
+        update: Updates distinct rows by their gradients; see `step_kernels.adagrad`.
     """
 
-    def __init__(self, name: str, network: Network, adagrad: Adagrad, most_rows: int) -> None:
-        table = network.tables[name]
-        width = table.numel() // len(table)
-        self.gathered = torch.empty(most_rows, *table.shape[1:])
-        self.gradient = torch.empty_like(self.gathered)
-        state = _optimised(adagrad, name)
-        use_large_pages(table, *state.values())
-        sizes = {"table": table, "n_rows": len(table), "width": width}
-        self._gather = Loop(
-            step_kernels.gather, step_kernels.GATHER, 64, out=self.gathered, **sizes
-        )
-        self._update = Loop(
+    def __init__(
+        self, name: str, network: Network, adagrad: Adagrad, most_rows: int, with_bias: bool = False
+    ) -> None:
+        table, state = network.tables[name], _optimised(adagrad, name)
+        biases = {}
+        if with_bias:
+            biases = {f"bias_{key}": value for key, value in _optimised(adagrad, "bias").items()}
+            biases["biases"] = network.tables["bias"]
+        use_large_pages(table, *state.values(), *biases.values())
+        width = table.shape[1]
+        # rows that begin with a line are written faster
+        stride = -(-(width + with_bias) // _LINE) * _LINE
+        self.gradient = torch.empty(most_rows, stride)
+        self.late = torch.zeros(most_rows, dtype=torch.int64)
+        self.sizes: dict[str, Any] = {
+            "table": table,
+            "n_rows": len(table),
+            "width": width,
+            "stride": stride,
+        }
+        self.update = Loop(
             step_kernels.adagrad,
             step_kernels.ADAGRAD,
-            grain=max(1, min(256, 8192 // width)),
+            grain=max(1, min(128, 8192 // width)),
             gradient=self.gradient,
-            **sizes,
+            late=self.late,
+            **self.sizes,
             **state,
+            **biases,
             **_options(adagrad),
         )
-
-    def gather(self, rows: Tensor) -> Tensor:
-        """Copies rows (n,) of the table to `gathered`; returns that part of it."""
-        self._gather(len(rows), rows=rows)
-        return self.gathered[: len(rows)]
-
-    def update(self, rows: Tensor) -> None:
-        """Updates distinct rows (n,) by their gradients."""
-        self._update(len(rows), rows=rows)
 
 
 class Dense:
@@ -121,21 +137,24 @@ def _options(adagrad: Adagrad) -> dict[str, float]:
     }
 
 
-class RowNumbers:
-    """Numbers the distinct items of a step; see `kernels.number_distinct`.
+class Distinct:
+    """Lists the distinct items of a step; see `kernels.number_distinct`.
+
+    Args:
+        n_items: Size of the catalogue.
+        most: How many can be listed.
 
     Attributes:
         n: How many are listed.
-        numbers: Place of each item in the list, or −1, shape (n_items,).
-        rows: The list, shape (most rows,).
+        n_items: Size of the catalogue.
+        rows: The list, shape (most,).
+        slots: Hash table of places in it.
     """
 
-    def __init__(self, n_items: int, most_rows: int) -> None:
-        self.n = 0
-        numbers = torch.full((n_items,), -1)
-        use_large_pages(numbers)
-        self.numbers = numbers.numpy()
-        self.rows = np.empty(most_rows, dtype=np.int64)
+    def __init__(self, n_items: int, most: int) -> None:
+        self.n, self.n_items = 0, n_items
+        self.rows = np.empty(most, dtype=np.int64)
+        self.slots = np.empty(1 << (2 * most).bit_length(), dtype=np.int64)
         self._rows = torch.from_numpy(self.rows)
 
     @property
@@ -143,14 +162,16 @@ class RowNumbers:
         """The distinct items so far, shape (n,)."""
         return self._rows[: self.n]
 
-    def add(self, items: Ints, places: Ints) -> None:
-        """Lists items (n,) and fills in their places in the list (n,)."""
-        self.n = kernels.number_distinct(items, self.n, self.numbers, self.rows, places)
-
     def forget(self) -> None:
         """Begins an empty list."""
-        kernels.forget_numbers(self.numbers, self.rows, self.n)
         self.n = 0
+        self.slots.fill(-1)
+
+    def add(self, items: Tensor, places: Tensor) -> None:
+        """Lists items (n,) and fills in their places in the list, shape (at least n,)."""
+        self.n = kernels.number_distinct(
+            items.numpy(), self.n_items, self.n, self.slots, self.rows, places.numpy()
+        )
 
 
 class FastStep:
@@ -169,47 +190,66 @@ class FastStep:
         self._shared = network.architecture.shared
         most_candidates = config.batch_size + config.n_sample
         most_rows = most_candidates + (config.batch_size if self._shared else 0)
-        self._rows = RowNumbers(network.n_items, most_rows)
-        self._outputs = Table("output", network, adagrad, most_rows)
-        self._biases = Table("bias", network, adagrad, most_candidates)
+        self._rows = Distinct(network.n_items, most_rows)
+        self._outputs = Table("output", network, adagrad, most_rows, with_bias=True)
         if self._shared:
             self._input_rows, self._inputs = self._rows, self._outputs
         else:
-            self._input_rows = RowNumbers(network.n_items, config.batch_size)
+            self._input_rows = Distinct(network.n_items, config.batch_size)
             self._inputs = Table("input", network, adagrad, config.batch_size)
         self._cells = _make_cells(network, config.batch_size)
         self._dense = Dense(network.dense, adagrad)
         self._places = torch.empty(most_candidates, dtype=torch.int64)
         self._input_places = torch.empty(config.batch_size, dtype=torch.int64)
         self._products, self._scores = torch.empty(2, config.batch_size * most_candidates)
-        # 64 bits: with a strong correction the weights of popular items are very small
-        self._weights = torch.empty(most_candidates, dtype=torch.float64)
-        self._shares = torch.empty(config.batch_size)
-        logq = config.logq if config.loss == "cross-entropy" else 0.0
-        self._target_weights = _weights_of_items(logq, log_counts)
-        self._negative_weights = _weights_of_items(logq * config.sample_alpha, log_counts)
+        self._positives, self._draws = torch.empty(2, most_candidates, dtype=torch.int64)
+        self._offsets, self._copies, self._shares = torch.empty(3, most_candidates)
+        self._gathered = torch.empty(most_rows, self._outputs.sizes["stride"])
+        self._with_one = torch.zeros(config.batch_size, self._outputs.sizes["stride"])
+        self._with_one[:, self._outputs.sizes["width"]] = 1
+        self._gather = self._make_gather(network.tables["bias"], log_counts)
+        multiplications = config.batch_size * sum(w.numel() for w in network.dense.values())
+        self._is_small = multiplications < _FEW
         self._losses = torch.empty(config.batch_size)
         self._lose = self._make_loss()
+
+    def _make_gather(self, biases: Tensor, log_counts: Tensor) -> Loop:
+        config = self._config
+        logq = config.logq if config.loss == "cross-entropy" else 0.0
+        use_large_pages(log_counts)
+        return Loop(
+            step_kernels.gather,
+            step_kernels.GATHER,
+            grain=128,
+            out=self._gathered,
+            biases=biases,
+            log_counts=log_counts,
+            positives=self._positives,
+            draws=self._draws,
+            offsets=self._offsets,
+            copies=self._copies,
+            shares=self._shares,
+            logarithms=config.loss == "cross-entropy",
+            positive_logq=logq,
+            negative_logq=logq * config.sample_alpha,
+            **self._outputs.sizes,
+        )
 
     def _make_loss(self) -> Loop:
         config = self._config
         given = {
             "products": self._products,
             "scores": self._scores,
+            "offsets": self._offsets,
             "places": self._places,
             "losses": self._losses,
             "scale": 1 / config.batch_size,
         }
         if config.loss == "bpr-max":
-            options = {"bpreg": config.bpreg, "elu_param": config.elu_param}
-            return Loop(step_kernels.bpr_max, step_kernels.BPR_MAX, grain=4, **given, **options)
-        return Loop(
-            step_kernels.cross_entropy,
-            step_kernels.CROSS_ENTROPY,
-            grain=4,
-            shares=self._shares,
-            **given,
-        )
+            given |= {"copies": self._copies, "bpreg": config.bpreg, "elu_param": config.elu_param}
+            return Loop(step_kernels.bpr_max, step_kernels.BPR_MAX, grain=4, **given)
+        given |= {"shares": self._shares}
+        return Loop(step_kernels.cross_entropy, step_kernels.CROSS_ENTROPY, grain=4, **given)
 
     def __call__(
         self, inputs: Tensor, targets: Tensor, negatives: Tensor, hidden: list[Tensor]
@@ -217,27 +257,32 @@ class FastStep:
         """Trains on one mini-batch; see `AutogradStep.__call__`."""
         n, n_candidates = len(inputs), self._list_rows(inputs, targets, negatives)
         rows, input_rows = self._rows.listed, self._input_rows.listed
-        outputs = self._outputs.gather(rows)[:n_candidates]
-        biases = self._biases.gather(rows[:n_candidates])
-        if not self._shared:
-            self._inputs.gather(input_rows)
-        x = torch.index_select(self._inputs.gathered, 0, self._input_places[:n])
+        n_common = n_candidates if self._shared else 0  # candidates among the rows of inputs
+        with self._beside(self._gather, rows=rows, n_candidates=n_candidates):
+            x = torch.index_select(self._inputs.sizes["table"], 0, inputs)
+            states, masks = self._forward(x, hidden)
+        outputs = self._gathered[:n_candidates, : states[-1].shape[1]]
+        scores = self._differentiate_loss(states[-1], outputs)
+        # a column of ones beside the state gives the biases' gradients in the same product
+        self._with_one[:n, : outputs.shape[1]] = states[-1]
+        torch.mm(scores.T, self._with_one[:n], out=self._outputs.gradient[:n_candidates])
+        by_state = (outputs.T @ scores.T).T
 
-        states, masks = self._forward(x, hidden)
-        scores = self._differentiate_loss(states[-1], outputs, biases)
-        torch.mm(scores.T, states[-1], out=self._outputs.gradient[:n_candidates])
-        torch.sum(scores, 0, out=self._biases.gradient[:n_candidates])
-        by_inputs = self._backward((outputs.T @ scores.T).T, masks)
-
-        # the rows of inputs that are no candidates have nothing yet
-        self._inputs.gradient[n_candidates if self._shared else 0 : len(input_rows)] = 0
-        kernels.add_rows(
-            self._inputs.gradient.numpy(), self._input_places.numpy(), by_inputs.numpy()
+        by_inputs = self._inputs.gradient.numpy()
+        input_places = self._input_places.numpy()[:n]
+        late = self._outputs.late.numpy()
+        if self._shared:
+            late[input_places] = 1
+        with self._beside(self._outputs.update, rows=rows, n_biases=n_candidates, turn=0):
+            by_x = self._backward(by_state, masks)
+            # the rows of inputs that are no candidates have nothing yet
+            by_inputs[n_common : len(input_rows)] = 0
+            kernels.add_rows(by_inputs, input_places, by_x.numpy())
+        self._inputs.update(
+            len(input_rows), rows=input_rows, n_biases=n_common, turn=int(self._shared)
         )
-        self._outputs.update(rows)
-        self._biases.update(rows[:n_candidates])
-        if not self._shared:
-            self._inputs.update(input_rows)
+        if self._shared:
+            late[input_places] = 0
         self._dense.update(
             {
                 f"gru{layer}.{name}": gradient
@@ -246,6 +291,19 @@ class FastStep:
             }
         )
         return self._losses[:n].sum(), states
+
+    @contextmanager
+    def _beside(self, loop: Loop, rows: Tensor, **values: int) -> Iterator[None]:
+        """Runs a loop over rows beside what is in the block, or after it if that is much work.
+
+        Little work in many calls leaves the other threads idle; loops over rows wait for memory.
+        """
+        if self._is_small:
+            with loop.meanwhile(len(rows), rows=rows, **values):
+                yield
+        else:
+            yield
+            loop(len(rows), rows=rows, **values)
 
     def _list_rows(self, inputs: Tensor, targets: Tensor, negatives: Tensor) -> int:
         """Lists the distinct candidates, then the inputs; returns how many candidates there are."""
@@ -256,19 +314,17 @@ class FastStep:
         n_candidates: int = kernels.list_candidates(
             targets.numpy(),
             negatives.numpy(),
-            self._rows.n,
-            self._rows.numbers,
+            self._rows.n_items,
+            self._rows.slots,
             self._rows.rows,
             self._places.numpy(),
-            self._target_weights,
-            self._negative_weights,
-            self._weights.numpy(),
-            self._shares.numpy(),
+            self._positives.numpy(),
+            self._draws.numpy(),
         )
         self._rows.n = n_candidates
         if not self._shared:
             self._input_rows.forget()
-        self._input_rows.add(inputs.numpy(), self._input_places.numpy())
+        self._input_rows.add(inputs, self._input_places)
         return n_candidates
 
     def _forward(self, x: Tensor, hidden: list[Tensor]) -> tuple[list[Tensor], list[Tensor | None]]:
@@ -290,17 +346,13 @@ class FastStep:
         masks.append(mask)
         return values if mask is None else values.mul_(mask)
 
-    def _differentiate_loss(self, state: Tensor, outputs: Tensor, biases: Tensor) -> Tensor:
+    def _differentiate_loss(self, state: Tensor, outputs: Tensor) -> Tensor:
         """Fills in the losses; returns their gradient by the scores, shape (n, n_candidates)."""
         n, n_candidates = len(state), len(outputs)
         # faster than the other way round; the loop that adds the offsets turns them
         products = self._products[: n * n_candidates].view(n_candidates, n)
         torch.mm(outputs, state.T, out=products)
-        weights = self._weights[:n_candidates]
-        if self._config.loss == "bpr-max":
-            self._lose(n, offsets=biases, copies=weights.float(), width=n_candidates)
-        else:
-            self._lose(n, offsets=torch.log(weights).float() + biases, width=n_candidates)
+        self._lose(n, width=n_candidates)
         scores: Tensor = self._scores[: n * n_candidates].view(n, n_candidates)
         return scores
 
@@ -318,14 +370,6 @@ def _make_cells(network: Network, most_rows: int) -> list[Cell]:
         weights = network.cell_weights(layer)
         cells.append(OriginalGru(weights) if "bias" in weights else Gru(weights, most_rows))
     return cells
-
-
-def _weights_of_items(logq: float, log_counts: Tensor) -> Doubles:
-    """What a candidate weighs in the softmax: e^(−its log-Q correction), shape (n_items,)."""
-    weights = torch.exp((-logq * log_counts.double()).clamp(min=-700))
-    use_large_pages(weights)
-    array: Doubles = weights.numpy()
-    return array
 
 
 def _masked(gradient: Tensor, mask: Tensor | None) -> Tensor:

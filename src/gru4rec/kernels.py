@@ -14,8 +14,6 @@ import numpy as np
 import numpy.typing as npt
 import platformdirs
 
-from gru4rec.parallel import prefetch
-
 _config: Any = numba.config
 if not _config.CACHE_DIR:  # NUMBA_CACHE_DIR is not set
     _config.CACHE_DIR = str(Path(platformdirs.user_cache_dir("gru4rec")) / "numba")
@@ -26,9 +24,6 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 _compiled: Any = numba.njit(nogil=True, cache=True, error_model="numpy")
-
-# what belongs to an item is asked for so many items before it is used
-_AHEAD = 48
 
 
 @_compiled
@@ -77,13 +72,17 @@ def fill_schedule(
 
 
 @_compiled
-def number_distinct(items: Ints, first: int, numbers: Ints, rows: Ints, places: Ints) -> int:
+def number_distinct(
+    items: Ints, n_items: int, first: int, slots: Ints, rows: Ints, places: Ints
+) -> int:
     """Lists each item once and says where each item of a batch is in that list.
 
     Args:
         items: Item indices, shape (n,).
+        n_items: Size of the catalogue.
         first: How many rows are listed already; they are kept.
-        numbers: Place of each item of the catalogue in the list, or −1, shape (n_items,).
+        slots: A hash table of places in the list, with linear probing; −1 where it is free. Its
+            length is a power of two and at least twice that of the list.
         rows: The list, long enough; is filled from `first` on.
         places: Place in the list of each of `items`, shape (at least n,); is filled.
 
@@ -93,56 +92,46 @@ def number_distinct(items: Ints, first: int, numbers: Ints, rows: Ints, places: 
     Raises:
         IndexError: An item is not in the catalogue.
     """
-    n = first
+    n, last = first, len(slots) - 1
     for i in range(len(items)):
-        if i + _AHEAD < len(items):
-            prefetch(numbers.ctypes.data + 8 * items[i + _AHEAD], 2)
         item = items[i]
         # a compiled loop would write anywhere
-        if item < 0 or item >= len(numbers):
+        if item < 0 or item >= n_items:
             raise IndexError("an item index is outside the catalogue")
-        if numbers[item] < 0:
-            numbers[item] = n
+        # Fibonacci hashing (Knuth, The Art of Computer Programming 3, section 6.4)
+        slot = np.int64((np.uint64(item) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)) & last
+        while slots[slot] >= 0 and rows[slots[slot]] != item:
+            slot = (slot + 1) & last
+        if slots[slot] < 0:
+            slots[slot] = n
             rows[n] = item
             n += 1
-        places[i] = numbers[item]
+        places[i] = slots[slot]
     return n
-
-
-@_compiled
-def forget_numbers(numbers: Ints, rows: Ints, n: int) -> None:
-    """Sets the first n listed items back to −1 in `numbers`; see `number_distinct`."""
-    for i in range(n):
-        numbers[rows[i]] = -1
 
 
 @_compiled
 def list_candidates(
     targets: Ints,
     negatives: Ints,
-    listed: int,
-    numbers: Ints,
+    n_items: int,
+    slots: Ints,
     rows: Ints,
     places: Ints,
-    weight_of_target: Doubles,
-    weight_of_negative: Doubles,
-    weights: Doubles,
-    shares: Floats,
+    positives: Ints,
+    draws: Ints,
 ) -> int:
-    """Lists the distinct candidates of a step and what their copies weigh in the softmax together.
+    """Begins a list with the distinct candidates of a step and counts their copies.
 
     Args:
         targets: Item indices, shape (n,).
         negatives: Item indices, shape (n_sample,).
-        listed: Rows that the step before listed; they are forgotten.
-        numbers: See `number_distinct`.
+        n_items: See `number_distinct`.
+        slots: See `number_distinct`.
         rows: See `number_distinct`.
         places: Distinct candidate of each of both, shape (at least n + n_sample,); is filled.
-        weight_of_target: By item, shape (n_items,).
-        weight_of_negative: By item, shape (n_items,).
-        weights: Of the distinct candidates, shape (at least n_distinct,); is filled.
-        shares: Weight of each target as part of that of its candidate, shape (at least n,); is
-            filled.
+        positives: Copies among the targets, shape (at least n_distinct,); is filled.
+        draws: Copies among the negatives, shape (at least n_distinct,); is filled.
 
     Returns:
         How many distinct candidates there are.
@@ -150,18 +139,15 @@ def list_candidates(
     Raises:
         IndexError: An item is not in the catalogue.
     """
-    forget_numbers(numbers, rows, listed)
-    n: int = number_distinct(targets, 0, numbers, rows, places)
-    n = number_distinct(negatives, n, numbers, rows, places[len(targets) :])
-    weights[:n] = 0
+    slots[:] = -1
+    n: int = number_distinct(targets, n_items, 0, slots, rows, places)
+    n = number_distinct(negatives, n_items, n, slots, rows, places[len(targets) :])
+    positives[:n] = 0
+    draws[:n] = 0
     for i in range(len(targets)):
-        weights[places[i]] += weight_of_target[targets[i]]
-    for i in range(len(negatives)):
-        if i + _AHEAD < len(negatives):
-            prefetch(weight_of_negative.ctypes.data + 8 * negatives[i + _AHEAD], 2)
-        weights[places[len(targets) + i]] += weight_of_negative[negatives[i]]
-    for i in range(len(targets)):
-        shares[i] = weight_of_target[targets[i]] / weights[places[i]]
+        positives[places[i]] += 1
+    for i in range(len(targets), len(targets) + len(negatives)):
+        draws[places[i]] += 1
     return n
 
 

@@ -7,7 +7,8 @@ loop is handed to the OpenMP runtime that torch has loaded. Where there is none 
 
 import ctypes
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numba
@@ -72,15 +73,18 @@ _int_pointer = _as_pointer(types.int64)
 
 @intrinsic
 def _prefetch(_: Any, address: Any) -> Any:
-    """Asks for the line of memory at an address."""
+    """Asks for the line of memory at an address, as far as the second cache.
+
+    Several times as many lines can be on their way to that as to the first one.
+    """
 
     def generate(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
         byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
         function = builder.module.declare_intrinsic(
             "llvm.prefetch", [byte], ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
         )
-        # to be read, kept in all caches, data
-        given = [builder.inttoptr(values[0], byte), *(flag(number) for number in (0, 3, 1))]
+        # to be read, kept in all caches but the first, data
+        given = [builder.inttoptr(values[0], byte), *(flag(number) for number in (0, 2, 1))]
         builder.call(function, given)
         return _context.get_dummy_value()
 
@@ -133,17 +137,43 @@ def take(pointer: Any) -> Any:
     return begin, min(begin + size.grain, size.n)
 
 
+class _OpenMP:
+    """What compiled loops need of an OpenMP runtime.
+
+    Args:
+        library: The runtime, loaded.
+
+    Attributes:
+        fork: Runs a loop on a team of threads.
+        start: Begins a loop on the threads of a team but the calling one.
+        end: Waits for them.
+        in_parallel: Whether a team is at work that `end` has not waited for.
+
+    Raises:
+        AttributeError: It has other functions.
+    """
+
+    def __init__(self, library: ctypes.CDLL) -> None:
+        loop = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint]
+        self.fork = _function(library.GOMP_parallel, [*loop, ctypes.c_uint])
+        self.start = _function(library.GOMP_parallel_start, loop)
+        self.end = _function(library.GOMP_parallel_end, [])
+        self.in_parallel = _function(library.omp_in_parallel, [], ctypes.c_int)
+
+
+def _function(function: Any, arguments: list[Any], result: Any = None) -> Any:
+    function.argtypes, function.restype = arguments, result
+    return function
+
+
 @functools.cache
-def _fork() -> Any:
-    """Returns OpenMP's function that runs a loop on a team of threads; None where there is none."""
+def _openmp() -> _OpenMP | None:
+    """Returns torch's OpenMP runtime; None where there is none."""
     try:
-        # the symbol is looked for among what the process has loaded
-        fork = ctypes.CDLL(_openmp_library()).GOMP_parallel
+        # the functions are looked for among what the process has loaded
+        return _OpenMP(ctypes.CDLL(_openmp_library()))
     except (OSError, AttributeError):
         return None
-    fork.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint]
-    fork.restype = None
-    return fork
 
 
 def _openmp_library() -> str | None:
@@ -189,13 +219,41 @@ class Loop:
             n: How many.
             values: Arguments of this time: numbers, and contiguous tensors for arrays.
         """
-        self._set(values)
         n_threads = torch.get_num_threads()
         # one part for each: what a thread's cache holds is then what it works on in the next loop
-        self._arguments.grain = max(self._grain, -(-n // n_threads))
-        self._arguments.next, self._arguments.n = 0, n
-        fork = _fork()
-        if fork is None or n <= self._grain or n_threads == 1:
+        self._begin(n, max(self._grain, -(-n // n_threads)), values)
+        openmp = _openmp()
+        if openmp is None or n <= self._grain or n_threads == 1:
             self._run(self._pointer)
         else:
-            fork(self._address, self._pointer, n_threads, 0)
+            openmp.fork(self._address, self._pointer, n_threads, 0)
+
+    @contextmanager
+    def meanwhile(self, n: int, **values: Any) -> Iterator[None]:
+        """Runs `n` units of work on the other threads while this one does what is in the block.
+
+        At the block's end, whatever ends it, this thread helps with what is left. In the block
+        torch and other loops have this thread only.
+
+        Args:
+            n: How many.
+            values: See `__call__`.
+        """
+        self._begin(n, self._grain, values)
+        n_threads = torch.get_num_threads()
+        openmp = _openmp() if n > self._grain and n_threads > 1 else None
+        try:
+            if openmp:
+                openmp.start(self._address, self._pointer, n_threads)
+            yield
+        finally:
+            try:
+                self._run(self._pointer)
+            finally:
+                # not if Ctrl-C came before the start
+                if openmp and openmp.in_parallel():
+                    openmp.end()
+
+    def _begin(self, n: int, grain: int, values: dict[str, Any]) -> None:
+        self._set(values)
+        self._arguments.next, self._arguments.n, self._arguments.grain = 0, n, grain

@@ -9,7 +9,17 @@ import numba
 
 from gru4rec import parallel
 from gru4rec.kernels import Doubles, Ints
-from gru4rec.parallel import ADDRESS, INT, arguments_at, doubles, ints, take
+from gru4rec.parallel import ADDRESS, INT, arguments_at, doubles, ints, prefetch, take
+
+# the tables are asked for what so many draws need before it is used
+_BLOCK = 256
+
+
+@numba.njit(nogil=True, cache=True, inline="always")
+def part(number: float, n: int) -> Any:
+    """Which of n equal parts of [0, 1) a number is in."""
+    # the product may round up, to the next part or beyond the last
+    return min(int(number * n), n - 1)
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
@@ -26,8 +36,7 @@ def invert(cumulative: Doubles, guide: Ints, number: float) -> Any:
     Returns:
         The item's index.
     """
-    # the product may round up, to the next part or beyond the last
-    item = guide[min(int(number * len(guide)), len(guide) - 1)]
+    item = guide[part(number, len(guide))]
     while item > 0 and cumulative[item - 1] > number:
         item -= 1
     while cumulative[item] <= number:
@@ -48,6 +57,12 @@ def invert_all(pointer: Any) -> None:
     numbers, items = doubles(given.numbers, given.n), ints(given.items, given.n)
     begin, end = take(pointer)
     while begin < end:
-        for i in range(begin, end):
-            items[i] = invert(cumulative, guide, numbers[i])
+        for first in range(begin, end, _BLOCK):
+            block = range(first, min(first + _BLOCK, end))
+            for i in block:
+                prefetch(given.guide + 8 * part(numbers[i], given.n_items), 2)
+            for i in block:
+                prefetch(given.cumulative + 8 * guide[part(numbers[i], given.n_items)], 2)
+            for i in block:
+                items[i] = invert(cumulative, guide, numbers[i])
         begin, end = take(pointer)

@@ -19,7 +19,7 @@ _EPSILON = np.float32(EPSILON)
 _ONE, _TWO, _ZERO = np.float32(1), np.float32(2), np.float32(0)
 
 # rows of a table are asked for so many rows before they are used: they are far apart in memory
-_AHEAD = 8
+_AHEAD = 128
 
 # Sums may be taken in parts, and a·b + c may be rounded once. Inlined into the loops: in the
 # process that compiles them a function beside them is optimised apart, and would round otherwise.
@@ -298,7 +298,7 @@ def cross_entropy(pointer: Any) -> None:
     products = floats(given.products, (given.width, given.n))
     scores = floats(given.scores, (given.n, given.width))
     offsets = floats(given.offsets, given.width)
-    places, shares = ints(given.places, given.n), floats(given.shares, given.n)
+    places, shares = ints(given.places, given.n), floats(given.shares, given.width)
     losses = floats(given.losses, given.n)
     begin, end = take(pointer)
     while begin < end:
@@ -306,7 +306,7 @@ def cross_entropy(pointer: Any) -> None:
             row = scores[i]
             for j in range(given.width):
                 row[j] = products[j, i] + offsets[j]
-            losses[i] = cross_entropy_row(row, places[i], shares[i], given.scale)
+            losses[i] = cross_entropy_row(row, places[i], shares[places[i]], given.scale)
         begin, end = take(pointer)
 
 
@@ -398,63 +398,150 @@ def gru_gradient(pointer: Any) -> None:
         begin, end = take(pointer)
 
 
-GATHER = parallel.arguments(table=ADDRESS, rows=ADDRESS, out=ADDRESS, n_rows=INT, width=INT)
+# e^−700 is about as small as 64 bits can hold
+_MOST = np.float32(700)
+
+TABLE = {"table": ADDRESS, "rows": ADDRESS, "n_rows": INT, "width": INT, "stride": INT}
+
+GATHER = parallel.arguments(
+    out=ADDRESS,
+    biases=ADDRESS,
+    log_counts=ADDRESS,
+    positives=ADDRESS,
+    draws=ADDRESS,
+    offsets=ADDRESS,
+    copies=ADDRESS,
+    shares=ADDRESS,
+    n_candidates=INT,
+    logarithms=INT,
+    positive_logq=FLOAT,
+    negative_logq=FLOAT,
+    **TABLE,
+)
 
 
 @parallel.loop(GATHER)
 def gather(pointer: Any) -> None:
-    """Copies rows (n,) of a table (n_rows, width)."""
+    """Copies rows (n,) of a table (n_rows, width) to others (n, stride) and weighs candidates.
+
+    The first `n_candidates` rows are those. Each has so many positives and draws among the copies
+    of its item, and gets their number, the bias plus (if asked for) the logarithm of what they
+    weigh in the softmax together, and the share of one positive in that. A copy weighs
+    e^(−its log-Q correction).
+    """
     given = arguments_at(pointer)
-    table = floats(given.table, (given.n_rows, given.width))
-    out, rows = floats(given.out, (given.n, given.width)), ints(given.rows, given.n)
+    n, n_rows, width = given.n, given.n_rows, given.width
+    table, rows = floats(given.table, (n_rows, width)), ints(given.rows, n)
+    out = floats(given.out, (n, given.stride))
+    biases, log_counts = floats(given.biases, n_rows), floats(given.log_counts, n_rows)
+    positives, draws = ints(given.positives, n), ints(given.draws, n)
+    offsets, shares = floats(given.offsets, n), floats(given.shares, n)
+    copies = floats(given.copies, n)
     begin, end = take(pointer)
     while begin < end:
-        for i in range(begin, end):
-            if i + _AHEAD < given.n:
-                prefetch(given.table + 4 * given.width * rows[i + _AHEAD], given.width)
-            row, copy = table[rows[i]], out[i]
-            for j in range(given.width):
-                copy[j] = row[j]
+        for i in range(begin - _AHEAD, end):
+            if i + _AHEAD < end:
+                row = rows[i + _AHEAD]
+                prefetch(given.table + 4 * width * row, width)
+                prefetch(given.biases + 4 * row, 1)
+                prefetch(given.log_counts + 4 * row, 1)
+            if i >= begin:
+                original, copy = table[rows[i]], out[i]
+                for j in range(width):
+                    copy[j] = original[j]
+        for i in range(begin, min(end, given.n_candidates)):
+            copies[i] = positives[i] + draws[i]
+            offsets[i] = biases[rows[i]]
+            if given.logarithms == 0:
+                continue
+            correction = given.negative_logq * log_counts[rows[i]]
+            if positives[i] == 0:
+                offsets[i] -= correction
+                if draws[i] > 1:
+                    offsets[i] += np.log(copies[i])
+                continue
+            # 64 bits: with a strong correction the weights of popular items are very small
+            own = np.exp(-np.float64(min(given.positive_logq * log_counts[rows[i]], _MOST)))
+            weight = positives[i] * own
+            weight += draws[i] * np.exp(-np.float64(min(correction, _MOST)))
+            offsets[i] += np.log(weight)
+            shares[i] = own / weight
         begin, end = take(pointer)
 
 
 ADAGRAD = parallel.arguments(
-    table=ADDRESS,
     accumulators=ADDRESS,
     velocities=ADDRESS,  # 0 without momentum
-    rows=ADDRESS,
     gradient=ADDRESS,
-    n_rows=INT,
-    width=INT,
     rate=FLOAT,
     epsilon=FLOAT,
     momentum=FLOAT,
+    biases=ADDRESS,
+    bias_accumulators=ADDRESS,
+    bias_velocities=ADDRESS,
+    n_biases=INT,
+    late=ADDRESS,
+    turn=INT,
+    **TABLE,
 )
+
+
+@_inlined
+def _prefetch_row(given: Any, row: int, with_bias: bool) -> None:
+    """Asks for what `adagrad` changes of a row."""
+    offset = 4 * given.width * row
+    prefetch(given.table + offset, given.width)
+    prefetch(given.accumulators + offset, given.width)
+    if given.velocities != 0:
+        prefetch(given.velocities + offset, given.width)
+    if with_bias:
+        prefetch(given.biases + 4 * row, 1)
+        prefetch(given.bias_accumulators + 4 * row, 1)
+        if given.velocities != 0:
+            prefetch(given.bias_velocities + 4 * row, 1)
 
 
 @parallel.loop(ADAGRAD)
 def adagrad(pointer: Any) -> None:
-    """Updates the distinct rows (n,) of a table (n_rows, width) by their gradients (n, width)."""
+    """Updates the distinct rows (n,) of a table (n_rows, width) by their gradients (n, stride).
+
+    The first `n_biases` of them have a bias too, whose gradient follows that of the row. It is the
+    turn of those that are said to be late (n,), or of the others.
+    """
     given = arguments_at(pointer)
     rate, epsilon, momentum = given.rate, given.epsilon, given.momentum
-    shape = (given.n_rows, given.width)
+    width, shape = given.width, (given.n_rows, given.width)
     table, accumulators = floats(given.table, shape), floats(given.accumulators, shape)
     velocities = floats(given.velocities, shape)
-    gradient, rows = floats(given.gradient, (given.n, given.width)), ints(given.rows, given.n)
+    n_biases, shape = given.n_biases, (given.n_rows, 1)
+    biases, of_biases = floats(given.biases, shape), floats(given.bias_accumulators, shape)
+    bias_velocities = floats(given.bias_velocities, shape)
+    gradients, rows = floats(given.gradient, (given.n, given.stride)), ints(given.rows, given.n)
+    late = ints(given.late, given.n)
     begin, end = take(pointer)
     while begin < end:
-        for i in range(begin, end):
-            if i + _AHEAD < given.n:
-                offset = 4 * given.width * rows[i + _AHEAD]
-                prefetch(given.table + offset, given.width)
-                prefetch(given.accumulators + offset, given.width)
-                if given.velocities != 0:
-                    prefetch(given.velocities + offset, given.width)
-            row, its = table[rows[i]], accumulators[rows[i]]
+        for i in range(begin - _AHEAD, end):
+            soon = i + _AHEAD
+            if soon < end and late[soon] == given.turn:
+                _prefetch_row(given, rows[soon], soon < n_biases)
+            if i < begin or late[i] != given.turn:
+                continue
+            k, gradient = rows[i], gradients[i, :width]
             if given.velocities == 0:
-                adagrad_row(row, its, gradient[i], rate, epsilon)
+                adagrad_row(table[k], accumulators[k], gradient, rate, epsilon)
             else:
-                momentum_row(row, its, velocities[rows[i]], gradient[i], rate, epsilon, momentum)
+                momentum_row(
+                    table[k], accumulators[k], velocities[k], gradient, rate, epsilon, momentum
+                )
+            if i >= n_biases:
+                continue
+            gradient = gradients[i, width : width + 1]
+            if given.velocities == 0:
+                adagrad_row(biases[k], of_biases[k], gradient, rate, epsilon)
+            else:
+                momentum_row(
+                    biases[k], of_biases[k], bias_velocities[k], gradient, rate, epsilon, momentum
+                )
         begin, end = take(pointer)
 
 

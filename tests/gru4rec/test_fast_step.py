@@ -5,6 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gru4rec import fast_step
 from gru4rec.autograd_step import AutogradStep
 from gru4rec.checkpoint import architecture_of, new_generator
 from gru4rec.config import ModelConfig
@@ -53,13 +54,39 @@ def run(kind: type, config: ModelConfig, n_items: int, seed: int) -> list[torch.
     return [torch.stack(losses), *hidden, *(t for named in tensors for t in named.values())]
 
 
-# few items make many repeated ones, many items make few
-@given(config=configs, n_items=st.sampled_from([3, 40]), seed=st.integers(0, 1000))
-def test_equals_the_autograd_step(config, n_items, seed):
+def assert_equal_to_autograd(config: ModelConfig, n_items: int, seed: int) -> None:
     fast = run(FastStep, config, n_items, seed)
     readable = run(AutogradStep, config, n_items, seed)
     for one, other in zip(fast, readable, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=2e-5)
+
+
+# few items make many repeated ones, many items make few
+@given(config=configs, n_items=st.sampled_from([3, 40]), seed=st.integers(0, 1000))
+def test_equals_the_autograd_step(config, n_items, seed):
+    assert_equal_to_autograd(config, n_items, seed)
+
+
+# enough rows for loops of several parts, and for some that are asked for ahead
+@pytest.mark.parametrize("most", [0, fast_step._FEW], ids=["one after the other", "beside"])
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("momentum", [0.0, 0.3])
+def test_threads_share_a_step_of_many_rows(monkeypatch, most, shared, momentum):
+    monkeypatch.setattr(fast_step, "_FEW", most)
+    torch.set_num_threads(2)
+    config = ModelConfig(
+        layers=[20],
+        batch_size=40,
+        n_sample=1500,
+        momentum=momentum,
+        logq=1.0,
+        embedding=8,
+        constrained_embedding=shared,
+    )
+    try:
+        assert_equal_to_autograd(config, n_items=3000, seed=1)
+    finally:
+        torch.set_num_threads(1)
 
 
 def make_step(n_sample: int) -> FastStep:

@@ -3,23 +3,56 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gru4rec.kernels import fill_mask, forget_numbers, number_distinct, zero_rows
+from gru4rec.kernels import fill_mask, list_candidates, number_distinct, zero_rows
+
+ITEMS = st.one_of(st.integers(0, 9), st.integers(0, 2**40 - 1))
 
 
-@given(
-    first=st.lists(st.integers(0, 9), max_size=20), second=st.lists(st.integers(0, 9), max_size=20)
-)
+def array(values: list[int]) -> np.ndarray:
+    return np.array(values, dtype=np.int64)
+
+
+def room_for(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """A hash table and a list, neither of them clean."""
+    return np.full(1 << (2 * n).bit_length(), 3), np.full(n, 5)
+
+
+@given(first=st.lists(ITEMS, max_size=20), second=st.lists(ITEMS, max_size=20))
 def test_distinct_items_are_numbered_as_they_come(first: list[int], second: list[int]) -> None:
-    numbers, rows = np.full(10, -1), np.empty(10, dtype=np.int64)
+    slots, rows = room_for(40)
     places = np.empty(40, dtype=np.int64)
-    n = number_distinct(np.array(first, dtype=np.int64), 0, numbers, rows, places)
-    n = number_distinct(np.array(second, dtype=np.int64), n, numbers, rows, places[len(first) :])
+    slots.fill(-1)
+    n = number_distinct(array(first), 2**40, 0, slots, rows, places)
+    n = number_distinct(array(second), 2**40, n, slots, rows, places[len(first) :])
 
     both = first + second
     assert rows[:n].tolist() == list(dict.fromkeys(both))
     assert rows[places[: len(both)]].tolist() == both
-    forget_numbers(numbers, rows, n)
-    assert (numbers == -1).all()
+
+
+@given(targets=st.lists(ITEMS, min_size=1, max_size=20), draws=st.lists(ITEMS, max_size=20))
+def test_candidates_are_counted(targets: list[int], draws: list[int]) -> None:
+    slots, rows = room_for(40)
+    places, of_targets, of_draws = np.full((3, 40), 7)
+
+    n = list_candidates(
+        array(targets), array(draws), 2**40, slots, rows, places, of_targets, of_draws
+    )
+
+    both = targets + draws
+    assert rows[:n].tolist() == list(dict.fromkeys(both))
+    assert rows[places[: len(both)]].tolist() == both
+    assert of_targets[:n].tolist() == [targets.count(item) for item in rows[:n]]
+    assert of_draws[:n].tolist() == [draws.count(item) for item in rows[:n]]
+
+
+@pytest.mark.parametrize("item", [-1, 10])
+def test_an_item_outside_the_catalogue_is_an_error(item: int) -> None:
+    slots, rows = room_for(2)
+    slots.fill(-1)
+
+    with pytest.raises(IndexError, match="outside the catalogue"):
+        number_distinct(array([3, item]), 10, 0, slots, rows, np.empty(2, np.int64))
 
 
 def test_zero_rows() -> None:

@@ -1,14 +1,17 @@
 """Compiled loops give the same on any number of threads, and without OpenMP."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
+from torch import Tensor
 
 from gru4rec import parallel, step_kernels
 from gru4rec.parallel import Loop
 
 N, WIDTH = 1000, 7
+
+Run = Callable[[Loop, int, Tensor], None]
 
 
 @pytest.fixture
@@ -19,8 +22,8 @@ def two_threads() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def update_rows() -> list[torch.Tensor]:
-    """Updates every other row of a table by `adagrad`; returns the table and its accumulators."""
+def make_update() -> tuple[Loop, list[Tensor]]:
+    """An update of every other row of a table; also the table and its accumulators."""
     generator = torch.Generator().manual_seed(1)
     table, accumulators = torch.rand(2, 2 * N, WIDTH, generator=generator)
     loop = Loop(
@@ -34,41 +37,80 @@ def update_rows() -> list[torch.Tensor]:
         epsilon=1e-6,
         n_rows=2 * N,
         width=WIDTH,
+        stride=WIDTH + 1,
+        late=torch.zeros(N, dtype=torch.int64),
     )
+    return loop, [table, accumulators]
+
+
+def alone(loop: Loop, n: int, gradient: Tensor) -> None:
+    loop(n, gradient=gradient)
+
+
+def beside(loop: Loop, n: int, gradient: Tensor) -> None:
+    """Runs the loop beside torch's work and another loop, which come out right too."""
+    other, found = make_update()
+    again, expected = make_update()
+    with loop.meanwhile(n, gradient=gradient):
+        product = torch.ones(200, 200) @ torch.ones(200, 200)
+        other(N, gradient=torch.ones(N, WIDTH + 1))
+    again(N, gradient=torch.ones(N, WIDTH + 1))
+    assert (product == 200).all()
+    assert all(map(torch.equal, found, expected))
+
+
+def update_rows(run: Run) -> list[Tensor]:
+    loop, tensors = make_update()
     for n in (N, 0, N - 1):
-        loop(n, gradient=torch.ones(N, WIDTH))
-    return [table, accumulators]
+        run(loop, n, torch.ones(N, WIDTH + 1))
+    return tensors
 
 
 @pytest.mark.usefixtures("two_threads")
-def test_every_unit_is_done_once() -> None:
-    generator = torch.Generator().manual_seed(1)
-    table, accumulators = torch.rand(2, 2 * N, WIDTH, generator=generator)
+@pytest.mark.parametrize("run", [alone, beside])
+def test_every_unit_is_done_once(run: Run) -> None:
+    _, [table, accumulators] = make_update()
     for last in (N, N - 1):
         rows = slice(0, 2 * last, 2)
         accumulators[rows] += 1
         table[rows] -= 0.1 / torch.sqrt(accumulators[rows] + 1e-6)
 
-    torch.testing.assert_close(update_rows(), [table, accumulators])
+    torch.testing.assert_close(update_rows(run), [table, accumulators])
 
 
 @pytest.mark.usefixtures("two_threads")
-def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    on_two = update_rows()
+@pytest.mark.parametrize("run", [alone, beside])
+def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
+    on_two = update_rows(run)
     torch.set_num_threads(1)
-    on_one = update_rows()
+    on_one = update_rows(run)
     torch.set_num_threads(2)
-    monkeypatch.setattr(parallel, "_fork", lambda: None)
-    without_openmp = update_rows()
+    monkeypatch.setattr(parallel, "_openmp", lambda: None)
+    without_openmp = update_rows(run)
 
     for other in (on_one, without_openmp):
-        assert all(torch.equal(a, b) for a, b in zip(on_two, other, strict=True))
+        assert all(map(torch.equal, on_two, other))
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_an_error_beside_a_loop_leaves_nothing_at_work() -> None:
+    loop, found = make_update()
+    again, expected = make_update()
+    gradient = torch.ones(N, WIDTH + 1)
+
+    with pytest.raises(KeyboardInterrupt), loop.meanwhile(N, gradient=gradient):
+        raise KeyboardInterrupt
+
+    again(N, gradient=gradient)
+    assert all(map(torch.equal, found, expected))
+    openmp = parallel._openmp()
+    assert openmp is None or not openmp.in_parallel()
 
 
 def test_no_openmp_runtime_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parallel, "_openmp_library", lambda: "no/such/library.so")
-    parallel._fork.cache_clear()
+    parallel._openmp.cache_clear()
     try:
-        assert parallel._fork() is None
+        assert parallel._openmp() is None
     finally:
-        parallel._fork.cache_clear()
+        parallel._openmp.cache_clear()

@@ -64,7 +64,8 @@ def test_cross_entropy(corrected: bool) -> None:
     copies = scores[:, CANDIDATES].requires_grad_()
     expected = cross_entropy(copies, log_q)
     weights = torch.zeros(4).index_add_(0, CANDIDATES, torch.exp(-log_q))
-    shares = torch.exp(-log_q)[:3] / weights[PLACES]
+    shares = torch.zeros(4)
+    shares[PLACES] = torch.exp(-log_q)[:3] / weights[PLACES]
     losses = torch.empty(3)
     loop = Loop(
         step_kernels.cross_entropy,
@@ -83,6 +84,55 @@ def test_cross_entropy(corrected: bool) -> None:
 
     torch.testing.assert_close(losses, expected.detach(), rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(given, gradient_by_items(expected, copies), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("logq", "alpha"), [(0.0, 0.5), (1.0, 0.75), (1.0, 0.0), (300.0, 0.5)])
+def test_copies_of_a_candidate_are_weighed_together(logq: float, alpha: float) -> None:
+    # of the six rows all but the last are candidates
+    positives, draws = torch.tensor([0, 0, 1, 2, 1]), torch.tensor([1, 3, 0, 0, 2])
+    rows, log_counts = torch.tensor([5, 0, 2, 1, 4, 6]), torch.log(torch.arange(1.0, 8))
+    table, biases = random(7, 3, seed=2), random(7, seed=3)
+    out, found = torch.full((6, 5), torch.nan), torch.full((3, 5), torch.nan)
+
+    def gather(logarithms: bool) -> None:
+        offsets, copies, shares = found
+        loop = Loop(
+            step_kernels.gather,
+            step_kernels.GATHER,
+            grain=2,
+            table=table,
+            out=out,
+            biases=biases,
+            log_counts=log_counts,
+            positives=positives,
+            draws=draws,
+            offsets=offsets,
+            copies=copies,
+            shares=shares,
+            n_rows=7,
+            width=3,
+            stride=5,
+            logarithms=logarithms,
+            positive_logq=logq,
+            negative_logq=logq * alpha,
+        )
+        loop(6, rows=rows, n_candidates=5)
+
+    gather(logarithms=True)
+    assert torch.equal(out[:, :3], table[rows])
+    candidates = rows[:5]
+    counts = log_counts[candidates].double()
+    of_positive, of_draw = torch.exp(-logq * counts), torch.exp(-logq * alpha * counts)
+    weights = positives * of_positive + draws * of_draw
+    expected = torch.log(weights) + biases[candidates]
+    torch.testing.assert_close(found[0].double(), expected, rtol=1e-5, atol=1e-6)
+    assert found[1].tolist() == [1, 3, 1, 2, 3]
+    positive = positives > 0
+    shares = (of_positive / weights)[positive]
+    torch.testing.assert_close(found[2][positive].double(), shares, rtol=1e-5, atol=1e-12)
+
+    gather(logarithms=False)
+    assert torch.equal(found[0], biases[candidates])
 
 
 @pytest.mark.parametrize("bpreg", [0.0, 1.5])
