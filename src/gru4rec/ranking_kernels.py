@@ -11,9 +11,10 @@ import numpy as np
 
 from gru4rec import parallel
 from gru4rec.kernels import Floats, Ints
-from gru4rec.parallel import ADDRESS, INT, arguments_at, floats, ints, take
+from gru4rec.parallel import ADDRESS, INT, arguments_at, floats, ints, prefetch, take
 
 _ONE, _ZERO = np.float32(1), np.float32(0)
+_AHEAD = 8192  # numbers of a table that are asked for before they are used
 _CHUNK = 32  # scores looked at together for one that is good enough
 
 # sums of ones may be taken in parts
@@ -112,6 +113,33 @@ def keep_best(
 def _is_among(ascending: Ints, item: int) -> Any:
     place = np.searchsorted(ascending, item)
     return place < len(ascending) and ascending[place] == item
+
+
+@_compiled
+def dot(row: Floats, state: Floats) -> Any:
+    """The dot product of a row and a state, shape (units,) each."""
+    total = _ZERO
+    for j in range(len(row)):
+        total += row[j] * state[j]
+    return total
+
+
+MULTIPLY = parallel.arguments(rows=ADDRESS, state=ADDRESS, out=ADDRESS, width=INT)
+
+
+@parallel.loop(MULTIPLY)
+def multiply(pointer: Any) -> None:
+    """Fills in the products (n,) of rows (n, width) and a state (width,)."""
+    given = arguments_at(pointer)
+    n, width = given.n, given.width
+    rows, state = floats(given.rows, (n, width)), floats(given.state, width)
+    out, ahead = floats(given.out, n), max(1, _AHEAD // width)
+    begin, end = take(pointer)
+    while begin < end:
+        for i in range(begin, end):
+            prefetch(given.rows + 4 * width * (i + ahead), width)
+            out[i] = dot(rows[i], state)
+        begin, end = take(pointer)
 
 
 COUNT = parallel.arguments(
