@@ -195,10 +195,10 @@ def row(
 
 def catalogue() -> list[Row]:
     """The step of case a on catalogues of 10⁴ to 10⁶ items."""
-    config, steps = config_of("a"), 800
+    config, steps = config_of("a"), 2400
     sizes = [10_000, 100_000, 1_000_000]
     functions = {str(n): make_epoch(n, config, steps) for n in sizes}
-    seconds = interleaved(functions, repeats=15)
+    seconds = interleaved(functions, repeats=7)
     return [
         row(
             f"training step, case a, {n:,} items",
