@@ -10,8 +10,6 @@ The same numbers as `AutogradStep`, against which tests hold it, but
   of the tables meanwhile.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -24,7 +22,7 @@ from gru4rec.gradients import Cell, Gru, OriginalGru
 from gru4rec.large_pages import use_large_pages
 from gru4rec.network import Dropout, Network
 from gru4rec.optimizer import Adagrad
-from gru4rec.parallel import Loop
+from gru4rec.parallel import Loop, Meanwhile
 
 # with fewer multiplications in its GRU layers a step gains little by several threads on them
 _FEW = 10_000_000
@@ -292,18 +290,12 @@ class FastStep:
         )
         return self._losses[:n].sum(), states
 
-    @contextmanager
-    def _beside(self, loop: Loop, rows: Tensor, **values: int) -> Iterator[None]:
-        """Runs a loop over rows beside what is in the block, or after it if that is much work.
+    def _beside(self, loop: Loop, rows: Tensor, **values: int) -> Meanwhile:
+        """Runs a loop over rows beside what is in a block, or after it if that is much work.
 
         Little work in many calls leaves the other threads idle; loops over rows wait for memory.
         """
-        if self._is_small:
-            with loop.meanwhile(len(rows), rows=rows, **values):
-                yield
-        else:
-            yield
-            loop(len(rows), rows=rows, **values)
+        return loop.meanwhile(len(rows), beside=self._is_small, rows=rows, **values)
 
     def _list_rows(self, inputs: Tensor, targets: Tensor, negatives: Tensor) -> int:
         """Lists the distinct candidates, then the inputs; returns how many candidates there are."""
@@ -311,6 +303,8 @@ class FastStep:
             raise IndexError(
                 f"{len(negatives)} negatives were drawn, but n_sample is {self._config.n_sample}"
             )
+        if len(inputs) > len(self._input_places):
+            raise IndexError(f"a batch has {len(inputs)} rows, not {len(self._input_places)}")
         n_candidates: int = kernels.list_candidates(
             targets.numpy(),
             negatives.numpy(),

@@ -98,7 +98,7 @@ def number_distinct(
         # a compiled loop would write anywhere
         if item < 0 or item >= n_items:
             raise IndexError("an item index is outside the catalogue")
-        # Fibonacci hashing (Knuth, The Art of Computer Programming 3, section 6.4)
+        # the upper half of a product with the golden ratio is well mixed
         slot = np.int64((np.uint64(item) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)) & last
         while slots[slot] >= 0 and rows[slots[slot]] != item:
             slot = (slot + 1) & last

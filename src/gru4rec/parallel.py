@@ -7,8 +7,7 @@ loop is handed to the OpenMP runtime that torch has loaded. Where there is none 
 
 import ctypes
 import functools
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import numba
@@ -147,7 +146,7 @@ class _OpenMP:
         fork: Runs a loop on a team of threads.
         start: Begins a loop on the threads of a team but the calling one.
         end: Waits for them.
-        in_parallel: Whether a team is at work that `end` has not waited for.
+        level: How many teams the calling thread is in; 0 after the last `end`.
 
     Raises:
         AttributeError: It has other functions.
@@ -158,7 +157,7 @@ class _OpenMP:
         self.fork = _function(library.GOMP_parallel, [*loop, ctypes.c_uint])
         self.start = _function(library.GOMP_parallel_start, loop)
         self.end = _function(library.GOMP_parallel_end, [])
-        self.in_parallel = _function(library.omp_in_parallel, [], ctypes.c_int)
+        self.level = _function(library.omp_get_level, [], ctypes.c_int)
 
 
 def _function(function: Any, arguments: list[Any], result: Any = None) -> Any:
@@ -195,13 +194,19 @@ class Loop:
         structure: What `arguments` returned.
         grain: Fewest units of work that are worth a thread.
         constants: Arguments that stay.
+
+    Attributes:
+        address: Of the compiled loop.
+        pointer: Address of its arguments.
+        grain: See above.
+        run: Runs the loop on this thread, given its arguments.
     """
 
     def __init__(self, address: int, structure: Arguments, grain: int, **constants: Any) -> None:
         self._arguments: Any = structure()
-        self._pointer = ctypes.addressof(self._arguments)
-        self._address, self._grain = address, grain
-        self._run = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address)
+        self.pointer = ctypes.addressof(self._arguments)
+        self.address, self.grain = address, grain
+        self.run = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address)
         self._kept: dict[str, torch.Tensor] = {}
         self._set(constants)
 
@@ -221,39 +226,61 @@ class Loop:
         """
         n_threads = torch.get_num_threads()
         # one part for each: what a thread's cache holds is then what it works on in the next loop
-        self._begin(n, max(self._grain, -(-n // n_threads)), values)
+        self.begin(n, max(self.grain, -(-n // n_threads)), values)
         openmp = _openmp()
-        if openmp is None or n <= self._grain or n_threads == 1:
-            self._run(self._pointer)
+        if openmp is None or n <= self.grain or n_threads == 1:
+            self.run(self.pointer)
         else:
-            openmp.fork(self._address, self._pointer, n_threads, 0)
+            openmp.fork(self.address, self.pointer, n_threads, 0)
 
-    @contextmanager
-    def meanwhile(self, n: int, **values: Any) -> Iterator[None]:
-        """Runs `n` units of work on the other threads while this one does what is in the block.
-
-        At the block's end, whatever ends it, this thread helps with what is left. In the block
-        torch and other loops have this thread only.
+    def meanwhile(self, n: int, beside: bool = True, **values: Any) -> "Meanwhile":
+        """Runs `n` units of work beside what is in a block; see `Meanwhile`.
 
         Args:
             n: How many.
+            beside: False runs them at the block's end, on all threads.
             values: See `__call__`.
         """
-        self._begin(n, self._grain, values)
-        n_threads = torch.get_num_threads()
-        openmp = _openmp() if n > self._grain and n_threads > 1 else None
-        try:
-            if openmp:
-                openmp.start(self._address, self._pointer, n_threads)
-            yield
-        finally:
-            try:
-                self._run(self._pointer)
-            finally:
-                # not if Ctrl-C came before the start
-                if openmp and openmp.in_parallel():
-                    openmp.end()
+        return Meanwhile(self, n, beside, values)
 
-    def _begin(self, n: int, grain: int, values: dict[str, Any]) -> None:
+    def begin(self, n: int, grain: int, values: dict[str, Any]) -> None:
+        """Makes units of work ready, of which threads take so many at a time."""
         self._set(values)
         self._arguments.next, self._arguments.n, self._arguments.grain = 0, n, grain
+
+
+class Meanwhile:
+    """Runs a loop on the other threads while this one does what is in a `with` block.
+
+    At the block's end, whatever ends it, this thread helps with what is left. In the block torch
+    and other loops have this thread only; no other `Meanwhile` may be there. It is a class, not a
+    generator, so that Ctrl-C finds few moments at which the team stays open.
+    """
+
+    def __init__(self, loop: Loop, n: int, beside: bool, values: dict[str, Any]) -> None:
+        self._loop, self._n, self._values = loop, n, values
+        others = beside and n > loop.grain and torch.get_num_threads() > 1
+        self._openmp = _openmp() if others else None
+
+    def __enter__(self) -> None:
+        loop, openmp = self._loop, self._openmp
+        if not openmp:
+            return
+        while openmp.level():  # Ctrl-C found one of these moments
+            openmp.end()
+        loop.begin(self._n, loop.grain, self._values)
+        try:
+            openmp.start(loop.address, loop.pointer, torch.get_num_threads())
+        except KeyboardInterrupt:
+            self.__exit__()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        if not self._openmp:
+            self._loop(self._n, **self._values)
+            return
+        try:
+            self._loop.run(self._loop.pointer)
+        finally:
+            if self._openmp.level():
+                self._openmp.end()

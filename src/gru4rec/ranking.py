@@ -129,6 +129,10 @@ def _count_tiles(network: Network, states: Tensor, targets: Tensor) -> tuple[Int
 
 def _own_scores(network: Network, states: Tensor, targets: Tensor) -> Tensor:
     """Scores of the targets, shape (n,), as a product with all items rounds them."""
+    if len(states) == 1:
+        product = torch.empty(1)
+        _multiply_one(states, network.tables["output"][targets], product)
+        return product + network.tables["bias"][targets]
     own = []
     for rows, wanted in zip(
         torch.split(states, _FEWEST), torch.split(targets, _FEWEST), strict=True
@@ -166,7 +170,7 @@ def _multiply_one(state: Tensor, rows: Tensor, out: Tensor) -> None:
     from gru4rec.parallel import Loop  # noqa: PLC0415
 
     loop = Loop(kernels.multiply, kernels.MULTIPLY, grain=16_384, width=rows.shape[1])
-    loop(len(rows), state=state.contiguous(), rows=rows, out=out)
+    loop(len(rows), state=state.contiguous(), rows=rows.contiguous(), out=out)
 
 
 def top_k(

@@ -73,7 +73,6 @@ def test_equals_the_autograd_step(config, n_items, seed):
 @pytest.mark.parametrize("momentum", [0.0, 0.3])
 def test_threads_share_a_step_of_many_rows(monkeypatch, most, shared, momentum):
     monkeypatch.setattr(fast_step, "_FEW", most)
-    torch.set_num_threads(2)
     config = ModelConfig(
         layers=[20],
         batch_size=40,
@@ -83,6 +82,7 @@ def test_threads_share_a_step_of_many_rows(monkeypatch, most, shared, momentum):
         embedding=8,
         constrained_embedding=shared,
     )
+    torch.set_num_threads(2)
     try:
         assert_equal_to_autograd(config, n_items=3000, seed=1)
     finally:
@@ -110,3 +110,9 @@ def test_a_foreign_sampler_cannot_write_outside_the_tables(negatives, message):
     two = torch.tensor([1, 2])
     with pytest.raises(IndexError, match=message):
         step(two, torch.tensor([0, 8]), torch.tensor(negatives), [torch.zeros(2, 2)])
+
+
+def test_a_batch_has_no_more_rows_than_was_said() -> None:
+    three, nothing = torch.tensor([1, 2, 3]), torch.tensor([], dtype=torch.int64)
+    with pytest.raises(IndexError, match="a batch has 3 rows, not 2"):
+        make_step(n_sample=2)(three, three, nothing, [torch.zeros(3, 2)])

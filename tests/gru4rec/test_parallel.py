@@ -1,6 +1,10 @@
 """Compiled loops give the same on any number of threads, and without OpenMP."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -94,6 +98,9 @@ def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch, run: Run) -> No
 
 @pytest.mark.usefixtures("two_threads")
 def test_an_error_beside_a_loop_leaves_nothing_at_work() -> None:
+    openmp = parallel._openmp()
+    if not openmp:
+        pytest.skip("there is no OpenMP runtime")
     loop, found = make_update()
     again, expected = make_update()
     gradient = torch.ones(N, WIDTH + 1)
@@ -103,8 +110,43 @@ def test_an_error_beside_a_loop_leaves_nothing_at_work() -> None:
 
     again(N, gradient=gradient)
     assert all(map(torch.equal, found, expected))
+    assert openmp.level() == 0
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_a_team_that_was_left_open_is_closed() -> None:
     openmp = parallel._openmp()
-    assert openmp is None or not openmp.in_parallel()
+    if not openmp:
+        pytest.skip("there is no OpenMP runtime")
+    loop, found = make_update()
+    again, expected = make_update()
+    gradient = torch.ones(N, WIDTH + 1)
+    loop.meanwhile(N, gradient=gradient).__enter__()  # Ctrl-C before the block
+
+    with again.meanwhile(N, gradient=gradient):
+        assert openmp.level() == 1
+
+    assert openmp.level() == 0
+    assert all(map(torch.equal, found, expected))
+
+
+ONE_THREAD_GRANTED = """
+import torch
+from test_parallel import N, WIDTH, make_update, parallel
+torch.set_num_threads(2)
+loop, _ = make_update()
+for _ in range(3):
+    with loop.meanwhile(N, gradient=torch.ones(N, WIDTH + 1)):
+        pass
+openmp = parallel._openmp()
+assert openmp is None or openmp.level() == 0
+"""
+
+
+def test_a_team_of_one_is_closed_too() -> None:
+    given = {**os.environ, "OMP_THREAD_LIMIT": "1"}
+    command = [sys.executable, "-c", ONE_THREAD_GRANTED]
+    subprocess.run(command, check=True, env=given, cwd=Path(__file__).parent)
 
 
 def test_no_openmp_runtime_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
