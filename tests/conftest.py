@@ -1,6 +1,7 @@
 """What all tests share: one thread each, and examples that are the same on every run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -39,3 +40,25 @@ def _assert_same(one: Any, other: Any) -> None:
 @pytest.fixture(scope="session")
 def assert_same() -> Callable[[Any, Any], None]:
     return _assert_same
+
+
+@contextmanager
+def _torch_threads(n: int) -> Iterator[int]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    yield n
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def two_threads() -> Iterator[int]:
+    """Two threads of torch."""
+    with _torch_threads(2) as n:
+        yield n
+
+
+@pytest.fixture(params=[1, 2], ids="{}-torch-threads".format)
+def torch_threads(request: pytest.FixtureRequest) -> Iterator[int]:
+    """One thread of torch, then two."""
+    with _torch_threads(request.param) as n:
+        yield n

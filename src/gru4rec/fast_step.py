@@ -184,6 +184,7 @@ class FastStep:
         log_counts: Tensor,
     ) -> None:
         self._config, self._dropout = config, dropout
+        self._embed = network.embed
         self._direct = network.architecture.gates_per_item
         self._shared = network.architecture.shared
         most_candidates = config.batch_size + config.n_sample
@@ -257,7 +258,7 @@ class FastStep:
         rows, input_rows = self._rows.listed, self._input_rows.listed
         n_common = n_candidates if self._shared else 0  # candidates among the rows of inputs
         with self._beside(self._gather, rows=rows, n_candidates=n_candidates):
-            x = torch.index_select(self._inputs.sizes["table"], 0, inputs)
+            x = self._embed(inputs)
             states, masks = self._forward(x, hidden)
         outputs = self._gathered[:n_candidates, : states[-1].shape[1]]
         scores = self._differentiate_loss(states[-1], outputs)

@@ -3,7 +3,7 @@
 The memory of a tile is bounded, however large the catalogue or the number of rows.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -129,16 +129,14 @@ def _count_tiles(network: Network, states: Tensor, targets: Tensor) -> tuple[Int
 
 def _own_scores(network: Network, states: Tensor, targets: Tensor) -> Tensor:
     """Scores of the targets, shape (n,), as a product with all items rounds them."""
-    if len(states) == 1:
-        product = torch.empty(1)
-        _multiply_one(states, network.tables["output"][targets], product)
-        return product + network.tables["bias"][targets]
-    own = []
+    multiply, own = _product_of(len(states)), []
     for rows, wanted in zip(
         torch.split(states, _FEWEST), torch.split(targets, _FEWEST), strict=True
     ):
         repeated = wanted.repeat(-(-_FEWEST // len(wanted)))
-        own.append((rows @ network.tables["output"][repeated].T).diagonal())
+        products = torch.empty(len(rows), len(repeated))
+        multiply(rows, network.tables["output"][repeated], products)
+        own.append(products.diagonal())
     return torch.cat(own) + network.tables["bias"][targets]
 
 
@@ -152,12 +150,17 @@ def _tiles(network: Network, states: Tensor) -> Iterator[tuple[int, Tensor, Tens
     n, output, bias = len(states), network.tables["output"], network.tables["bias"]
     width = min(len(output), max(512, _TILE // n))
     room = torch.empty(n * width)
-    multiply = _multiply_one if n == 1 else _multiply
+    multiply = _product_of(n)
     for first in range(0, len(output), width):
         part = output[first : first + width]
         scores = room[: n * len(part)].view(n, len(part))
         multiply(states, part, scores)
         yield first, scores, bias[first : first + width]
+
+
+def _product_of(n: int) -> Callable[[Tensor, Tensor, Tensor], None]:
+    """What multiplies n states with rows of a table, shape (n, rows) each time."""
+    return _multiply_one if n == 1 else _multiply
 
 
 def _multiply(states: Tensor, rows: Tensor, out: Tensor) -> None:

@@ -279,6 +279,17 @@ def momentum_row(
         row[j] += velocity
 
 
+@_inlined
+def update_row(
+    row: Any, accumulators: Any, velocities: Any, gradient: Any, rate: Any, eps: Any, momentum: Any
+) -> None:
+    """Updates a row with momentum, or without: then there are no velocities to read."""
+    if momentum == _ZERO:
+        adagrad_row(row, accumulators, gradient, rate, eps)
+    else:
+        momentum_row(row, accumulators, velocities, gradient, rate, eps, momentum)
+
+
 CROSS_ENTROPY = parallel.arguments(
     products=ADDRESS,
     scores=ADDRESS,
@@ -527,21 +538,11 @@ def adagrad(pointer: Any) -> None:
             if i < begin or late[i] != given.turn:
                 continue
             k, gradient = rows[i], gradients[i, :width]
-            if given.velocities == 0:
-                adagrad_row(table[k], accumulators[k], gradient, rate, epsilon)
-            else:
-                momentum_row(
-                    table[k], accumulators[k], velocities[k], gradient, rate, epsilon, momentum
-                )
-            if i >= n_biases:
-                continue
-            gradient = gradients[i, width : width + 1]
-            if given.velocities == 0:
-                adagrad_row(biases[k], of_biases[k], gradient, rate, epsilon)
-            else:
-                momentum_row(
-                    biases[k], of_biases[k], bias_velocities[k], gradient, rate, epsilon, momentum
-                )
+            update_row(table[k], accumulators[k], velocities[k], gradient, rate, epsilon, momentum)
+            if i < n_biases:
+                bias, its, velocity = biases[k], of_biases[k], bias_velocities[k]
+                gradient = gradients[i, width : width + 1]
+                update_row(bias, its, velocity, gradient, rate, epsilon, momentum)
         begin, end = take(pointer)
 
 
@@ -572,10 +573,7 @@ def adagrad_dense(pointer: Any) -> None:
             first = (unit - tensors[t, 0]) * PORTION
             n, offset = min(tensors[t, 1] - first, PORTION), 4 * first
             weights, its = floats(tensors[t, 2] + offset, n), floats(tensors[t, 3] + offset, n)
+            velocities = floats(tensors[t, 4] + offset, n)
             gradient = floats(tensors[t, 5] + offset, n)
-            if tensors[t, 4] == 0:  # no momentum
-                adagrad_row(weights, its, gradient, rate, epsilon)
-            else:
-                velocities = floats(tensors[t, 4] + offset, n)
-                momentum_row(weights, its, velocities, gradient, rate, epsilon, momentum)
+            update_row(weights, its, velocities, gradient, rate, epsilon, momentum)
         begin, end = take(pointer)

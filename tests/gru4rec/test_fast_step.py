@@ -68,6 +68,7 @@ def test_equals_the_autograd_step(config, n_items, seed):
 
 
 # enough rows for loops of several parts, and for some that are asked for ahead
+@pytest.mark.usefixtures("two_threads")
 @pytest.mark.parametrize("most", [0, fast_step._FEW], ids=["one after the other", "beside"])
 @pytest.mark.parametrize("shared", [True, False])
 @pytest.mark.parametrize("momentum", [0.0, 0.3])
@@ -82,11 +83,7 @@ def test_threads_share_a_step_of_many_rows(monkeypatch, most, shared, momentum):
         embedding=8,
         constrained_embedding=shared,
     )
-    torch.set_num_threads(2)
-    try:
-        assert_equal_to_autograd(config, n_items=3000, seed=1)
-    finally:
-        torch.set_num_threads(1)
+    assert_equal_to_autograd(config, n_items=3000, seed=1)
 
 
 def make_step(n_sample: int) -> FastStep:

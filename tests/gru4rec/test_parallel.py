@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,16 +14,16 @@ from gru4rec import parallel, step_kernels
 from gru4rec.parallel import Loop
 
 N, WIDTH = 1000, 7
+ONES = torch.ones(N, WIDTH + 1)
 
 Run = Callable[[Loop, int, Tensor], None]
 
 
 @pytest.fixture
-def two_threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
+def openmp(two_threads: int) -> parallel._OpenMP:
+    """The runtime, on two threads."""
+    found = parallel._openmp()
+    return found or pytest.skip("there is no OpenMP runtime")
 
 
 def make_update() -> tuple[Loop, list[Tensor]]:
@@ -57,8 +57,8 @@ def beside(loop: Loop, n: int, gradient: Tensor) -> None:
     again, expected = make_update()
     with loop.meanwhile(n, gradient=gradient):
         product = torch.ones(200, 200) @ torch.ones(200, 200)
-        other(N, gradient=torch.ones(N, WIDTH + 1))
-    again(N, gradient=torch.ones(N, WIDTH + 1))
+        other(N, gradient=ONES)
+    again(N, gradient=ONES)
     assert (product == 200).all()
     assert all(map(torch.equal, found, expected))
 
@@ -66,7 +66,7 @@ def beside(loop: Loop, n: int, gradient: Tensor) -> None:
 def update_rows(run: Run) -> list[Tensor]:
     loop, tensors = make_update()
     for n in (N, 0, N - 1):
-        run(loop, n, torch.ones(N, WIDTH + 1))
+        run(loop, n, ONES)
     return tensors
 
 
@@ -96,34 +96,24 @@ def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch, run: Run) -> No
         assert all(map(torch.equal, on_two, other))
 
 
-@pytest.mark.usefixtures("two_threads")
-def test_an_error_beside_a_loop_leaves_nothing_at_work() -> None:
-    openmp = parallel._openmp()
-    if not openmp:
-        pytest.skip("there is no OpenMP runtime")
+def test_an_error_beside_a_loop_leaves_nothing_at_work(openmp: parallel._OpenMP) -> None:
     loop, found = make_update()
     again, expected = make_update()
-    gradient = torch.ones(N, WIDTH + 1)
 
-    with pytest.raises(KeyboardInterrupt), loop.meanwhile(N, gradient=gradient):
+    with pytest.raises(KeyboardInterrupt), loop.meanwhile(N, gradient=ONES):
         raise KeyboardInterrupt
 
-    again(N, gradient=gradient)
+    again(N, gradient=ONES)
     assert all(map(torch.equal, found, expected))
     assert openmp.level() == 0
 
 
-@pytest.mark.usefixtures("two_threads")
-def test_a_team_that_was_left_open_is_closed() -> None:
-    openmp = parallel._openmp()
-    if not openmp:
-        pytest.skip("there is no OpenMP runtime")
+def test_a_team_that_was_left_open_is_closed(openmp: parallel._OpenMP) -> None:
     loop, found = make_update()
     again, expected = make_update()
-    gradient = torch.ones(N, WIDTH + 1)
-    loop.meanwhile(N, gradient=gradient).__enter__()  # Ctrl-C before the block
+    loop.meanwhile(N, gradient=ONES).__enter__()  # Ctrl-C before the block
 
-    with again.meanwhile(N, gradient=gradient):
+    with again.meanwhile(N, gradient=ONES):
         assert openmp.level() == 1
 
     assert openmp.level() == 0
@@ -132,11 +122,11 @@ def test_a_team_that_was_left_open_is_closed() -> None:
 
 ONE_THREAD_GRANTED = """
 import torch
-from test_parallel import N, WIDTH, make_update, parallel
+from test_parallel import N, ONES, make_update, parallel
 torch.set_num_threads(2)
 loop, _ = make_update()
 for _ in range(3):
-    with loop.meanwhile(N, gradient=torch.ones(N, WIDTH + 1)):
+    with loop.meanwhile(N, gradient=ONES):
         pass
 openmp = parallel._openmp()
 assert openmp is None or openmp.level() == 0

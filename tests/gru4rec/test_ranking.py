@@ -118,24 +118,21 @@ def test_copies_tie_wherever_they_are(
     assert ties.max() > 0
 
 
-@pytest.mark.parametrize("n_threads", [1, 2])
+@pytest.mark.usefixtures("torch_threads")
 @pytest.mark.parametrize(("n_items", "units"), [(30, 1), (40_000, 9), (900, 600)])
-def test_a_single_state_is_ranked_as_among_others(n_items: int, units: int, n_threads: int) -> None:
+def test_a_single_state_is_ranked_as_among_others(n_items: int, units: int) -> None:
     network, targets = random_network(n_items, units)
     states = torch.randn(50, units, generator=torch.Generator().manual_seed(2))
-    many = top_k(network, states, 20)
-    together = rank(network, states, targets, "median")
-    torch.set_num_threads(n_threads)
-    try:
-        for row in range(5):
-            one = slice(row, row + 1)
-            alone = top_k(network, states[one], 20)
-            np.testing.assert_allclose(alone.scores, by_row(many)[row][1], rtol=1e-5, atol=1e-5)
-            ranks, _ = rank(network, states[one], targets[one], "median")
-            # of many items two may be so near that they change places
-            assert abs(ranks[0] - together[0][row]) <= (1 if n_items > 1000 else 0)
-    finally:
-        torch.set_num_threads(1)
+    many = by_row(top_k(network, states, 20))
+    together, _ = rank(network, states, targets, "median")
+
+    for row in range(5):
+        one = slice(row, row + 1)
+        alone = top_k(network, states[one], 20)
+        np.testing.assert_allclose(alone.scores, many[row][1], rtol=1e-5, atol=1e-5)
+        ranks, _ = rank(network, states[one], targets[one], "median")
+        # of many items two may be so near that they change places
+        assert abs(ranks[0] - together[row]) <= (1 if n_items > 1000 else 0)
 
 
 def test_a_target_that_rounds_differently_alone_is_counted_again(

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 from gru4rec import GRU4Rec
 from gru4rec.vocabulary import Vocabulary
@@ -21,14 +20,6 @@ from gru4rec.vocabulary import Vocabulary
 Call = Callable[[], pd.DataFrame]
 
 N_THREADS, N_ITEMS = 16, 600
-
-
-@pytest.fixture(params=[1, 2], ids="{}-torch-threads".format)
-def torch_threads(request: pytest.FixtureRequest) -> Iterator[int]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(request.param)
-    yield request.param
-    torch.set_num_threads(before)
 
 
 @pytest.fixture
