@@ -60,6 +60,14 @@ def _to_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+def _to_words(value: object) -> object:
+    """Takes numbers for the words that they are written as."""
+    value = _to_list(value)
+    if not isinstance(value, list | tuple):
+        return value
+    return [str(word) if isinstance(word, int) else word for word in value]
+
+
 PointInTime = Annotated[float, BeforeValidator(_to_epoch_seconds)]
 
 
@@ -148,9 +156,16 @@ class ModelConfig(Section):
 
 
 class DataConfig(Section):
-    """Names of the columns in the log."""
+    """Names of the columns in the log.
 
-    session_key: str = columns.SESSION
+    Attributes:
+        session_key: Of sessions, or of users whose events `session_gap` cuts into sessions; None:
+            all events are of one person.
+        item_key: Of items.
+        time_key: Of times.
+    """
+
+    session_key: str | None = columns.SESSION
     item_key: str = columns.ITEM
     time_key: str = columns.TIME
 
@@ -159,6 +174,16 @@ class DataConfig(Section):
         if len({self.session_key, self.item_key, self.time_key}) < len(self):
             raise ValueError("session_key, item_key and time_key must name three columns")
         return self
+
+
+MANY_EQUAL_TIMES = 0.05  # a share of the events that deserves a warning
+
+# as pandas, databases, JavaScript and people write nothing
+MISSING_WORDS = (
+    *("NULL", "Null", "null", "(null)", "<null>", "NIL", "nil", "undefined"),
+    *("None", "NONE", "none", "(none)", "NA", "N/A", "n/a", "#N/A", "#NA", "<NA>"),
+    *("NaN", "NAN", "nan", "-nan", "-NaN", "NaT", "\\N", "-", "--", "?"),
+)
 
 
 class LoadingConfig(Section):
@@ -177,6 +202,14 @@ class LoadingConfig(Section):
         filter_events: Apply `event_types` before or after the sessions are cut at gaps.
         session_gap: Seconds of inactivity after which a new session starts. `session_key` may
             then be a column of users. None leaves the sessions as they are.
+        ties: Order of the events of a session that share their time: `file` is that of the log's
+            rows (several files in the order of their names), `item` that of their item ids (the
+            published recipes), and `refuse` refuses such a log.
+        order_key: Column that orders such events: a position, an event number. What it leaves
+            equal is ordered by `ties`.
+        missing: Words that stand for nothing in columns of text, and numbers that do in others;
+            blanks around them do not count, and blank text is missing, too.
+        drop_missing: Drop rows without a session, item or time; False refuses a log with some.
     """
 
     time_unit: TimeUnit = "s"
@@ -186,6 +219,10 @@ class LoadingConfig(Section):
     event_types: Annotated[list[str], BeforeValidator(_to_list)] = []
     filter_events: Literal["before", "after"] = "before"
     session_gap: Positive | None = None
+    ties: Literal["file", "item", "refuse"] = "file"
+    order_key: str | None = None
+    missing: Annotated[list[str], BeforeValidator(_to_words)] = list(MISSING_WORDS)
+    drop_missing: bool = False
 
     @model_validator(mode="after")
     def _event_filter_is_whole(self) -> Self:

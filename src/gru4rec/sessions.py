@@ -1,5 +1,6 @@
 """A log as arrays, in the one order that everything downstream walks."""
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,13 +8,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from gru4rec.columns import PLACE
+from gru4rec.config import MANY_EQUAL_TIMES
 from gru4rec.errors import DataError
 from gru4rec.vocabulary import Ids, as_ids
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Sessions:
-    """Events sorted by (session, time, item).
+    """Events sorted by session and time, in equal times by what the data says.
 
     Attributes:
         session_ids: Id of each session, ascending, shape (n_sessions,).
@@ -49,7 +54,10 @@ class Sessions:
 
 
 def order_sessions(data: pd.DataFrame, session_key: str, item_key: str, time_key: str) -> Sessions:
-    """Checks a data frame of events and brings it into order; the row order never matters.
+    """Checks a data frame of events and brings it into order.
+
+    Events of a session in equal times are in the order of `PlaceInSession`, which `load_events`
+    adds where they are, or else in that of the rows.
 
     Args:
         data: One row an event.
@@ -62,29 +70,63 @@ def order_sessions(data: pd.DataFrame, session_key: str, item_key: str, time_key
     """
     if not isinstance(data, pd.DataFrame):
         raise DataError(f"a pandas DataFrame of events is expected, got {type(data).__name__}")
-    missing = [key for key in (session_key, item_key, time_key) if key not in data.columns]
+    keys = (session_key, item_key, time_key)
+    missing = [key for key in keys if key not in data.columns]
     if missing:
         raise DataError(
             f"column(s) {', '.join(map(repr, missing))} missing; the data has "
             f"{', '.join(map(repr, data.columns))}"
         )
-    repeated = [key for key in (session_key, item_key, time_key) if data[key].ndim > 1]
+    if len(set(keys)) < len(keys):
+        raise DataError(
+            f"session_key, item_key and time_key are {', '.join(map(repr, keys))}; each names a "
+            "column of its own"
+        )
+    repeated = [key for key in keys if data[key].ndim > 1]
     if repeated:
         raise DataError(f"the data has several columns named {repeated[0]!r}; keep one")
     if data.empty:
         raise DataError("the data has no events")
-    sessions = as_ids(data[session_key], f"column {session_key!r}")
-    items = as_ids(data[item_key], f"column {item_key!r}")
+    sessions = _present_ids(data, session_key)
+    items = _present_ids(data, item_key)
     times = _as_times(data[time_key], time_key)
-    order = np.lexsort((_sortable(items), times, _sortable(sessions)))
+    places = [_as_times(data[PLACE], PLACE)] if PLACE in data.columns else []
+    # stable: events in equal times stay as they are
+    order = np.lexsort((*places, times, _sortable(sessions)))
     sessions, items, times = sessions[order], items[order], times[order]
-    firsts = np.flatnonzero(np.concatenate([[True], sessions[1:] != sessions[:-1]]))
+    changes = sessions[1:] != sessions[:-1]
+    if not places:
+        _warn_of_equal_times(~changes & (times[1:] == times[:-1]))
+    firsts = np.flatnonzero(np.concatenate([[True], changes]))
     return Sessions(
         session_ids=sessions[firsts],
         items=items,
         offsets=np.append(firsts, len(items)),
         oldest_first=np.argsort(times[firsts], kind="stable"),
     )
+
+
+def _warn_of_equal_times(equal: npt.NDArray[np.bool_]) -> None:
+    """Warns where many events have the time of the one before them in their session, (n − 1,)."""
+    in_equal = np.append(equal, False) | np.append(False, equal)
+    if in_equal.mean() > MANY_EQUAL_TIMES:
+        logger.warning(
+            "%s of %s events share their time with another of their session, and are taken in the "
+            "order of the rows; where that is not the order of the clicks, a network learns an "
+            "order that is not there. Give finer times, or sort the rows as they were clicked",
+            f"{in_equal.sum():,}",
+            f"{len(in_equal):,}",
+        )
+
+
+def _present_ids(data: pd.DataFrame, key: str) -> Ids:
+    ids = as_ids(data[key], f"column {key!r}")
+    if ids.dtype == object:
+        n_blank = sum(not value.strip() for value in pd.unique(ids))
+        if n_blank:
+            n_blank = sum(not value.strip() for value in ids)
+            raise DataError(f"column {key!r} has {n_blank} blank value(s); drop them first")
+    return ids
 
 
 def _sortable(ids: Ids) -> npt.NDArray[np.int64]:

@@ -49,6 +49,7 @@ NAMES = [
     "filter_sessions",
     "find_damaged",
     "load_config",
+    "load_and_describe",
     "load_databricks_table",
     "load_events",
     "load_items",

@@ -28,10 +28,10 @@ def lists_of(sessions: Sessions) -> dict[Any, list[Any]]:
 
 
 @given(EVENTS)
-def test_events_are_ordered_by_session_time_and_item(rows: list[tuple[int, int, int]]) -> None:
+def test_events_are_ordered_by_session_time_and_row(rows: list[tuple[int, int, int]]) -> None:
     sessions = order_sessions(frame(rows), *KEYS)
 
-    in_order = sorted(rows, key=lambda row: (row[0], row[2], row[1]))
+    in_order = sorted(rows, key=lambda row: (row[0], row[2]))
     expected: dict[int, list[int]] = {}
     for session, item, _ in in_order:
         expected.setdefault(session, []).append(item)
@@ -49,7 +49,10 @@ def test_sessions_are_walked_oldest_first(rows: list[tuple[int, int, int]]) -> N
 
 
 @given(EVENTS, st.randoms(use_true_random=False))
-def test_row_order_never_matters(rows: list[tuple[int, int, int]], random: Any) -> None:
+def test_the_order_of_rows_of_distinct_times_never_matters(
+    rows: list[tuple[int, int, int]], random: Any
+) -> None:
+    rows = list({(session, time): (session, item, time) for session, item, time in rows}.values())
     other_rows = list(rows)
     random.shuffle(other_rows)
 
@@ -66,12 +69,12 @@ def test_text_is_ordered_like_text() -> None:
         ("a", "z", 5),
         ("B", "x", 9),
         ("10", "x", 9),
-        ("9", "", 9),
+        ("9", "-", 9),
     ]
 
     sessions = order_sessions(frame(rows), *KEYS)
 
-    assert lists_of(sessions) == {"10": ["x"], "9": [""], "B": ["x"], "a": ["z"], "b": ["x", "y"]}
+    assert lists_of(sessions) == {"10": ["x"], "9": ["-"], "B": ["x"], "a": ["z"], "b": ["y", "x"]}
     assert sessions.session_ids[sessions.oldest_first].tolist() == ["a", "b", "10", "9", "B"]
 
 
@@ -139,12 +142,35 @@ def test_columns_may_have_other_names() -> None:
         (frame([(1, 1, True)]), "column 'Time' holds .*True.*; times must be"),
         (frame([(1, 1, np.inf)]), "column 'Time' holds times that are not finite"),
         (frame([(1, 1, -5)]), "column 'Time' holds the negative time -5"),
+        (frame([("a", " ", 5), ("a", "", 6)]), "column 'ItemId' has 2 blank value"),
         (frame([(1, 1.5, 5)]), "column 'ItemId' holds .*1.5.* as a floating-point number"),
     ],
 )
 def test_what_is_no_log_is_refused(data: Any, message: str) -> None:
     with pytest.raises(DataError, match=message):
         order_sessions(data, *KEYS)
+
+
+def test_one_column_for_two_keys_is_refused() -> None:
+    with pytest.raises(DataError, match="are 'SessionId', 'SessionId', 'Time'; each names a col"):
+        order_sessions(frame([(1, 1, 1)]), "SessionId", "SessionId", "Time")
+
+
+def test_places_order_equal_times_whatever_the_order_of_the_rows() -> None:
+    data = frame([(1, 7, 5), (1, 8, 5), (1, 9, 4)]).assign(PlaceInSession=[2, 1, 0])
+
+    assert order_sessions(data, *KEYS).items.tolist() == [9, 8, 7]
+
+
+def test_many_equal_times_deserve_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    rows = [(session, item, session * 100 + item) for session in range(20) for item in range(2)]
+    order_sessions(frame(rows), *KEYS)
+    order_sessions(frame([*rows, (0, 5, 1)]), *KEYS)  # 2 of 41 are less than 5 %
+    assert not caplog.records
+
+    order_sessions(frame([*rows, (0, 5, 1), (0, 6, 1)]), *KEYS)
+
+    assert "3 of 42 events share their time with another of their session" in caplog.text
 
 
 def test_a_column_name_that_occurs_twice_is_refused() -> None:

@@ -9,7 +9,7 @@ from gru4rec.preparation.connection import local_connection, private_connection
 from gru4rec.preparation.databricks import load_databricks_table
 from gru4rec.preparation.filtering import filter_sessions
 from gru4rec.preparation.frames import split_data, train_valid_test_split
-from gru4rec.preparation.loading import load_events, load_items
+from gru4rec.preparation.loading import load_and_describe, load_events, load_items
 from gru4rec.preparation.reading import find_damaged, read_log
 from gru4rec.preparation.splitting import Split, split_sessions
 from gru4rec.preparation.statistics import describe_parts
@@ -22,6 +22,7 @@ __all__ = [
     "describe_parts",
     "filter_sessions",
     "find_damaged",
+    "load_and_describe",
     "load_databricks_table",
     "load_events",
     "load_items",

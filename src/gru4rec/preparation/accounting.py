@@ -10,7 +10,7 @@ import pandas as pd
 from gru4rec.columns import ITEM, SESSION
 from gru4rec.config import DataConfig, DataSplitConfig, LoadingConfig
 from gru4rec.preparation.connection import fetch_row
-from gru4rec.preparation.loading import select_types
+from gru4rec.preparation.loading import read_raw
 from gru4rec.preparation.splitting import Split, split_sessions
 
 Counts = Mapping[str, int]
@@ -20,23 +20,22 @@ _REASONS = {"repeats": "repeats", "sessions": "short sessions", "items": "rare i
 
 
 def count_log(log: ir.Table, data: DataConfig, loading: LoadingConfig) -> pd.DataFrame:
-    """Counts what is in a raw log before events are picked and sessions are cut.
+    """Counts what is in a raw log before rows are dropped, events picked and sessions cut.
 
     Returns:
-        `step`, `events`, `sessions` and `items`: a row `log`, then a row of the events that
-        `event_types` keeps, where it is set. No rows where loading keeps the log as it is: missing
-        values are refused, so nothing is dropped then.
+        `step`, `events`, `sessions` and `items`: a row `log`, a row without `missing values` where
+        they are dropped, then a row of the events that `event_types` keeps, where it is set. No
+        rows where loading keeps the log as it is.
     """
-    if loading.event_key is None and loading.session_gap is None:
+    if loading.event_key is None and loading.session_gap is None and not loading.drop_missing:
         return pd.DataFrame(columns=["step", *_COUNTED])
-    stages = {"log": log}
+    rows = read_raw(log, data, loading)
+    stages = {"log": rows}
+    if loading.drop_missing:
+        stages["missing values"] = rows = rows.filter(~rows["lacks_value"])
     if loading.event_key is not None:
-        stages["other event types"] = log.filter(select_types(log, loading))
-    counts = [
-        {"step": step} | _count(stage, data.session_key, data.item_key)
-        for step, stage in stages.items()
-    ]
-    return pd.DataFrame(counts)
+        stages["other event types"] = rows.filter(rows["kept"])
+    return pd.DataFrame([{"step": step} | _count(stage) for step, stage in stages.items()])
 
 
 def account_for_events(
@@ -49,7 +48,8 @@ def account_for_events(
     """Accounts for every event, session and item between the raw log and the parts.
 
     Args:
-        log_counts: Of `count_log`.
+        log_counts: Of `count_log`. A row that has no counts, such as what `load_and_describe` says,
+            is a remark on the loaded events: a step that removes nothing.
         filter_report: Of `filter_sessions`.
         filtered: The events that it left.
         parts: What `split_sessions` made of them.
@@ -61,13 +61,15 @@ def account_for_events(
         last `_left` are those of train, valid and test together. Cutting sessions at gaps makes
         more of them: it removes a negative number.
     """
+    is_remark = log_counts["events"].isna()
     stages: list[tuple[str, Counts]] = [
-        (row["step"], {name: row[name] for name in _COUNTED})
-        for row in log_counts.to_dict(orient="records")
+        (row["step"], {name: int(row[name]) for name in _COUNTED})
+        for row in log_counts[~is_remark].to_dict(orient="records")
     ]
     first = filter_report.iloc[0]
     loaded = {name: first[f"{name}_left"] + first[f"{name}_removed"] for name in _COUNTED}
     stages.append(("cut at gaps" if stages else "log", loaded))
+    stages += [(remark, loaded) for remark in log_counts["step"][is_remark]]
     for row in filter_report.to_dict(orient="records"):
         round_ = f", round {row['round']}" if row["round"] else ""
         left = {name: row[f"{name}_left"] for name in _COUNTED}
@@ -94,8 +96,8 @@ def _stages_of_split(
         yield "unknown to train", _count_parts(parts.train, parts.valid, parts.test)
 
 
-def _count(table: ir.Table, session_key: str = SESSION, item_key: str = ITEM) -> dict[str, int]:
-    sessions, items = table[session_key].nunique(), table[item_key].nunique()
+def _count(table: ir.Table) -> dict[str, int]:
+    sessions, items = table[SESSION].nunique(), table[ITEM].nunique()
     return fetch_row(table.aggregate(events=table.count(), sessions=sessions, items=items))
 
 

@@ -13,15 +13,16 @@ import duckdb
 import ibis
 import ibis.expr.operations as ops
 import ibis.expr.types as ir
+import numpy as np
 import pandas as pd
 import platformdirs
 import pyarrow as pa
 from ibis.backends.duckdb import Backend
 
-from gru4rec.columns import ITEM, SESSION, TIME
+from gru4rec.columns import ITEM, PLACE, SESSION, TIME
 from gru4rec.errors import ConfigError, DataError
-from gru4rec.preparation.identifiers import is_missing
 from gru4rec.preparation.local_backend import LocalBackend
+from gru4rec.preparation.missing import is_missing
 
 Events = TypeVar("Events", ir.Table, pd.DataFrame)
 
@@ -147,6 +148,8 @@ def _as_arrow(values: "pd.Series[Any] | pd.DataFrame", name: str) -> pa.Array:
         array = array.dictionary_decode()
     if isinstance(array.type, pa.UuidType):
         array = pa.array([None if value is None else str(value) for value in array.to_pylist()])
+    if pa.types.is_float16(array.type):
+        _refuse_inexact_halves(array, name)
     # DuckDB has neither half floats nor columns of nothing
     stored_as = {pa.float16(): pa.float32(), pa.null(): pa.string()}.get(array.type, array.type)
     if not any(is_kind(stored_as) for is_kind in _KINDS):
@@ -155,6 +158,17 @@ def _as_arrow(values: "pd.Series[Any] | pd.DataFrame", name: str) -> pa.Array:
             "expected"
         )
     return array.cast(stored_as)
+
+
+def _refuse_inexact_halves(array: pa.Array, name: str) -> None:
+    beyond = array.to_numpy(zero_copy_only=False)
+    beyond = beyond[np.abs(beyond) >= 2**11]
+    if len(beyond):
+        raise DataError(
+            f"The column {name!r} of type float16 has {len(beyond):,} values such as {beyond[0]} "
+            "that cannot be kept exact (float16 holds whole numbers below 2,048); store the "
+            "column as text or as integers"
+        )
 
 
 def as_events_table(
@@ -172,7 +186,9 @@ def as_events_table(
     if isinstance(events, pd.DataFrame):
         require_columns(events.columns, EVENT_COLUMNS, origin)
         refuse_nulls({name: int(events[[name]].isna().to_numpy().sum()) for name in EVENT_COLUMNS})
-        events = frame_to_table(private_connection(), events, EVENT_COLUMNS)
+        if PLACE not in events.columns:  # rows in equal times stay in the order that they have
+            events = events[list(EVENT_COLUMNS)].assign(**{PLACE: np.arange(len(events))})
+        events = frame_to_table(private_connection(), events, [*EVENT_COLUMNS, PLACE])
     elif not isinstance(events, ir.Table):
         raise DataError(f"A DataFrame or an Ibis table is expected, not {type(events).__name__}")
     require_columns(events.columns, EVENT_COLUMNS, origin)
@@ -223,9 +239,21 @@ def refuse_nulls(counts: dict[str, int]) -> None:
         )
 
 
+def columns_of(events: ir.Table) -> list[str]:
+    """The names of the columns of events, in their order."""
+    return [*EVENT_COLUMNS, *([PLACE] if PLACE in events.columns else [])]
+
+
+def in_order(events: ir.Table) -> list[ir.Column]:
+    """The columns that bring events into order: session, time, and place, or else item."""
+    last = PLACE if PLACE in events.columns else ITEM
+    return [events[SESSION], events[TIME], events[last]]
+
+
 def table_to_frame(table: ir.Table) -> pd.DataFrame:
-    """Runs a query of events; rows in the order of session, time and item."""
-    frame: pd.DataFrame = table.order_by(SESSION, TIME, ITEM).to_pyarrow().to_pandas()
+    """Runs a query of events; rows in the order of session, time and place, which then goes."""
+    rows = table.order_by(*in_order(table))
+    frame: pd.DataFrame = rows.select(*EVENT_COLUMNS).to_pyarrow().to_pandas()
     return frame
 
 

@@ -9,7 +9,7 @@ import ibis.expr.types as ir
 import pandas as pd
 from ibis import _
 
-from gru4rec.columns import ITEM, SESSION, TIME
+from gru4rec.columns import ITEM, SESSION
 from gru4rec.config import SessionFilterConfig
 from gru4rec.errors import DataError
 from gru4rec.preparation.connection import (
@@ -17,6 +17,7 @@ from gru4rec.preparation.connection import (
     as_events_table,
     count_rows,
     fetch_row,
+    in_order,
     is_stored,
     table_to_frame,
 )
@@ -65,9 +66,9 @@ def _filter(events: ir.Table, options: SessionFilterConfig) -> tuple[ir.Table, p
 
 
 def _drop_repeats(events: ir.Table) -> ir.Table:
-    """Drops events on the same item as the event before it (by time, then item) in its session."""
-    in_order = ibis.window(group_by=SESSION, order_by=[TIME, ITEM])
-    marked = events.mutate(_previous=events[ITEM].lag().over(in_order))
+    """Drops events on the same item as the event before it in its session."""
+    by_session = ibis.window(group_by=SESSION, order_by=in_order(events)[1:])
+    marked = events.mutate(_previous=events[ITEM].lag().over(by_session))
     # the first event of a session has no previous one: null, so it stays
     is_new = (marked["_previous"] != marked[ITEM]).fill_null(True)
     return marked.filter(is_new).drop("_previous")

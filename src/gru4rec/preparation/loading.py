@@ -1,7 +1,7 @@
 """From a raw log to events: three columns with known names, exact ids and time in seconds."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 import duckdb
@@ -9,22 +9,34 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from gru4rec.columns import ITEM, SESSION, TIME
+from gru4rec.columns import ITEM, PLACE, SESSION, TIME
 from gru4rec.config import DataConfig, LoadingConfig
-from gru4rec.errors import DataError
+from gru4rec.errors import ConfigError, DataError
 from gru4rec.preparation.connection import (
     DAY,
     EVENT_COLUMNS,
     Events,
+    columns_of,
     fetch_row,
     frame_to_table,
     private_connection,
-    refuse_nulls,
     refuse_other_types,
     require_columns,
     table_to_frame,
 )
-from gru4rec.preparation.identifiers import is_missing, measure_ids, read_ids
+from gru4rec.preparation.identifiers import as_written, measure_ids, read_ids
+from gru4rec.preparation.missing import is_missing, refuse_missing, without_words
+from gru4rec.preparation.ordering import (
+    ORDER,
+    ROW,
+    add_place,
+    has_order,
+    judge_ties,
+    measure_order,
+    measure_ties,
+    read_order,
+    with_rows,
+)
 from gru4rec.preparation.reading import find_damaged, is_text_log, parquet_files
 from gru4rec.preparation.sessionizing import cut_at_gaps
 from gru4rec.preparation.timestamps import measure_time, read_time, refuse_other_kind
@@ -48,25 +60,62 @@ def load_events(log: Events, data: DataConfig, loading: LoadingConfig) -> Events
     Args:
         log: The raw log; other columns than those named are ignored.
         data: Names of the three columns.
-        loading: Unit of time, filter of event types, cutting into sessions.
+        loading: Unit of time, order of equal times, missing values, filter of event types, cutting
+            into sessions.
 
     Returns:
         `SessionId`, `ItemId` (int64 or text, values exact) and `Time` (seconds; int64 or
         float64), of the same kind as the input. A table is checked now, but computed when used;
-        a DataFrame is in the order of session, time and item.
+        where events of a session share their time, it also has `PlaceInSession`, which orders
+        them. A DataFrame is in the order of session, time and place.
 
     Raises:
         DataError: The log is empty or unreadable, a column is missing or of the wrong kind, ids
-            or times are missing, or the times cannot be what `time_unit` says.
+            or times are missing, the times cannot be what `time_unit` says, or equal times leave
+            the order open and `ties` refuses that.
     """
-    further: list[str] = [key for key in (loading.event_key, loading.date_key) if key is not None]
-    names = [data.session_key, data.item_key, data.time_key, *further]
     refuse_other_types(log)
     if not isinstance(log, pd.DataFrame):
-        require_columns(log.columns, names, "The log")
-        return _load(log, data, loading)
+        return load_and_describe(log, data, loading)[0]
+    loading = _use_own_place(log, loading)
+    names = _names_of(data, loading)
     table = frame_to_table(private_connection(), log, names)
-    return table_to_frame(_load(table, data, loading))
+    return table_to_frame(load_and_describe(table, data, loading)[0])
+
+
+def load_and_describe(
+    log: ir.Table, data: DataConfig, loading: LoadingConfig
+) -> tuple[ir.Table, str]:
+    """Reads the events of a raw log, and says how those in equal times are ordered.
+
+    Args:
+        log: See `load_events`.
+        data: Likewise.
+        loading: Likewise.
+
+    Returns:
+        What `load_events` returns, and a line of text.
+    """
+    loading = _use_own_place(log, loading)
+    require_columns(log.columns, _names_of(data, loading), "The log")
+    _refuse_no_sessions(data, loading)
+    rows = _pick_columns(log, data, loading)
+    refuse_other_kind(rows[TIME], data.time_key, loading.time_unit)
+    facts = _collect_facts(rows, data, loading)
+    _refuse_nothing(log, loading, facts["rows"], facts["kept"])
+    _refuse_missing(log, data, loading, facts)
+    events = _read_columns(rows, data, loading, facts)
+    ties = fetch_row(measure_ties(events.filter(_KEPT)))
+    ordered = has_order(log)
+    told = judge_ties(ties, loading, ordered)
+    if ties["tied"] or loading.order_key is not None:
+        _warn_of_copies(events, facts["kept"])
+        if ordered and loading.ties != "item":
+            rows = _pick_columns(with_rows(log), data, loading)
+        events = add_place(_read_columns(rows, data, loading, facts))
+    if loading.session_gap is not None:
+        events = cut_at_gaps(events, loading.session_gap)
+    return events.filter(_KEPT).select(*columns_of(events)), told
 
 
 def load_items(log: ir.Table, item_key: str) -> ir.Table:
@@ -84,31 +133,31 @@ def load_items(log: ir.Table, item_key: str) -> ir.Table:
     """
     name = ITEM if item_key not in log.columns and ITEM in log.columns else item_key
     require_columns(log.columns, [name], "The list of items")
-    rows = log.filter(~is_missing(log[name]))
-    facts = _measure(
-        rows.aggregate(rows=rows.count(), **measure_ids(rows[name], name, is_text_log(rows)))
-    )
-    return rows.select(read_ids(rows[name], name, facts).name(ITEM))
+    items = log.select(**{name: without_words(log[name], LoadingConfig().missing)})
+    rows = items.filter(~is_missing(items[name]))
+    facts = _measure(rows.aggregate(rows=rows.count(), **measure_ids(rows[name], name)))
+    return rows.select(read_ids(rows[name], name, facts, is_text_log(rows)).name(ITEM))
 
 
-def _load(log: ir.Table, data: DataConfig, loading: LoadingConfig) -> ir.Table:
-    rows = _pick_columns(log, data, loading)
-    refuse_other_kind(rows[TIME], data.time_key, loading.time_unit)
-    facts = _collect_facts(rows, data, loading)
-    _refuse_nothing(log, loading, facts["rows"], facts["kept"])
-    keys = _column_keys(data, loading)
-    refuse_nulls({key: facts[f"{name}_missing"] for name, key in keys.items()})
+def _read_columns(
+    rows: ir.Table, data: DataConfig, loading: LoadingConfig, facts: Mapping[str, Any]
+) -> ir.Table:
     start = _find_start(rows, loading.date_key, _facts_of(facts, _DATE))
-    events = rows.select(
-        _KEPT,
-        read_ids(rows[SESSION], data.session_key, _facts_of(facts, SESSION)).name(SESSION),
-        read_ids(rows[ITEM], data.item_key, _facts_of(facts, ITEM)).name(ITEM),
-        read_time(rows[TIME], data.time_key, loading, _facts_of(facts, TIME), start).name(TIME),
-    )
-    _warn_of_copies(events, facts["kept"])
-    if loading.session_gap is not None:
-        events = cut_at_gaps(events, loading.session_gap)
-    return events.filter(_KEPT).select(*EVENT_COLUMNS)
+    keys, is_text = _column_keys(data, loading), is_text_log(rows)
+    if loading.drop_missing:
+        rows = rows.filter(~_lacks_value(rows, keys))
+    read = {
+        # without a column of sessions, all events are of one
+        name: read_ids(rows[name], keys[name], _facts_of(facts, name), is_text)
+        if name in keys
+        else rows[name]
+        for name in (SESSION, ITEM)
+    }
+    read[TIME] = read_time(rows[TIME], data.time_key, loading, _facts_of(facts, TIME), start)
+    if loading.order_key is not None:
+        read[ORDER] = read_order(rows[ORDER], loading.order_key, _facts_of(facts, ORDER))
+    further = [_KEPT, *([ROW] if ROW in rows.columns else [])]
+    return rows.select(*further, **read)
 
 
 def _find_start(
@@ -128,17 +177,72 @@ def _find_start(
     return cast(ir.IntegerColumn, earliest - earliest % int(DAY))  # a date may come with a time
 
 
+def read_raw(log: ir.Table, data: DataConfig, loading: LoadingConfig) -> ir.Table:
+    """Reads all rows of a raw log for counting, without checks.
+
+    Returns:
+        `SessionId` and `ItemId`, null where they are missing; `kept`: the event is of a type that
+        counts; `lacks_value`: `drop_missing` drops the row.
+    """
+    rows = _name_columns(log, data, loading)
+    return rows.select(
+        as_written(rows[SESSION]).name(SESSION),
+        as_written(rows[ITEM]).name(ITEM),
+        kept=rows[_KEPT],
+        lacks_value=_lacks_value(rows, _column_keys(data, loading)),
+    )
+
+
+def _use_own_place(log: Events, loading: LoadingConfig) -> LoadingConfig:
+    """Takes the order of a log that was written by this library."""
+    if loading.order_key is not None or PLACE not in log.columns:
+        return loading
+    return loading.model_copy(update={"order_key": PLACE})
+
+
 def _column_keys(data: DataConfig, loading: LoadingConfig) -> dict[str, str]:
     """The user's name of each column that must be there in every row."""
-    keys = {SESSION: data.session_key, ITEM: data.item_key, TIME: data.time_key}
-    return keys if loading.date_key is None else keys | {_DATE: loading.date_key}
+    keys = {
+        SESSION: data.session_key,
+        ITEM: data.item_key,
+        TIME: data.time_key,
+        _DATE: loading.date_key,
+        ORDER: loading.order_key,
+    }
+    return {name: key for name, key in keys.items() if key is not None}
+
+
+def _names_of(data: DataConfig, loading: LoadingConfig) -> list[str]:
+    """The user's names of all columns that are read."""
+    names = list(_column_keys(data, loading).values())
+    return [*names, loading.event_key] if loading.event_key is not None else names
+
+
+def _refuse_no_sessions(data: DataConfig, loading: LoadingConfig) -> None:
+    if data.session_key is None and loading.session_gap is None:
+        raise ConfigError(
+            "session_key of the section 'data' is null, so all events are of one person: set "
+            "session_gap of the section 'loading', which cuts them into sessions, or name the "
+            "column of sessions or users"
+        )
+
+
+def _name_columns(log: ir.Table, data: DataConfig, loading: LoadingConfig) -> ir.Table:
+    """Names the columns and marks the rows that stay; what is missing is null."""
+    columns = {
+        name: without_words(log[key], loading.missing)
+        for name, key in _column_keys(data, loading).items()
+    }
+    if data.session_key is None:
+        columns = {SESSION: ibis.literal(1, "int64"), **columns}
+    if ROW in log.columns:
+        columns[ROW] = log[ROW]
+    return log.select(**columns, **{_KEPT: select_types(log, loading)})
 
 
 def _pick_columns(log: ir.Table, data: DataConfig, loading: LoadingConfig) -> ir.Table:
     """Names the columns and marks the rows that stay; drops those that go before sessions form."""
-    kept = select_types(log, loading)
-    columns = [log[key].name(name) for name, key in _column_keys(data, loading).items()]
-    rows = log.select(*columns, kept.name(_KEPT))
+    rows = _name_columns(log, data, loading)
     if loading.date_key is not None:
         # as text, numbers are refused like any other value that is no date
         rows = rows.mutate(**{_DATE: rows[_DATE].cast("string")})
@@ -146,6 +250,14 @@ def _pick_columns(log: ir.Table, data: DataConfig, loading: LoadingConfig) -> ir
         return rows.filter(_KEPT)
     # events that only mark the passing of time often have no item, or one of another kind
     return rows.mutate(**{ITEM: ibis.cases((rows[_KEPT], rows[ITEM]))})
+
+
+def _lacks_value(rows: ir.Table, names: Iterable[str]) -> ir.BooleanValue:
+    """True for rows in which a value is missing that must be there."""
+    lacks: ir.BooleanValue = ibis.literal(False)
+    for name in names:
+        lacks |= is_missing(rows[name]) & (rows[_KEPT] if name == ITEM else True)
+    return lacks
 
 
 def select_types(log: ir.Table, loading: LoadingConfig) -> ir.BooleanValue:
@@ -162,22 +274,25 @@ def _event_types(log: ir.Table, event_key: str) -> ir.StringColumn:
 
 def _collect_facts(rows: ir.Table, data: DataConfig, loading: LoadingConfig) -> dict[str, Any]:
     """Measures all that the checks and conversions need, in one pass over the log."""
-    from_text_file = is_text_log(rows)
+    keys = _column_keys(data, loading)
     measures = {
-        SESSION: measure_ids(rows[SESSION], data.session_key, from_text_file),
-        ITEM: measure_ids(rows[ITEM], data.item_key, from_text_file),
-        TIME: measure_time(rows[TIME], loading),
+        name: measure_ids(rows[name], keys[name]) for name in (SESSION, ITEM) if name in keys
     }
+    measures[TIME] = measure_time(rows[TIME], loading)
     if loading.date_key is not None:
         measures[_DATE] = measure_time(rows[_DATE], _AS_DATE)
+    if loading.order_key is not None:
+        measures[ORDER] = measure_order(rows[ORDER])
     aggregates = {
         f"{name}_{fact}": value for name, of in measures.items() for fact, value in of.items()
     }
-    for name in measures:
-        expected = is_missing(rows[name]) & (rows[_KEPT] if name == ITEM else True)
-        aggregates[f"{name}_missing"] = expected.sum()
+    for name in keys:
+        aggregates[f"{name}_missing"] = _lacks_value(rows, [name]).sum()
+    lacking = _lacks_value(rows, keys).sum()
     return _measure(
-        rows.aggregate(rows=rows.count(), kept=rows[_KEPT].sum().fill_null(0), **aggregates)
+        rows.aggregate(
+            rows=rows.count(), kept=rows[_KEPT].sum().fill_null(0), lacking=lacking, **aggregates
+        )
     )
 
 
@@ -228,6 +343,45 @@ def _refuse_nothing(log: ir.Table, loading: LoadingConfig, rows: int, kept: int)
         f"No event is of the event_types {', '.join(loading.event_types)}; the column "
         f"{loading.event_key!r} has {', '.join(str(value) for value in present)}"
     )
+
+
+def _refuse_missing(
+    log: ir.Table, data: DataConfig, loading: LoadingConfig, facts: Mapping[str, Any]
+) -> None:
+    """Refuses missing values, unless they are dropped and something is left."""
+    if not facts["lacking"]:
+        return
+    keys = _column_keys(data, loading)
+    if loading.drop_missing:
+        if facts["lacking"] < facts["rows"]:
+            _log.warning(
+                "%s of %s rows are dropped, because a session, an item or a time is missing",
+                f"{facts['lacking']:,}",
+                f"{facts['rows']:,}",
+            )
+            return
+        raise DataError(
+            f"Each of the {facts['rows']:,} rows lacks a session, an item or a time, so that "
+            f"drop_missing drops all; check the columns {', '.join(map(repr, keys.values()))}"
+        )
+    counts = {key: facts[f"{name}_missing"] for name, key in keys.items()}
+    rows = _pick_columns(with_rows(log) if has_order(log) else log, data, loading)
+    first = rows.filter(_lacks_value(rows, keys))
+    numbers: list[int] = []
+    if ROW in first.columns:
+        found = first.order_by(ROW).limit(3).to_pyarrow()[ROW].to_pylist()
+        numbers = [row + 1 for row in found]
+    refuse_missing(counts, _find_words(log, keys.values(), loading), numbers)
+
+
+def _find_words(log: ir.Table, keys: Iterable[str], loading: LoadingConfig) -> dict[str, str]:
+    """Finds in each column of text a word that stands for nothing."""
+    words = {
+        key: log[key].min(where=log[key].strip().isin(loading.missing))
+        for key in keys
+        if log[key].type().is_string()
+    }
+    return fetch_row(log.aggregate(**words)) if words else {}
 
 
 def _warn_of_copies(events: ir.Table, kept: int) -> None:

@@ -6,8 +6,8 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
-from gru4rec.columns import ITEM, SESSION, TIME
-from gru4rec.preparation.connection import count_rows
+from gru4rec.columns import ITEM, SESSION
+from gru4rec.preparation.connection import count_rows, in_order
 from gru4rec.progress import ProgressDisplay
 
 _ROWS_AT_A_TIME = 100_000
@@ -27,10 +27,10 @@ def stream_sessions(
         task: What is being done, for the progress display.
 
     Yields:
-        `SessionId` and `ItemId` of the events in the order of session, time and item.
+        `SessionId` and `ItemId` of the events in the order of session, time and place.
     """
     total = count_rows(events)
-    rows = events.order_by(SESSION, TIME, ITEM).select(SESSION, ITEM)
+    rows = events.order_by(*in_order(events)).select(SESSION, ITEM)
     pending = pd.DataFrame()
     done = 0
     with ProgressDisplay(task, total) as display:

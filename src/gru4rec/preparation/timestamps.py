@@ -9,7 +9,7 @@ import ibis.expr.types as ir
 from gru4rec.config import LoadingConfig
 from gru4rec.errors import DataError
 from gru4rec.preparation.connection import date_text
-from gru4rec.preparation.identifiers import is_missing
+from gru4rec.preparation.missing import is_missing
 
 _UNITS_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _YEAR_1971 = 31_536_000

@@ -98,11 +98,11 @@ def test_once_is_sessions_items_sessions() -> None:
     ]
 
 
-def test_repeats_are_neighbours_by_time_then_item_and_go_once() -> None:
+def test_repeats_are_neighbours_by_time_then_row_and_go_once() -> None:
     # 5 5 6 5: the second 5 repeats; the last does not, also if 6 goes later
     events = frame([(1, 5, 4), (1, 6, 3), (1, 5, 2), (1, 5, 1), (2, 5, 5), (2, 7, 5), (2, 5, 5)])
     found, _ = filter_sessions(events, options(min_item_support=3, until_stable=False))
-    assert found.to_numpy().tolist() == [[1, 5, 1], [1, 5, 4]]
+    assert found.to_numpy().tolist() == [[1, 5, 1], [1, 5, 4], [2, 5, 5], [2, 5, 5]]
 
 
 def test_nothing_left_has_the_counts_of_each_round() -> None:

@@ -115,7 +115,7 @@ def test_ids_of_another_kind_are_refused() -> None:
 def test_text_file_ids_become_integers_only_if_all_round_trip(tmp_path: Path) -> None:
     whole = load_text(tmp_path, f"s,i,t\n9223372036854775807,-7,{T0}\n")
     assert (whole["SessionId"], whole["ItemId"]) == ([2**63 - 1], [-7])
-    for odd in ("007", "9223372036854775808", "1.0", "+1", "-0", " 1", "a"):
+    for odd in ("007", "9223372036854775808", "1.5", "+1", "-0", "1.2E+15", "9007199254740992.0"):
         mixed = load_text(tmp_path, f"s,i,t\n1,{odd},{T0}\n2,3,{T0}\n")
         assert mixed["ItemId"] == [odd, "3"], odd
         assert mixed["SessionId"] == [1, 2]
@@ -235,7 +235,7 @@ def test_dates_need_their_column_and_times_to_add() -> None:
         ("s", [-1, T0], r"'t' has 1 negative times \(smallest -1\)"),
         ("ordinal", [-1.5, 1], r"1 negative times \(smallest -1.5\)"),
         ("s", [float("inf"), T0], r"'t' has 1 values that are not finite"),
-        ("s", ["nan", str(T0)], r"'t' has 1 values that are not finite"),
+        ("s", ["infinity", str(T0)], r"'t' has 1 values that are not finite"),
         ("s", [True, False], r"'t' holds boolean values"),
     ],
 )

@@ -12,7 +12,7 @@ from gru4rec import (
     account_for_events,
     count_log,
     filter_sessions,
-    load_events,
+    load_and_describe,
     split_sessions,
 )
 
@@ -23,10 +23,12 @@ def load_log(
     """Picks the columns of the log, turns times to seconds and cuts sessions where asked for.
 
     Returns:
-        Events: SessionId, ItemId, Time (seconds); and what was in the log, where this leaves
-        some of it out.
+        Events: SessionId, ItemId, Time (seconds), and PlaceInSession where times are equal; and
+        what was in the log, where this leaves some of it out, with how many times are equal.
     """
-    return load_events(raw_log, data, loading), count_log(raw_log, data, loading)
+    events, equal_times = load_and_describe(raw_log, data, loading)
+    counts = count_log(raw_log, data, loading)
+    return events, pd.concat([counts, pd.DataFrame({"step": [equal_times]})], ignore_index=True)
 
 
 def filter_log(

@@ -55,6 +55,7 @@ def write_report(
         summary=describe_run(metrics),
         headline=metrics_by_cutoff(metrics).iloc[-1].to_dict(),
         warning=_warn(metrics),
+        equal_times=_find_equal_times(data_quality),
         results=_cells(_with_intervals(metrics_by_cutoff(metrics))),
         source=published.source,
         published=_cells(_in_percent(compare_with_published(metrics, published))),
@@ -110,6 +111,13 @@ def _warn(metrics: dict[str, Any]) -> str:
         f"Many ties: recall differs by up to {metrics['tie_effect']:.4f} with how they count. The "
         "scores may be saturated; a lower learning rate, or bpr-max with elu_param 0, helps."
     )
+
+
+def _find_equal_times(quality: pd.DataFrame) -> str:
+    """What loading said of events that share their time; empty where it said nothing or none."""
+    steps = quality["step"] if "step" in quality else pd.Series(dtype=str)
+    found = [step for step in steps if step.startswith("equal times") and "none" not in step]
+    return found[0].capitalize() if found else ""
 
 
 def _describe_coverage(metrics: dict[str, Any]) -> str:
