@@ -39,7 +39,8 @@ def load_databricks_table(
             `DATABRICKS_SERVER_HOSTNAME`, `DATABRICKS_HTTP_PATH` and `DATABRICKS_TOKEN` say.
 
     Returns:
-        The columns under their own names; integers exact.
+        The columns under their own names; integers exact. The rows of a table have no order: where
+        events of a session share their time, sort them by a column that orders them.
 
     Raises:
         DatabricksError: There is no way to reach Databricks, or the table cannot be read.

@@ -2,7 +2,7 @@
 
 import logging
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import ibis
@@ -15,55 +15,66 @@ from gru4rec.preparation.missing import is_missing, without_point_zero
 _LARGEST_INT = 2**63 - 1
 # from here on a float may stand for several whole numbers
 LARGEST_EXACT = {dt.Float16: 2**11, dt.Float32: 2**24, dt.Float64: 2**53}
+_KINDS = ("whole", "alike", "zero", "exponent", "other")
+_LONGEST_NUMBER = len(str(-(2**63)))
 _LEADING_ZERO = r"^[+-]?0[0-9]+$"
 _EXPONENT = r"^[+-]?[0-9]+([.,][0-9]*)?[eE][+]?[0-9]+$"
 
 _log = logging.getLogger(__name__)
 
 
-def measure_ids(column: ir.Column, name: str) -> dict[str, ir.Scalar]:
+def measure_ids(column: ir.Column, name: str, words: Collection[str] = ()) -> dict[str, ir.Scalar]:
     """Says what must be known of a column before `read_ids` can read it.
 
     Args:
-        column: The raw ids; null where they are missing.
+        column: The raw ids.
         name: How the column is called by the user.
+        words: Values that stand for nothing, see `is_missing`.
 
     Returns:
-        Aggregates. Of text: `present` values, how many of them are `whole` numbers, written plainly
-        or `alike` (` 10`, `10.0`), how many have blanks around them (`blank`), and `odd` ones,
-        among them with a `zero` in front or an `exponent`. Of numbers: `odd` counts those that are
-        no 64-bit integer. Each with an example.
+        Aggregates. Of text: how many values are `whole` numbers, written plainly, or `alike`
+        (` 10`, `10.0`), have a `zero` in front, an `exponent`, or are `other` text, and how many
+        have blanks around them (`blank`); each with an example. Of numbers: `odd` counts those
+        that are no 64-bit integer, with an example.
 
     Raises:
         DataError: The column holds neither numbers nor text.
     """
     if column.type().is_string():
-        return _measure_text(column)
+        kinds = _kind_of(column, words)
+        found = {kind: kinds == number for number, kind in enumerate(_KINDS)}
+        found["blank"] = ~is_missing(column, words) & _has_blanks(column)
+        return {fact: values.sum() for fact, values in found.items()} | {
+            f"{fact}_example": column.min(where=values) for fact, values in found.items()
+        }
     odd = _is_odd(column, name)
     if odd is None:
         return {}
-    odd &= ~is_missing(column)
+    odd &= ~is_missing(column, words)
     return {"odd": odd.sum(), "example": column.cast("string").min(where=odd)}
 
 
-def _measure_text(column: ir.Column) -> dict[str, ir.Scalar]:
-    number = column.try_cast("int64")
-    plain = (number.cast("string") == column).fill_null(False)
-    # what is written plainly, as most ids are, needs no second look
-    bare = ibis.cases((~plain, column.strip()))
-    digits = without_point_zero(bare)
-    number = digits.try_cast("int64")
-    exact = (digits == bare) | (number.abs() < LARGEST_EXACT[dt.Float64])
-    whole = ((number.cast("string") == digits) & exact).fill_null(False)
-    odd = bare.notnull() & (bare != "") & ~whole
-    zero, exponent = odd & bare.re_search(_LEADING_ZERO), odd & bare.re_search(_EXPONENT)
-    blank = (bare != column).fill_null(False)
-    counted = {"alike": whole, "odd": odd, "blank": blank, "zero": zero, "exponent": exponent}
-    facts = {"present": (plain | (bare != "").fill_null(False)).sum(), "whole": plain.sum()}
-    for fact, values in counted.items():
-        facts[fact] = values.sum()
-        facts[f"{fact}_example"] = column.min(where=values)
-    return facts
+def _kind_of(column: ir.StringColumn, words: Collection[str]) -> ir.IntegerColumn:
+    """The place of each value in `_KINDS`; null for a missing one. What is cheap comes first."""
+    bare = column.strip()
+    plain = without_point_zero(bare)
+    number = plain.try_cast("int64")
+    exact = (plain == bare) | (number.abs() < LARGEST_EXACT[dt.Float64])
+    whole, alike, zero, exponent, other = range(len(_KINDS))
+    return ibis.cases(
+        (is_missing(column, words), None),
+        ((column.length() > _LONGEST_NUMBER) & ~_has_blanks(column), other),
+        (column.try_cast("int64").cast("string") == column, whole),
+        (bare.ascii_str() > ord("9"), other),
+        ((number.cast("string") == plain) & exact, alike),
+        (bare.re_search(_LEADING_ZERO), zero),
+        (bare.re_search(_EXPONENT), exponent),
+        else_=other,
+    )
+
+
+def _has_blanks(column: ir.StringColumn) -> ir.BooleanColumn:
+    return (column.ascii_str() <= ord(" ")) | (column.right(1) <= " ")
 
 
 def as_written(column: ir.Column) -> ir.Column:
@@ -122,51 +133,40 @@ def read_ids(
 def _read_text(
     column: ir.Column, name: str, facts: Mapping[str, Any], from_text_file: bool
 ) -> ir.Column:
-    present, plain, alike, odd, blank = (
-        facts[fact] or 0 for fact in ("present", "whole", "alike", "odd", "blank")
-    )
-    mostly_numbers = 2 * (plain + alike + (facts["exponent"] or 0)) > present
+    n = {fact: facts[fact] or 0 for fact in (*_KINDS, "blank")}
+    numbers = n["whole"] + n["alike"] + n["exponent"]
+    mostly_numbers = numbers > n["zero"] + n["other"]
     _tell_of_odd_ids(name, facts, mostly_numbers)
-    as_numbers = from_text_file and not odd
-    if not alike and not blank:
+    as_numbers = from_text_file and n["zero"] + n["exponent"] + n["other"] == 0
+    if not n["alike"] and not n["blank"]:
         return column.cast("int64") if as_numbers else column
-    bare = column.strip()
-    if mostly_numbers:
-        bare = without_point_zero(bare)
+    bare = without_point_zero(column.strip()) if mostly_numbers else column.strip()
     return bare.cast("int64") if as_numbers else bare
 
 
 def _tell_of_odd_ids(name: str, facts: Mapping[str, Any], mostly_numbers: bool) -> None:
-    if facts["blank"] and facts["blank"] != facts["alike"]:
+    def such_as(fact: str, what: str) -> str:
+        return f"{facts[fact]:,} {what} such as {reprlib.repr(facts[f'{fact}_example'])}"
+
+    if mostly_numbers and facts["alike"]:
         _log.warning(
-            "The column %r has %s ids with blanks around them, such as %s; they are read without",
+            "The column %r has %s; they are read as the whole numbers that they are",
             name,
-            f"{facts['blank']:,}",
-            reprlib.repr(facts["blank_example"]),
+            such_as("alike", "ids"),
         )
-    if not mostly_numbers:
-        return
-    if facts["alike"]:
+    elif facts["blank"]:
         _log.warning(
-            "The column %r has %s ids such as %s; they are read as the whole numbers that they are",
+            "The column %r has %s; they are read without the blanks around them",
             name,
-            f"{facts['alike']:,}",
-            reprlib.repr(facts["alike_example"]),
+            such_as("blank", "ids"),
         )
-    if facts["odd"]:
-        kinds = {"zero": "with a zero in front", "exponent": "of which an exponent hides digits"}
-        told = [
-            f"{facts[kind]:,} {what}, such as {reprlib.repr(facts[f'{kind}_example'])}"
-            for kind, what in kinds.items()
-            if facts[kind]
-        ]
+    odd = {"zero": "with a zero in front,", "exponent": "with an exponent,", "other": "others,"}
+    found = [such_as(kind, what) for kind, what in odd.items() if facts[kind]]
+    if mostly_numbers and found:
         _log.warning(
-            "The column %r holds whole numbers, but is kept as text because of %s of %s ids, such "
-            "as %s%s. Where they should be numbers, mend them: 7 and 007 are two ids, and what a "
+            "The column %r holds whole numbers, but is kept as text because of ids that are none: "
+            "%s. Where they should be numbers, mend them: 7 and 007 are two ids, and what a "
             "spreadsheet wrote as 1.2E+15 has lost its last digits",
             name,
-            f"{facts['odd']:,}",
-            f"{facts['present']:,}",
-            reprlib.repr(facts["odd_example"]),
-            f" ({'; '.join(told)})" if told else "",
+            "; ".join(found),
         )

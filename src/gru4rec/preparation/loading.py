@@ -1,7 +1,7 @@
 """From a raw log to events: three columns with known names, exact ids and time in seconds."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, cast
 
 import duckdb
@@ -10,7 +10,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from gru4rec.columns import ITEM, PLACE, SESSION, TIME
-from gru4rec.config import DataConfig, LoadingConfig
+from gru4rec.config import MISSING_WORDS, DataConfig, LoadingConfig
 from gru4rec.errors import ConfigError, DataError
 from gru4rec.preparation.connection import (
     DAY,
@@ -133,8 +133,7 @@ def load_items(log: ir.Table, item_key: str) -> ir.Table:
     """
     name = ITEM if item_key not in log.columns and ITEM in log.columns else item_key
     require_columns(log.columns, [name], "The list of items")
-    items = log.select(**{name: without_words(log[name], LoadingConfig().missing)})
-    rows = items.filter(~is_missing(items[name]))
+    rows = log.filter(~is_missing(log[name], MISSING_WORDS))
     facts = _measure(rows.aggregate(rows=rows.count(), **measure_ids(rows[name], name)))
     return rows.select(read_ids(rows[name], name, facts, is_text_log(rows)).name(ITEM))
 
@@ -144,8 +143,8 @@ def _read_columns(
 ) -> ir.Table:
     start = _find_start(rows, loading.date_key, _facts_of(facts, _DATE))
     keys, is_text = _column_keys(data, loading), is_text_log(rows)
-    if loading.drop_missing:
-        rows = rows.filter(~_lacks_value(rows, keys))
+    if facts["lacking"]:
+        rows = rows.filter(~_lacks_value(rows, keys, loading.missing))
     read = {
         # without a column of sessions, all events are of one
         name: read_ids(rows[name], keys[name], _facts_of(facts, name), is_text)
@@ -186,10 +185,10 @@ def read_raw(log: ir.Table, data: DataConfig, loading: LoadingConfig) -> ir.Tabl
     """
     rows = _name_columns(log, data, loading)
     return rows.select(
-        as_written(rows[SESSION]).name(SESSION),
-        as_written(rows[ITEM]).name(ITEM),
+        as_written(without_words(rows[SESSION], loading.missing)).name(SESSION),
+        as_written(without_words(rows[ITEM], loading.missing)).name(ITEM),
         kept=rows[_KEPT],
-        lacks_value=_lacks_value(rows, _column_keys(data, loading)),
+        lacks_value=_lacks_value(rows, _column_keys(data, loading), loading.missing),
     )
 
 
@@ -228,11 +227,8 @@ def _refuse_no_sessions(data: DataConfig, loading: LoadingConfig) -> None:
 
 
 def _name_columns(log: ir.Table, data: DataConfig, loading: LoadingConfig) -> ir.Table:
-    """Names the columns and marks the rows that stay; what is missing is null."""
-    columns = {
-        name: without_words(log[key], loading.missing)
-        for name, key in _column_keys(data, loading).items()
-    }
+    """Names the columns and marks the rows that stay."""
+    columns = {name: log[key] for name, key in _column_keys(data, loading).items()}
     if data.session_key is None:
         columns = {SESSION: ibis.literal(1, "int64"), **columns}
     if ROW in log.columns:
@@ -252,11 +248,11 @@ def _pick_columns(log: ir.Table, data: DataConfig, loading: LoadingConfig) -> ir
     return rows.mutate(**{ITEM: ibis.cases((rows[_KEPT], rows[ITEM]))})
 
 
-def _lacks_value(rows: ir.Table, names: Iterable[str]) -> ir.BooleanValue:
+def _lacks_value(rows: ir.Table, names: Iterable[str], words: Collection[str]) -> ir.BooleanValue:
     """True for rows in which a value is missing that must be there."""
     lacks: ir.BooleanValue = ibis.literal(False)
     for name in names:
-        lacks |= is_missing(rows[name]) & (rows[_KEPT] if name == ITEM else True)
+        lacks |= is_missing(rows[name], words) & (rows[_KEPT] if name == ITEM else True)
     return lacks
 
 
@@ -276,19 +272,26 @@ def _collect_facts(rows: ir.Table, data: DataConfig, loading: LoadingConfig) -> 
     """Measures all that the checks and conversions need, in one pass over the log."""
     keys = _column_keys(data, loading)
     measures = {
-        name: measure_ids(rows[name], keys[name]) for name in (SESSION, ITEM) if name in keys
+        name: measure_ids(rows[name], keys[name], loading.missing)
+        for name in (SESSION, ITEM)
+        if name in keys
     }
-    measures[TIME] = measure_time(rows[TIME], loading)
+    present = {
+        name: without_words(rows[name], loading.missing)
+        for name in (TIME, _DATE, ORDER)
+        if name in keys
+    }
+    measures[TIME] = measure_time(present[TIME], loading)
     if loading.date_key is not None:
-        measures[_DATE] = measure_time(rows[_DATE], _AS_DATE)
+        measures[_DATE] = measure_time(present[_DATE], _AS_DATE)
     if loading.order_key is not None:
-        measures[ORDER] = measure_order(rows[ORDER])
+        measures[ORDER] = measure_order(present[ORDER])
     aggregates = {
         f"{name}_{fact}": value for name, of in measures.items() for fact, value in of.items()
     }
     for name in keys:
-        aggregates[f"{name}_missing"] = _lacks_value(rows, [name]).sum()
-    lacking = _lacks_value(rows, keys).sum()
+        aggregates[f"{name}_missing"] = _lacks_value(rows, [name], loading.missing).sum()
+    lacking = _lacks_value(rows, keys, loading.missing).sum()
     return _measure(
         rows.aggregate(
             rows=rows.count(), kept=rows[_KEPT].sum().fill_null(0), lacking=lacking, **aggregates
@@ -366,7 +369,7 @@ def _refuse_missing(
         )
     counts = {key: facts[f"{name}_missing"] for name, key in keys.items()}
     rows = _pick_columns(with_rows(log) if has_order(log) else log, data, loading)
-    first = rows.filter(_lacks_value(rows, keys))
+    first = rows.filter(_lacks_value(rows, keys, loading.missing))
     numbers: list[int] = []
     if ROW in first.columns:
         found = first.order_by(ROW).limit(3).to_pyarrow()[ROW].to_pylist()

@@ -8,43 +8,52 @@ import ibis.expr.types as ir
 from gru4rec.errors import DataError
 
 
-def is_missing(column: ir.Column) -> ir.BooleanColumn:
-    """True where a value is null, NaN or blank text."""
-    kind = column.type()
-    if kind.is_string():
-        return column.isnull() | (column.strip() == "")
-    if kind.is_floating():
-        return column.isnull() | column.isnan()
-    return column.isnull()
-
-
-def without_words(column: ir.Column, words: Collection[str]) -> ir.Column:
-    """Puts null where a value is one of the words (blanks around it do not count) or blank.
+def is_missing(column: ir.Column, words: Collection[str] = ()) -> ir.BooleanColumn:
+    """True where a value is null, NaN, blank text or one of the words.
 
     Args:
         column: Of any kind; numbers are compared with the words that are whole numbers.
-        words: Such as `NULL`.
+        words: Such as `NULL`; blanks around them do not count.
     """
     kind = column.type()
-    numbers = [int(word) for word in words if word.lstrip("-").isdecimal()]
-    if kind.is_string() and numbers:
-        return ibis.cases(
-            (without_point_zero(column.strip()).isin(["", *words]), None), else_=column
-        )
     if kind.is_string():
-        # most ids are whole numbers, and then there is nothing to look up
-        is_number = column.try_cast("int64").notnull()
-        emptied = ibis.cases((column.strip().isin(["", *words]), None), else_=column)
-        return ibis.cases((is_number, column), else_=emptied)
+        return column.isnull() | _is_word(column, words)
+    missing = column.isnull()
+    if kind.is_floating():
+        missing |= column.isnan()
+    numbers = [int(word) for word in words if _is_whole(word)]
     if numbers and (kind.is_integer() or kind.is_floating() or kind.is_decimal()):
-        return ibis.cases((column.isin(numbers), None), else_=column)
-    return column
+        missing |= column.isin(numbers).fill_null(False)
+    return missing
+
+
+def _is_word(column: ir.StringColumn, words: Collection[str]) -> ir.BooleanColumn:
+    bare = column.strip()
+    if any(_is_whole(word) for word in words):
+        return without_point_zero(bare).isin(["", *words])
+    # of most values the first character or the length tells, at a tenth of the cost
+    first = column.ascii_str()
+    longest = max(map(len, words), default=0)
+    return ibis.cases(
+        (first.between(ord("1"), ord("9")), False),
+        ((first > ord(" ")) & (column.length() > longest), False),
+        else_=bare.isin(["", *words]),
+    )
+
+
+def _is_whole(word: str) -> bool:
+    return word.removeprefix("-").isdecimal()
+
+
+def without_words(column: ir.Column, words: Collection[str]) -> ir.Column:
+    """Puts null where a value is missing, see `is_missing`."""
+    return ibis.cases((is_missing(column, words), None), else_=column)
 
 
 def without_point_zero(text: ir.StringColumn) -> ir.StringColumn:
     """Writes whole numbers plainly: 10.0 and 10. are 10."""
-    plain = text.re_replace(r"\.0*$", "")
-    return ibis.cases((text.re_search(r"^-?[0-9]+\.0*$"), plain), else_=text)
+    is_one = ibis.cases((text.contains("."), text.re_search(r"^-?[0-9]+\.0*$")), else_=False)
+    return ibis.cases((is_one, text.re_replace(r"\.0*$", "")), else_=text)
 
 
 def refuse_missing(
