@@ -7,7 +7,10 @@ loop is handed to the OpenMP runtime that torch has loaded. Where there is none 
 
 import ctypes
 import functools
+import logging
+import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -16,6 +19,9 @@ import torch
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
+from threadpoolctl import ThreadpoolController
+
+logger = logging.getLogger(__name__)
 
 ADDRESS, INT, FLOAT = ctypes.c_uint64, ctypes.c_int64, ctypes.c_float
 
@@ -167,23 +173,31 @@ def _function(function: Any, arguments: list[Any], result: Any = None) -> Any:
 
 @functools.cache
 def _openmp() -> _OpenMP | None:
-    """Returns torch's OpenMP runtime; None where there is none."""
-    try:
-        # the functions are looked for among what the process has loaded
-        return _OpenMP(ctypes.CDLL(_openmp_library()))
-    except (OSError, AttributeError):
-        return None
+    """Returns torch's OpenMP runtime; None where there is none that has what loops need."""
+    paths = _openmp_libraries()
+    for path in paths:
+        try:
+            return _OpenMP(ctypes.CDLL(path))
+        except (OSError, AttributeError):  # Windows' own runtime has other functions
+            continue
+    logger.warning(
+        "Compiled loops run on one thread: of OpenMP's libraries torch has loaded %s, and none "
+        "of them can run these loops",
+        ", ".join(paths) or "none that can be found",
+    )
+    return None
 
 
-def _openmp_library() -> str | None:
-    """Path of the OpenMP runtime that torch has loaded; None searches the whole process."""
-    try:
-        with open("/proc/self/maps", encoding="utf-8") as maps:
-            paths = {line.split()[-1] for line in maps if "libgomp" in line or "libomp" in line}
-    except OSError:
-        return None
-    ours = [path for path in sorted(paths) if "torch" in path]
-    return ours[0] if ours else None
+def _openmp_libraries() -> list[str]:
+    """Paths of the OpenMP runtimes in this process, torch's own first."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of others' libraries that do not go together
+        found = ThreadpoolController().select(user_api="openmp").lib_controllers
+    paths = [str(library.filepath) for library in found]
+    ours = Path(torch.__file__).resolve().parent.parent
+    # others may bring a copy of theirs, such as scikit-learn
+    beside = {ours / "torch", ours / "torch.libs"}
+    return sorted(paths, key=lambda path: beside.isdisjoint(Path(path).resolve().parents))
 
 
 class Loop:
@@ -227,8 +241,8 @@ class Loop:
         n_threads = torch.get_num_threads()
         # one part for each: what a thread's cache holds is then what it works on in the next loop
         self.begin(n, max(self.grain, -(-n // n_threads)), values)
-        openmp = _openmp()
-        if openmp is None or n <= self.grain or n_threads == 1:
+        openmp = _openmp() if n > self.grain and n_threads > 1 else None
+        if openmp is None:
             self.run(self.pointer)
         else:
             openmp.fork(self.address, self.pointer, n_threads, 0)

@@ -1,10 +1,15 @@
 """Compiled loops give the same on any number of threads, and without OpenMP."""
 
+import _ctypes
+import ctypes
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -139,10 +144,101 @@ def test_a_team_of_one_is_closed_too() -> None:
     subprocess.run(command, check=True, env=given, cwd=Path(__file__).parent)
 
 
-def test_no_openmp_runtime_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel, "_openmp_library", lambda: "no/such/library.so")
+@pytest.fixture
+def searched_anew() -> Iterator[None]:
+    """The runtime is looked for again, and again after the test."""
     parallel._openmp.cache_clear()
+    yield
+    parallel._openmp.cache_clear()
+
+
+def libraries(*paths: str) -> Callable[[], Any]:
+    """What threadpoolctl answers where these runtimes are loaded."""
+    found = SimpleNamespace(lib_controllers=[SimpleNamespace(filepath=path) for path in paths])
+    return lambda: SimpleNamespace(select=lambda **_: found)
+
+
+@pytest.mark.usefixtures("searched_anew", "two_threads")
+@pytest.mark.parametrize("loaded", [(), ("no/such/library.so",), (_ctypes.__file__,)])
+def test_without_a_runtime_one_thread_does_all_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, loaded: tuple[str, ...]
+) -> None:
+    expected = update_rows(alone)
+    parallel._openmp.cache_clear()
+    monkeypatch.setattr(parallel, "ThreadpoolController", libraries(*loaded))
+
+    for run in (alone, beside):
+        assert all(map(torch.equal, update_rows(run), expected))
+
+    assert parallel._openmp() is None
+    [line] = caplog.messages
+    assert line.startswith("Compiled loops run on one thread")
+    assert all(path in line for path in loaded)
+
+
+@pytest.mark.usefixtures("searched_anew")
+def test_no_runtime_is_looked_for_where_one_thread_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(parallel, "ThreadpoolController", None)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     try:
-        assert parallel._openmp() is None
+        update_rows(alone)
     finally:
-        parallel._openmp.cache_clear()
+        torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("searched_anew")
+def test_where_a_process_cannot_be_searched_by_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows: `ctypes.CDLL(None)` is a TypeError there."""
+    real = ctypes.CDLL
+
+    def open_library(name: Any, *args: Any, **kwargs: Any) -> ctypes.CDLL:
+        if name is None:
+            raise TypeError("argument of type 'NoneType' is not iterable")
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(ctypes, "CDLL", open_library)
+    monkeypatch.setattr(parallel, "ThreadpoolController", libraries())
+
+    assert parallel._openmp() is None
+
+
+@pytest.mark.usefixtures("searched_anew")
+def test_a_runtime_in_a_folder_with_a_blank_is_found(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    [path, *_] = parallel._openmp_libraries() or [""]
+    if not path:
+        pytest.skip("there is no OpenMP runtime")
+    copy = tmp_path / "my projects" / Path(path).name
+    copy.parent.mkdir()
+    shutil.copy(path, copy)
+    command = [sys.executable, "-c", WITH_THE_COPY, str(copy)]
+    subprocess.run(command, check=True, cwd=Path(__file__).parent)
+
+
+# torch takes the runtime that is loaded already, if it has the name of its own
+WITH_THE_COPY = """
+import ctypes, sys
+ctypes.CDLL(sys.argv[1])
+from test_parallel import parallel
+assert sys.argv[1] in parallel._openmp_libraries()
+parallel._openmp_libraries = lambda: [sys.argv[1]]
+assert parallel._openmp()
+"""
+
+
+@pytest.mark.usefixtures("searched_anew")
+def test_torchs_own_runtime_comes_before_others(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    packages = tmp_path / "my env" / "site-packages"
+    for own in ("torch/lib/libomp.dylib", "torch.libs/libgomp-1.so"):
+        others = [str(packages / "scikit_learn.libs/libgomp-2.so"), "/usr/lib/torch/libomp.so"]
+        monkeypatch.setattr(torch, "__file__", str(packages / "torch/__init__.py"))
+        monkeypatch.setattr(
+            parallel, "ThreadpoolController", libraries(*others, str(packages / own))
+        )
+        assert parallel._openmp_libraries() == [str(packages / own), *others]
