@@ -6,24 +6,18 @@ Importing this module takes half a second, so it is imported where it is used.
 """
 
 import heapq
-from pathlib import Path
-from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
-import platformdirs
 
-_config: Any = numba.config
-if not _config.CACHE_DIR:  # NUMBA_CACHE_DIR is not set
-    _config.CACHE_DIR = str(Path(platformdirs.user_cache_dir("gru4rec")) / "numba")
+from gru4rec.compiling import compiled
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
-_compiled: Any = numba.njit(nogil=True, cache=True, error_model="numpy")
+_compiled = compiled()
 
 
 @_compiled

@@ -21,6 +21,8 @@ from numba import types
 from numba.extending import intrinsic
 from threadpoolctl import ThreadpoolController
 
+from gru4rec.compiling import compiled_for
+
 logger = logging.getLogger(__name__)
 
 ADDRESS, INT, FLOAT = ctypes.c_uint64, ctypes.c_int64, ctypes.c_float
@@ -46,8 +48,7 @@ def loop(structure: Arguments) -> Callable[[Callable[[Any], None]], int]:
     The function takes units of work by `take` until none is left; several threads may be in it.
     """
     signature = types.void(types.CPointer(numba.from_dtype(np.dtype(structure))))
-    compiled: Any = numba.cfunc(signature, nopython=True, cache=True, error_model="numpy")
-    return lambda function: int(compiled(function).address)
+    return lambda function: int(compiled_for(signature)(function).address)
 
 
 @intrinsic

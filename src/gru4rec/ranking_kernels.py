@@ -6,10 +6,10 @@ takes half a second, so it is imported where it is used.
 
 from typing import Any
 
-import numba
 import numpy as np
 
 from gru4rec import parallel
+from gru4rec.compiling import compiled
 from gru4rec.kernels import Floats, Ints
 from gru4rec.parallel import ADDRESS, INT, arguments_at, floats, ints, prefetch, take
 
@@ -18,9 +18,7 @@ _AHEAD = 8192  # numbers of a table that are asked for before they are used
 _CHUNK = 32  # scores looked at together for one that is good enough
 
 # sums of ones may be taken in parts
-_compiled: Any = numba.njit(
-    forceinline=True, nogil=True, cache=True, error_model="numpy", fastmath={"reassoc"}
-)
+_compiled = compiled(forceinline=True, fastmath={"reassoc"})
 
 
 @_compiled

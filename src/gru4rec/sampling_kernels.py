@@ -5,9 +5,8 @@ Importing this module takes half a second, so it is imported where it is used.
 
 from typing import Any
 
-import numba
-
 from gru4rec import parallel
+from gru4rec.compiling import compiled
 from gru4rec.kernels import Doubles, Ints
 from gru4rec.parallel import ADDRESS, INT, arguments_at, doubles, ints, prefetch, take
 
@@ -15,14 +14,14 @@ from gru4rec.parallel import ADDRESS, INT, arguments_at, doubles, ints, prefetch
 _BLOCK = 256
 
 
-@numba.njit(nogil=True, cache=True, inline="always")
+@compiled(inline="always")
 def part(number: float, n: int) -> Any:
     """Which of n equal parts of [0, 1) a number is in."""
     # the product may round up, to the next part or beyond the last
     return min(int(number * n), n - 1)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@compiled()
 def invert(cumulative: Doubles, guide: Ints, number: float) -> Any:
     """Finds the first item whose cumulative probability exceeds a number, as binary search does.
 

@@ -7,10 +7,10 @@ imported where it is used.
 
 from typing import Any
 
-import numba
 import numpy as np
 
 from gru4rec import parallel
+from gru4rec.compiling import compiled
 from gru4rec.kernels import Floats
 from gru4rec.losses import EPSILON
 from gru4rec.parallel import ADDRESS, FLOAT, INT, arguments_at, floats, ints, prefetch, take
@@ -23,14 +23,8 @@ _AHEAD = 128
 
 # Sums may be taken in parts, and a·b + c may be rounded once. Inlined into the loops: in the
 # process that compiles them a function beside them is optimised apart, and would round otherwise.
-_compiled: Any = numba.njit(
-    forceinline=True,
-    nogil=True,
-    cache=True,
-    error_model="numpy",
-    fastmath={"contract", "arcp", "nsz", "reassoc"},
-)
-_inlined: Any = numba.njit(nogil=True, cache=True, error_model="numpy", inline="always")
+_compiled = compiled(forceinline=True, fastmath={"contract", "arcp", "nsz", "reassoc"})
+_inlined = compiled(inline="always")
 
 
 @_inlined
@@ -59,9 +53,7 @@ def sigmoid(x: Any) -> Any:
     return _ONE / (_ONE + exp(-x))
 
 
-@numba.njit(
-    nogil=True, cache=True, error_model="numpy", fastmath={"nnan", "nsz", "reassoc", "contract"}
-)
+@compiled(fastmath={"nnan", "nsz", "reassoc", "contract"})
 def largest(values: Floats) -> Any:
     """The largest of some numbers, shape (n,), n > 0."""
     best = values[0]

@@ -3,13 +3,13 @@
 Importing this module takes half a second, so it is imported where it is used.
 """
 
-import numba
 import numpy as np
 
-from gru4rec.kernels import Doubles, Ints  # which names numba's cache folder
+from gru4rec.compiling import compiled
+from gru4rec.kernels import Doubles, Ints
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@compiled()
 def score_neighbours(
     items: Ints,
     weights: Doubles,
