@@ -1,9 +1,10 @@
 """Next-item evaluation against the whole catalogue: ranks, recall and MRR."""
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from types import MethodType
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -48,8 +49,33 @@ class NextItemModel(Protocol):
                 (n + 1,).
 
         Returns:
-            Higher is better, shape (n, n_items). It may depend on no other session.
+            Higher is better, shape (n, n_items), a NumPy array of floats; −inf excludes an item,
+            +inf and NaN are refused. It may depend on no other session.
         """
+
+
+ScoreNext = TypeVar("ScoreNext", bound=Callable[..., Any])
+_BY_NETWORK: set[Callable[..., Any]] = set()
+
+
+def by_network(score_next: ScoreNext) -> ScoreNext:
+    """Says of a class's `score_next` that its scores are those of the object's `network`.
+
+    The evaluation then reads each session once and ranks in tiles, with the same results. What
+    overrides, replaces or wraps it is asked for its scores, as any other model is.
+    """
+    _BY_NETWORK.add(score_next)
+    return score_next
+
+
+def _network_of(model: NextItemModel) -> Network | None:
+    """The network that decides alone; None where the model is to be asked."""
+    ask: Any = model.score_next
+    if not isinstance(ask, MethodType) or ask.__func__ not in _BY_NETWORK:
+        return None
+    owner: Any = ask.__self__
+    network: Network = owner.network
+    return network if owner is model else None
 
 
 @dataclass(frozen=True)
@@ -153,12 +179,11 @@ def rank_events(
 
     Raises:
         ConfigError: `mode` or `batch_size` is not valid.
-        DataError: The data cannot be used, or nothing is left to rank.
+        DataError: The data cannot be used, nothing is left to rank, or the model's scores are not
+            what `NextItemModel.score_next` promises.
     """
     data = prepare_evaluation(gru.vocabulary, test_data, item_key, session_key, time_key)
-    # a network reads a session once and ranks in tiles, with the same results
-    network = getattr(gru, "network", None)
-    return rank_prepared(network if isinstance(network, Network) else gru, data, batch_size, mode)
+    return rank_prepared(gru, data, batch_size, mode)
 
 
 def prepare_evaluation(
@@ -184,16 +209,17 @@ def prepare_evaluation(
 
 
 def rank_prepared(
-    model: Network | NextItemModel, data: "EvaluationData", batch_size: int, mode: str
+    model: NextItemModel, data: "EvaluationData", batch_size: int, mode: str
 ) -> RankedEvents:
     """Does the work of `rank_events`."""
     options = EvaluationConfig.parse({"mode": mode, "batch_size": batch_size}, origin="batch_eval")
     sessions = data.sessions
     ranks, ties = np.zeros(len(data.indices)), np.zeros(len(data.indices), dtype=np.int64)
-    if isinstance(model, Network):
+    network = _network_of(model)
+    if network is not None:
         schedule = make_schedule(sessions.offsets, sessions.oldest_first, options.batch_size)
         told = schedule.positions + 1
-        ranks[told], ties[told] = _rank_schedule(model, data.indices, schedule, options.mode)
+        ranks[told], ties[told] = _rank_schedule(network, data.indices, schedule, options.mode)
     else:
         told, at_least, ties[told] = _count_scores(model, data)
         ranks[told] = at_least - _FAVOURED[options.mode] * ties[told]
@@ -250,7 +276,11 @@ def _count_scores(
             lengths = places[block]
             offsets = np.concatenate([[0], np.cumsum(lengths)])
             events = np.arange(offsets[-1]) + np.repeat(block - offsets[1:], lengths)
-            scores = model.score_next(data.indices[events], offsets)
+            scores = _checked(
+                model.score_next(data.indices[events], offsets),
+                (len(block), len(model.vocabulary)),
+                f"score_next of {type(model).__name__}",
+            )
             own = scores[np.arange(len(block)), data.indices[block], None]
             at_least.append((~(scores < own)).sum(axis=1))
             equal.append((scores == own).sum(axis=1))
@@ -258,6 +288,36 @@ def _count_scores(
             display.update(done)
     ties = np.concatenate(equal) - 1
     return targets, np.concatenate(at_least), ties.clip(min=0)
+
+
+def _checked(scores: Any, shape: tuple[int, int], origin: str) -> npt.NDArray[np.floating[Any]]:
+    """Refuses scores that would be counted as hits or misses of which nobody knows.
+
+    Raises:
+        DataError: They are no array of floats of this shape, or NaN or +inf is among them.
+    """
+    is_plain = isinstance(scores, np.ndarray) and not isinstance(scores, np.ma.MaskedArray)
+    if not is_plain or scores.dtype.kind != "f":
+        got = f"{type(scores).__module__}.{type(scores).__name__}"
+        kind = f" of {scores.dtype}" if isinstance(scores, np.ndarray) else ""
+        raise DataError(
+            f"{origin} returned {got}{kind}; a NumPy array of floats is expected, with -inf for "
+            "items to leave out"
+        )
+    if scores.shape != shape:
+        raise DataError(
+            f"{origin} returned shape {scores.shape}; {shape} is expected: a row for each session, "
+            "a column for each item of the vocabulary"
+        )
+    checked: npt.NDArray[np.floating[Any]] = np.asarray(scores)
+    if not checked.max() < np.inf:  # of NaN it is NaN
+        n_nan = int(np.isnan(checked).sum())
+        what = f"{n_nan} NaN" if n_nan else f"{int(np.isposinf(checked).sum())} +inf"
+        raise DataError(
+            f"{origin} returned {what} among {checked.size} scores, as a division by zero or an "
+            "overflow does; finite numbers are expected, and -inf for items to leave out"
+        )
+    return checked
 
 
 def walk_states(

@@ -34,6 +34,7 @@ from gru4rec.errors import ConfigError, DataError, NotFittedError, TrainingDiver
 from gru4rec.evaluation import (
     EvaluationData,
     as_cutoffs,
+    by_network,
     prepare_evaluation,
     rank_prepared,
     summarise,
@@ -340,7 +341,7 @@ class GRU4Rec:
         }
         if valid is not None:
             defaults = EvaluationConfig()
-            ranked = rank_prepared(self.network, valid, defaults.batch_size, defaults.mode)
+            ranked = rank_prepared(self, valid, defaults.batch_size, defaults.mode)
             recall, mrr = summarise(ranked.ranks, valid_cutoff)
             record |= {f"recall@{k}": value for k, value in recall.items()}
             record |= {f"mrr@{k}": value for k, value in mrr.items()}
@@ -409,6 +410,7 @@ class GRU4Rec:
                 best.append(best_items(self.network, states, k, seen, shortlist))
         return recommendations(self.vocabulary, as_column(list(keyed)), join(best))
 
+    @by_network
     def score_next(
         self, items: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64]
     ) -> npt.NDArray[np.float32]:

@@ -1,3 +1,4 @@
+import functools
 import itertools
 import logging
 from collections.abc import Callable
@@ -9,11 +10,13 @@ import pandas as pd
 import pytest
 import torch
 
-from gru4rec import GRU4Rec, ranking
+from gru4rec import GRU4Rec, evaluation, ranking
 from gru4rec.config import Config
 from gru4rec.errors import ConfigError, DataError
-from gru4rec.evaluation import batch_eval, evaluate, rank_events, summarise
+from gru4rec.evaluation import batch_eval, by_network, evaluate, rank_events, summarise
 from gru4rec.network import Architecture, Network
+from gru4rec.ranking import score
+from gru4rec.recommending import final_states
 from gru4rec.vocabulary import Vocabulary
 
 MakeNetwork = Callable[..., Network]
@@ -23,10 +26,21 @@ MakeSessions = Callable[..., list[list[int]]]
 MODES = ["standard", "conservative", "median"]
 
 
+class Recurrent:
+    """The scores of a network, as `GRU4Rec` has them."""
+
+    def __init__(self, network: Network, vocabulary: Vocabulary) -> None:
+        self.network, self.vocabulary = network, vocabulary
+
+    @by_network
+    def score_next(self, items: Any, offsets: Any) -> Any:
+        return score(self.network, final_states(self.network, items, offsets)).numpy()
+
+
 def model_of(network: Network, ids: list[Any] | None = None) -> Any:
     known = list(range(network.n_items)) if ids is None else ids
     array = np.array(known, dtype=object if isinstance(known[0], str) else np.int64)
-    return SimpleNamespace(network=network, vocabulary=Vocabulary(array))
+    return Recurrent(network, Vocabulary(array))
 
 
 @pytest.fixture
@@ -103,16 +117,135 @@ def test_a_network_ranks_like_any_model_with_its_scores(
     pd.testing.assert_frame_equal(rank_events(only_scores, events, mode=mode).to_frame(), expected)
 
 
-def test_a_score_that_is_not_a_number_is_behind_all(make_events: MakeEvents) -> None:
-    def score_next(items: Any, offsets: Any) -> Any:
-        return np.tile([3.0, np.nan, 1.0, 2.0], (len(offsets) - 1, 1))
+class Reversed(GRU4Rec):
+    """Ranks the worst first."""
 
-    model: Any = SimpleNamespace(vocabulary=Vocabulary(np.arange(4)), score_next=score_next)
+    def score_next(self, items: Any, offsets: Any) -> Any:
+        return -super().score_next(items, offsets)
+
+
+class Wrapped:
+    """Hands on what it does not know."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+class ReversedWrapped(Wrapped):
+    @functools.wraps(GRU4Rec.score_next)
+    def score_next(self, *args: Any) -> Any:
+        return -self._inner.score_next(*args)
+
+
+@pytest.mark.parametrize("kind", ["subclass", "wrapper", "instance", "assigned", "network"])
+def test_a_model_with_scores_of_its_own_is_ranked_by_them(
+    make_random_sessions: MakeSessions, make_events: MakeEvents, kind: str
+) -> None:
+    events = make_events(make_random_sessions(40, 30))
+    gru = GRU4Rec(layers=[8], n_epochs=1, n_sample=16, batch_size=8, device="cpu").fit(events)
+    best_first = rank_events(gru, events)
+    score_next = gru.score_next
+    model: Any = {
+        "subclass": Reversed(**gru.config),
+        "wrapper": ReversedWrapped(gru),
+        "instance": gru,
+        "assigned": Wrapped(gru),
+        "network": SimpleNamespace(network=gru.network, vocabulary=gru.vocabulary),
+    }[kind]
+    if kind == "subclass":
+        model._vocabulary, model._state = gru._vocabulary, gru._state
+    elif kind != "wrapper":
+        model.score_next = lambda *given: -score_next(*given)
+
+    worst_first = rank_events(model, events)
+
+    n_items = len(gru.vocabulary)
+    assert not best_first.ties.any()
+    assert worst_first.ranks.tolist() == (n_items + 1 - best_first.ranks).tolist()
+
+
+def test_a_wrapper_that_changes_nothing_ranks_as_what_it_wraps(
+    make_random_sessions: MakeSessions, make_events: MakeEvents
+) -> None:
+    events = make_events(make_random_sessions(20, 30))
+    gru = GRU4Rec(layers=[8], n_epochs=1, n_sample=16, batch_size=8, device="cpu").fit(events)
+    wrapped: Any = Wrapped(gru)
+
+    found = rank_events(wrapped, events).to_frame()
+
+    pd.testing.assert_frame_equal(found, rank_events(gru, events).to_frame())
+
+
+def test_a_network_is_not_asked_for_its_scores(
+    make_network: MakeNetwork, make_events: MakeEvents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = make_network(Architecture((6,), 0, shared=True), 5)
+    monkeypatch.setattr(evaluation, "_count_scores", None)  # fails when called
+
+    assert len(rank_events(model_of(network), make_events([[0, 1, 3]])).ranks) == 2
+
+
+def test_validation_goes_by_the_scores_of_a_subclass(
+    make_random_sessions: MakeSessions, make_events: MakeEvents
+) -> None:
+    events = make_events(make_random_sessions(40, 30))
+    options: dict[str, Any] = {"layers": [8], "n_epochs": 1, "n_sample": 16, "device": "cpu"}
+
+    for model in (GRU4Rec(**options), Reversed(**options)):
+        model.fit(events, valid=events, valid_cutoff=5)
+        recall, _ = batch_eval(model, events, cutoff=5)
+        assert model.history["recall@5"].tolist() == [recall[5]]
+
+
+def model_that_answers(answer: Callable[[int], Any], n_items: int = 4) -> Any:
+    """A model whose `score_next` answers for so many sessions."""
+    return SimpleNamespace(
+        vocabulary=Vocabulary(np.arange(n_items)),
+        score_next=lambda _, offsets: answer(len(offsets) - 1),
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (lambda n: np.full((n, 4), np.nan), "returned 12 NaN among 12 scores"),
+        (lambda n: np.tile([3.0, np.nan, 1.0, 2.0], (n, 1)), "returned 3 NaN among 12 scores"),
+        (lambda n: np.tile([3.0, np.inf, -np.inf, 2.0], (n, 1)), r"returned 3 \+inf among 12"),
+        (lambda n: np.zeros((n, 3)), r"returned shape \(3, 3\); \(3, 4\) is expected"),
+        (lambda n: np.zeros((n, 1)), r"returned shape \(3, 1\); \(3, 4\) is expected"),
+        (lambda _: np.zeros(4), r"returned shape \(4,\); \(3, 4\) is expected"),
+        (lambda n: np.zeros((n + 1, 4)), r"returned shape \(4, 4\); \(3, 4\) is expected"),
+        (lambda n: np.zeros((n, 4), np.int64), r"returned numpy.ndarray of int64; .* floats"),
+        (lambda n: np.zeros((n, 4), bool), r"returned numpy.ndarray of bool"),
+        (lambda n: np.zeros((n, 4), object), r"returned numpy.ndarray of object"),
+        (lambda n: np.zeros((n, 4), complex), r"returned numpy.ndarray of complex128"),
+        (lambda n: torch.zeros(n, 4), "returned torch.Tensor; a NumPy array of floats"),
+        (
+            lambda n: np.ma.masked_array(np.zeros((n, 4))),
+            r"returned numpy.ma.*MaskedArray",
+        ),
+        (lambda n: np.zeros((n, 4)).tolist(), "returned builtins.list; a NumPy array"),
+        (lambda n: pd.DataFrame(np.zeros((n, 4))), "returned pandas.*DataFrame; a NumPy array"),
+        (lambda _: None, "returned builtins.NoneType; a NumPy array"),
+    ],
+)
+def test_scores_that_cannot_be_ranked_are_refused(
+    make_events: MakeEvents, answer: Callable[[int], Any], message: str
+) -> None:
+    with pytest.raises(DataError, match=f"score_next of SimpleNamespace {message}"):
+        rank_events(model_that_answers(answer), make_events([[0, 1, 0, 3]]))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.longdouble])
+def test_excluded_items_are_behind_all(make_events: MakeEvents, dtype: Any) -> None:
+    model = model_that_answers(lambda n: np.tile([3, -np.inf, 1, 2], (n, 1)).astype(dtype))
 
     ranked = rank_events(model, make_events([[0, 1, 0, 3]]), mode="standard")
 
-    assert ranked.ranks.tolist() == [4, 2, 3]  # an item without a number is ahead of any other
-    assert ranked.ties.tolist() == [0, 0, 0]
+    assert ranked.ranks.tolist() == [4, 1, 2]
 
 
 @pytest.mark.parametrize(
