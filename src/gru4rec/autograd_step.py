@@ -3,13 +3,38 @@
 On a CPU `fast_step` does the same faster; tests hold one against the other.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from gru4rec.config import ModelConfig
+from gru4rec.errors import ConfigError
 from gru4rec.losses import bpr_max, cross_entropy
 from gru4rec.network import Dropout, Network
 from gru4rec.optimizer import Adagrad
+
+# scores and log-Q correction (None without one), as in `losses`, and the options → (n_rows,)
+LossFunction = Callable[[Tensor, Tensor | None, ModelConfig], Tensor]
+
+LOSSES: dict[str, LossFunction] = {
+    "cross-entropy": lambda scores, log_q, _: cross_entropy(scores, log_q),
+    "bpr-max": lambda scores, _, config: bpr_max(scores, config.bpreg, config.elu_param),
+}
+
+
+def find_loss(name: str) -> LossFunction:
+    """Returns the function of a loss.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    if name not in LOSSES:
+        raise ConfigError(
+            f"the loss {name!r} has no function in gru4rec.autograd_step.LOSSES, which has "
+            f"{', '.join(LOSSES)}; add it there"
+        )
+    return LOSSES[name]
 
 
 class AutogradStep:
@@ -33,6 +58,7 @@ class AutogradStep:
     ) -> None:
         self._network, self._adagrad, self._config = network, adagrad, config
         self._dropout, self._log_counts = dropout, log_counts
+        self._lose = find_loss(config.loss)
 
     def __call__(
         self, inputs: Tensor, targets: Tensor, negatives: Tensor, hidden: list[Tensor]
@@ -55,7 +81,8 @@ class AutogradStep:
             differentiable = Network(network.architecture, {}, dense)
             states = differentiable.advance(gathered.inputs, hidden, self._dropout)
             scores = states[-1] @ gathered.outputs.T + gathered.biases
-            loss = self._losses(scores, targets, negatives).sum()
+            losses = self._lose(scores, self._log_q(targets, negatives), self._config)
+            loss = losses.sum()
             leaves = [*gathered.rows.values(), *dense.values()]
             gradients = torch.autograd.grad(loss / self._config.batch_size, leaves)
         for (name, rows), gradient in zip(gathered.numbers.items(), gradients, strict=False):
@@ -64,17 +91,15 @@ class AutogradStep:
             adagrad.update(name, network.dense[name], gradient)
         return loss.detach(), [state.detach() for state in states]
 
-    def _losses(self, scores: Tensor, targets: Tensor, negatives: Tensor) -> Tensor:
+    def _log_q(self, targets: Tensor, negatives: Tensor) -> Tensor | None:
         config = self._config
-        if config.loss == "bpr-max":
-            return bpr_max(scores, config.bpreg, config.elu_param)
         if not config.logq:
-            return cross_entropy(scores)
+            return None
         # log(count^alpha) of a drawn negative, log(count) of a target
         log_q = torch.cat(
             [self._log_counts[targets], config.sample_alpha * self._log_counts[negatives]]
         )
-        return cross_entropy(scores, config.logq * log_q)
+        return config.logq * log_q
 
 
 class Gathered:

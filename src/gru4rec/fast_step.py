@@ -18,11 +18,15 @@ from torch import Tensor
 
 from gru4rec import kernels, optimizer, step_kernels
 from gru4rec.config import ModelConfig
+from gru4rec.errors import ConfigError
 from gru4rec.gradients import Cell, Gru, OriginalGru
 from gru4rec.large_pages import use_large_pages
 from gru4rec.network import Dropout, Network
 from gru4rec.optimizer import Adagrad
 from gru4rec.parallel import Loop, Meanwhile
+
+# those of which the gradient is a compiled loop
+COMPILED_LOSSES = ("cross-entropy", "bpr-max")
 
 # with fewer multiplications in its GRU layers a step gains little by several threads on them
 _FEW = 10_000_000
@@ -173,7 +177,11 @@ class Distinct:
 
 
 class FastStep:
-    """Trains on mini-batches on a CPU; see `AutogradStep`."""
+    """Trains on mini-batches on a CPU; see `AutogradStep`.
+
+    Raises:
+        ConfigError: The loss is not one of `COMPILED_LOSSES`.
+    """
 
     def __init__(
         self,
@@ -183,6 +191,8 @@ class FastStep:
         dropout: Dropout,
         log_counts: Tensor,
     ) -> None:
+        if config.loss not in COMPILED_LOSSES:
+            raise ConfigError(f"the gradient of the loss {config.loss!r} is no compiled loop")
         self._config, self._dropout = config, dropout
         self._embed = network.embed
         self._direct = network.architecture.gates_per_item

@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 
 from gru4rec import columns
+from gru4rec.autograd_step import find_loss
 from gru4rec.batching import Schedule, make_schedule
 from gru4rec.checkpoint import (
     Checkpoint,
@@ -128,6 +129,7 @@ class GRU4Rec:
         if isinstance(layers, Iterable) and not isinstance(layers, str):
             options["layers"] = list(layers)
         self.config = ModelConfig.parse(options, origin="GRU4Rec")
+        find_loss(self.config.loss)  # told now, not by the training
         self.device = resolve_device(self.config.device)
         self._vocabulary: Vocabulary | None = None
         self._state: TrainingState | None = None

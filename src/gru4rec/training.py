@@ -1,6 +1,7 @@
 """The loop over an epoch, on one training state."""
 
 import itertools
+import logging
 import math
 import time
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from gru4rec.errors import TrainingDivergedError
 from gru4rec.network import Dropout, Network
 from gru4rec.optimizer import Adagrad
 from gru4rec.sampling import NegativeSampler
+
+logger = logging.getLogger(__name__)
 
 # losses are looked at once in so many steps: a look waits for the device
 _CHECK_EVERY = 128
@@ -187,9 +190,14 @@ def _make_step(state: TrainingState, config: ModelConfig) -> Step:
     log_counts = torch.log(state.counts.to(torch.float32).to(state.network.device))
     if state.network.device.type == "cpu":
         # compiled loops take half a second to import: only those who train pay for them
-        from gru4rec.fast_step import FastStep  # noqa: PLC0415
+        from gru4rec.fast_step import COMPILED_LOSSES, FastStep  # noqa: PLC0415
 
-        return FastStep(state.network, state.optimizer, config, dropout, log_counts)
+        if config.loss in COMPILED_LOSSES:
+            return FastStep(state.network, state.optimizer, config, dropout, log_counts)
+        logger.info(
+            "The loss %s has no compiled loop; autograd computes it, which takes longer",
+            config.loss,
+        )
     return AutogradStep(state.network, state.optimizer, config, dropout, log_counts)
 
 

@@ -1,14 +1,17 @@
 from collections.abc import Callable
+from typing import get_args
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from gru4rec import training
+from gru4rec import GRU4Rec, training
+from gru4rec.autograd_step import LOSSES
 from gru4rec.batching import Schedule, make_schedule
-from gru4rec.config import ModelConfig
-from gru4rec.errors import TrainingDivergedError
+from gru4rec.config import Loss, ModelConfig
+from gru4rec.errors import ConfigError, TrainingDivergedError
+from gru4rec.fast_step import COMPILED_LOSSES, FastStep
 from gru4rec.losses import bpr_max, cross_entropy
 from gru4rec.network import Architecture, Network
 from gru4rec.training import Progress, Trainer, TrainingState, make_optimizer, reset_states
@@ -298,3 +301,54 @@ def test_a_loss_that_is_not_finite_is_named(
         "and cross-entropy",
     ):
         trainer.run_epoch(items, schedule)
+
+
+def trained_on(loss: str, make_network: MakeNetwork) -> Network:
+    network = make_network(Architecture((6,), 0, shared=True), 20)
+    trainer = make_trainer(network, [1, 2, 3, 4], batch_size=4, n_sample=4)
+    # the options of a configuration know the losses of the package only
+    config = trainer.config.model_copy(update={"loss": loss})
+    trainer = Trainer(trainer.state, config, trainer.sampler)
+    items, schedule = make_log([5, 7, 3, 9, 6], 20, batch_size=4)
+    trainer.run_epoch(items, schedule)
+    return network
+
+
+def test_a_loss_without_a_compiled_loop_is_left_to_autograd(
+    make_network: MakeNetwork, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(LOSSES, "mine", lambda scores, _, config: bpr_max(scores, config.bpreg, 0))
+    monkeypatch.setitem(LOSSES, "bpr", lambda scores, _, config: bpr_max(scores, config.bpreg, 0.5))
+    names = ("cross-entropy", "bpr-max", "bpr", "mine")
+
+    with caplog.at_level("INFO"):
+        nets = {name: trained_on(name, make_network) for name in names}
+
+    trained = {name: net.tables["output"] for name, net in nets.items()}
+    torch.testing.assert_close(trained["bpr"], trained["bpr-max"], rtol=1e-4, atol=1e-6)
+    for other in ("cross-entropy", "bpr-max"):
+        assert (trained["mine"] - trained[other]).abs().max() > 1e-3
+    said = zip(names[2:], caplog.messages, strict=True)
+    assert all(line.startswith(f"The loss {name} has no compiled loop") for name, line in said)
+
+
+def test_a_loss_without_a_function_is_refused(
+    make_network: MakeNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ConfigError, match=r"the loss 'mine' has no function in .*LOSSES"):
+        trained_on("mine", make_network)
+    monkeypatch.delitem(LOSSES, "bpr-max")
+    with pytest.raises(ConfigError, match="the loss 'bpr-max' has no function"):
+        GRU4Rec(loss="bpr-max", device="cpu")
+
+
+def test_every_loss_that_can_be_named_has_a_function_and_a_loop() -> None:
+    assert set(get_args(Loss)) == set(LOSSES) == set(COMPILED_LOSSES)
+
+
+def test_the_compiled_step_refuses_a_loss_that_it_does_not_have(make_network: MakeNetwork) -> None:
+    trainer = make_trainer(make_network(Architecture((6,), 0, shared=True), 20))
+    config = trainer.config.model_copy(update={"loss": "mine"})
+    state = trainer.state
+    with pytest.raises(ConfigError, match="the gradient of the loss 'mine' is no compiled loop"):
+        FastStep(state.network, state.optimizer, config, None, torch.zeros(20))  # type: ignore[arg-type]
