@@ -12,9 +12,9 @@ import torch.nn.functional as F  # noqa: N812  (the name that everybody knows)
 from torch import Tensor, nn
 
 from gru4rec.errors import MissingExtraError, ModelFileError
-from gru4rec.files import written_whole
+from gru4rec.files import check_local, written_whole
 from gru4rec.network import Network
-from gru4rec.vocabulary import Vocabulary
+from gru4rec.vocabulary import UNKNOWN, Vocabulary
 
 _LARGEST = 2**31 - 2**20  # bytes; protobuf ends at 2 GiB, and the ids need some of it
 
@@ -28,7 +28,7 @@ def export_onnx(network: Network, vocabulary: Vocabulary, path: str | Path) -> N
             f"writing ONNX needs packages that are not installed ({error}); install the extra "
             "onnx: pip install -e '.[onnx]' in the project's folder"
         ) from None
-    path, item_ids = Path(path), json.dumps(vocabulary.ids.tolist())
+    path, item_ids = check_local(path, ModelFileError), json.dumps(vocabulary.ids.tolist())
     step = _Step(network.to(torch.device("cpu")))
     size = sum(weight.nbytes for weight in step.buffers()) + len(item_ids)
     if size > _LARGEST:
@@ -62,9 +62,16 @@ class _Step(nn.Module):
 
     def forward(self, item: Tensor, *hidden: Tensor) -> tuple[Tensor, ...]:
         network = self.network
+        # ONNX counts negative indices from the end: an unknown item reads any row, which is not
+        # used then, and what is below is put beyond the end, where ONNX Runtime refuses it
+        is_known = (item != UNKNOWN)[:, None]
+        item = torch.where(item == UNKNOWN, 0, torch.where(item < 0, network.n_items, item))
         # these two become one operator each, where indexing and addmm become several
         x = F.embedding(item, network.tables[network.input_name])
-        states = network.advance(x, list(hidden))
+        advanced = network.advance(x, list(hidden))
+        states = [
+            torch.where(is_known, new, old) for new, old in zip(advanced, hidden, strict=True)
+        ]
         return F.linear(states[-1], network.tables["output"], network.tables["bias"]), *states
 
 

@@ -87,6 +87,40 @@ def test_a_trained_model_with_text_items(
     assert [ids[index] for index in np.argsort(-scores[0])] == expected["item"].tolist()
 
 
+def test_an_unknown_item_leaves_its_session_as_it_was(
+    architecture: Architecture, make_network: MakeNetwork, tmp_path: Path
+) -> None:
+    network = make_network(architecture, N_ITEMS)
+    export_onnx(network, VOCABULARY, tmp_path / "step.onnx")
+    session = opened(tmp_path / "step.onnx")
+    hidden = [torch.rand(3, units) for units in architecture.layers]
+    given = {f"hidden{layer}": h.numpy() for layer, h in enumerate(hidden)}
+
+    scores, *states = session.run(None, {"item": [5, -1, N_ITEMS - 1], **given})
+
+    advanced = network.advance(network.embed(torch.tensor([5, 0, N_ITEMS - 1])), hidden)
+    expected = [new.clone() for new in advanced]
+    for new, old in zip(expected, hidden, strict=True):
+        new[1] = old[1]
+    np.testing.assert_allclose(scores, score(network, expected[-1]), rtol=0, atol=1e-5)
+    for found, state in zip(states, expected, strict=True):
+        np.testing.assert_allclose(found, state, rtol=0, atol=1e-5)
+    begun = {name: np.zeros_like(h[:1]) for name, h in given.items()}
+    scores, *_ = session.run(None, {"item": [-1], **begun})
+    np.testing.assert_allclose(scores[0], network.tables["bias"], rtol=0, atol=1e-6)
+
+
+def test_an_index_outside_the_catalogue_is_an_error(
+    make_network: MakeNetwork, tmp_path: Path
+) -> None:
+    export_onnx(make_network(SINGLE, N_ITEMS), VOCABULARY, tmp_path / "step.onnx")
+    session, state = opened(tmp_path / "step.onnx"), np.zeros((2, 6), np.float32)
+
+    for item in (-2, -N_ITEMS, -N_ITEMS - 1, -(2**62), N_ITEMS, 2**62):
+        with pytest.raises(Exception, match="out of data bounds"):
+            session.run(None, {"item": [1, item], "hidden0": state})
+
+
 def test_exporting_leaves_the_model_as_it_was(make_network: MakeNetwork, tmp_path: Path) -> None:
     network = make_network(SINGLE, N_ITEMS)
     before = {name: t.clone() for name, t in {**network.tables, **network.dense}.items()}
