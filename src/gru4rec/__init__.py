@@ -43,7 +43,7 @@ from gru4rec.evaluation import (
     rank_events,
     summarise,
 )
-from gru4rec.files import make_folders, written_whole
+from gru4rec.files import check_local, make_folders, written_whole
 from gru4rec.intervals import confidence_intervals, paired_differences
 from gru4rec.recommender import GRU4Rec, build_model, load_model, save_model
 from gru4rec.recommending import LiveSession
@@ -102,6 +102,7 @@ __all__ = [
     "baselines",
     "batch_eval",
     "build_model",
+    "check_local",
     "columns",
     "confidence_intervals",
     "count_log",

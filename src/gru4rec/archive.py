@@ -1,15 +1,25 @@
 """Model files are zip archives; this seals them, and checks them before anything is read."""
 
+import contextlib
 import hashlib
+import os
 import re
+import shutil
+import tempfile
 import zipfile
 from collections.abc import Iterator
-from io import BufferedRandom
+from io import BufferedRandom, BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor
+
+from gru4rec.errors import ModelFileError
+from gru4rec.files import check_local
+
+# a file, or a stream of bytes
+Place = str | os.PathLike[str] | BinaryIO
 
 _SEAL = b"sha256:"
 _SEAL_LENGTH = len(_SEAL) + 64
@@ -21,7 +31,7 @@ _MEMBER = re.compile(
 )
 
 
-def seal(file: BufferedRandom) -> None:
+def seal(file: BufferedRandom | BytesIO) -> None:
     """Adds a checksum over the whole file as the comment of the archive, which `torch` skips.
 
     Args:
@@ -33,6 +43,48 @@ def seal(file: BufferedRandom) -> None:
     digest = hashlib.file_digest(file, "sha256").hexdigest()
     file.seek(0, 2)
     file.write(_SEAL + digest.encode())
+
+
+@contextlib.contextmanager
+def as_file(source: Place) -> Iterator[Path]:
+    """Gives the path of a file; of a stream, that of a copy which goes at the block's end.
+
+    Raises:
+        ModelFileError: It is neither a local path nor a stream that can be read.
+    """
+    if isinstance(source, str | os.PathLike) or not hasattr(source, "read"):
+        yield check_local(source, ModelFileError)
+        return
+    # only from a file does torch read tensors without believing what they say of their size
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        copy = Path(folder) / "model.pth"
+        try:
+            with copy.open("wb") as file:
+                shutil.copyfileobj(source, file)
+        except (OSError, ValueError, TypeError) as error:  # such as one that is closed, or of text
+            raise ModelFileError(f"cannot read the model from {name_of(source)}: {error}") from None
+        yield copy
+
+
+def write_stream(content: BytesIO, stream: BinaryIO) -> None:
+    """Writes to a stream.
+
+    Raises:
+        ModelFileError: It cannot be written.
+    """
+    left = content.getbuffer()
+    try:
+        while left:  # without a buffer it may take less than it is given
+            left = left[stream.write(left) or len(left) :]
+    except (OSError, ValueError, TypeError) as error:
+        raise ModelFileError(f"cannot write the model to {name_of(stream)}: {error}") from None
+
+
+def name_of(place: Place) -> str:
+    """What messages call a file or a stream."""
+    if isinstance(place, str | os.PathLike):
+        return str(place)
+    return f"the stream {str(getattr(place, 'name', type(place).__name__))[:200]}"
 
 
 def check_archive(path: str | Path) -> None:

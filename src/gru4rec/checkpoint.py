@@ -4,6 +4,7 @@ A file is `torch.save` of a dictionary of plain values and tensors, read with `w
 a checksum at its end; see `gru4rec.archive`.
 """
 
+import io
 import os
 import pickle
 import reprlib
@@ -15,10 +16,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gru4rec.archive import check_archive, own_tensors, seal
+from gru4rec.archive import (
+    Place,
+    as_file,
+    check_archive,
+    name_of,
+    own_tensors,
+    seal,
+    write_stream,
+)
 from gru4rec.config import ModelConfig
 from gru4rec.errors import ConfigError, DataError, ModelFileError
-from gru4rec.files import written_whole
+from gru4rec.files import check_local, written_whole
 from gru4rec.network import Architecture, Network
 from gru4rec.optimizer import Adagrad
 from gru4rec.training import TrainingState, make_optimizer
@@ -62,7 +71,7 @@ def architecture_of(config: ModelConfig) -> Architecture:
     return Architecture(tuple(config.layers), embedding, config.constrained_embedding)
 
 
-def save_checkpoint(checkpoint: Checkpoint, path: str | Path, with_optimizer: bool) -> None:
+def save_checkpoint(checkpoint: Checkpoint, place: Place, with_optimizer: bool) -> None:
     """Writes a file whole or not at all: under a temporary name first, then renamed.
 
     Raises:
@@ -94,7 +103,16 @@ def save_checkpoint(checkpoint: Checkpoint, path: str | Path, with_optimizer: bo
             "velocities": state.optimizer.velocities,
             "generator": state.generator.get_state(),
         }
-    path = Path(path)
+    if isinstance(place, str | os.PathLike) or not hasattr(place, "write"):
+        _write_file(content, check_local(place, ModelFileError))
+    else:
+        buffer = io.BytesIO()
+        torch.save(content, buffer)
+        seal(buffer)
+        write_stream(buffer, place)
+
+
+def _write_file(content: dict[str, Any], path: Path) -> None:
     try:
         with written_whole(path) as temporary, temporary.open("x+b") as file:
             torch.save(content, file)
@@ -106,12 +124,12 @@ def save_checkpoint(checkpoint: Checkpoint, path: str | Path, with_optimizer: bo
 
 
 def load_checkpoint(
-    path: str | Path, device: torch.device, config: ModelConfig | None = None
+    place: Place, device: torch.device, config: ModelConfig | None = None
 ) -> Checkpoint:
     """Reads a file onto a device, without running code from it.
 
     Args:
-        path: The file.
+        place: The file, or a stream of one.
         device: Where the tensors go, wherever they were saved from.
         config: Options to go on with instead of the saved ones.
 
@@ -119,18 +137,23 @@ def load_checkpoint(
         ConfigError: `config` asks for other sizes than the saved ones.
         ModelFileError: The file is missing, damaged, of another version, or no model of ours.
     """
-    content = read_content(path, device)
+    content = read_content(place, device)
     try:
         saved = _unpack(content, device, config)
     except ConfigError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        raise ModelFileError(f"{path} is damaged: {error}") from None
+        raise ModelFileError(f"{name_of(place)} is damaged: {error}") from None
     return saved
 
 
-def read_content(path: str | Path, device: torch.device) -> dict[str, Any]:
+def read_content(place: Place, device: torch.device) -> dict[str, Any]:
     """Reads the dictionary in a file, without running code from it; see `load_checkpoint`."""
+    with as_file(place) as path:
+        return _read_file(path, name_of(place), device)
+
+
+def _read_file(path: Path, name: str, device: torch.device) -> dict[str, Any]:
     try:
         check_archive(path)
         # mapped: a tensor that claims to be larger than the file takes no memory
@@ -138,22 +161,22 @@ def read_content(path: str | Path, device: torch.device) -> dict[str, Any]:
         mapped = torch.load(path, map_location=place, weights_only=True, mmap=True)
         content = own_tensors(mapped, device, os.path.getsize(path))
     except FileNotFoundError:
-        raise ModelFileError(f"there is no model file {path}; train and save one first") from None
+        raise ModelFileError(f"there is no model file {name}; train and save one first") from None
     except pickle.UnpicklingError:
         raise ModelFileError(
-            f"{path} is no model file of ours, is damaged, or was tampered with: it holds other "
+            f"{name} is no model file of ours, is damaged, or was tampered with: it holds other "
             "than plain data, which could run code and was not loaded"
         ) from None
     except Exception as error:
         raise ModelFileError(
-            f"{path} cannot be read as a model file; it may be damaged or cut off "
+            f"{name} cannot be read as a model file; it may be damaged or cut off "
             f"({type(error).__name__}: {str(error).splitlines()[0][:200] if str(error) else ''})"
         ) from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise ModelFileError(f"{path} is no model file of this package")
+        raise ModelFileError(f"{name} is no model file of this package")
     if content.get("version") != VERSION:
         raise ModelFileError(
-            f"{path} has format version {reprlib.repr(content.get('version'))}, "
+            f"{name} has format version {reprlib.repr(content.get('version'))}, "
             f"this package reads {VERSION}; "
             "load it with the package version that wrote it"
         )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -25,6 +26,7 @@ from pydantic import (
 
 from gru4rec import columns
 from gru4rec.errors import ConfigError
+from gru4rec.files import check_local
 
 if TYPE_CHECKING:
     import torch
@@ -68,6 +70,12 @@ def _to_words(value: object) -> object:
     return [str(word) if isinstance(word, int) else word for word in value]
 
 
+def _local(path: str) -> str:
+    check_local(path, ConfigError)
+    return path
+
+
+LocalPath = Annotated[str, AfterValidator(_local)]
 PointInTime = Annotated[float, BeforeValidator(_to_epoch_seconds)]
 
 
@@ -138,6 +146,11 @@ class ModelConfig(Section):
     logq: NonNegative = 0.0
     device: str = "auto"
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 42
+
+    @field_validator("device", mode="before")
+    @classmethod
+    def _name_of_device(cls, value: Any) -> Any:
+        return _as_name(value)
 
     @field_validator("device")
     @classmethod
@@ -345,8 +358,8 @@ class EvaluationConfig(Section):
 class PathsConfig(Section):
     """Files of `save_model` and `load_model`; in the Kedro project the catalog owns the paths."""
 
-    model_save: str = "model.pth"
-    model_load: str = "model.pth"
+    model_save: LocalPath = "model.pth"
+    model_load: LocalPath = "model.pth"
 
 
 class CommonSections(Section):
@@ -388,8 +401,9 @@ def load_config(path: str | Path) -> Config:
         ConfigError: The file is missing, is not YAML, or an option in it is wrong. All mistakes
             are in the one message.
     """
+    file = check_local(path, ConfigError)
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:  # ValueError: no text, or no such date
         raise ConfigError(f"Cannot read the configuration file {path}: {error}") from None
     if content is None:
@@ -419,7 +433,10 @@ def describe_mistakes(error: ValidationError, section: type[BaseModel], origin: 
         else:
             place = f"{where}: " if where else ""
             message = mistake["msg"].removeprefix("Value error, ")
-            got = "" if isinstance(mistake["input"], Mapping) else f" (got {mistake['input']!r})"
+            # a ConfigError says by itself what it got
+            is_told = isinstance(mistake.get("ctx", {}).get("error"), ConfigError)
+            is_told |= isinstance(mistake["input"], Mapping)
+            got = "" if is_told else f" (got {mistake['input']!r})"
             lines.append(f"  {place}{message}{got}")
     return "\n".join(lines)
 
@@ -435,33 +452,42 @@ def _names_beside(section: type[BaseModel], location: tuple[int | str, ...]) -> 
     return list(found.model_fields)
 
 
-def resolve_device(name: str) -> "torch.device":
+def _as_name(device: Any) -> Any:
+    """Turns a `torch.device` into the option's text; a configuration can be read without torch."""
+    if type(device).__module__ != "torch":
+        return device
+    return str(device) if device.type == "cuda" else device.type  # of others there is one
+
+
+def resolve_device(device: "str | torch.device") -> "torch.device":
     """Turns a `device` option into a device that this machine has.
 
     Args:
-        name: `auto` (CUDA, then MPS, then CPU), `cpu`, `mps`, `cuda` or `cuda:N`.
+        device: `auto` (CUDA, then MPS, then CPU), `cpu`, `mps`, `cuda` or `cuda:N`, or a
+            `torch.device`.
 
     Raises:
         ConfigError: The device is not on this machine.
     """
     import torch  # noqa: PLC0415  (a configuration can be read without torch)
 
-    if not re.fullmatch(_DEVICE, name):
+    name = _as_name(device)
+    if not isinstance(name, str) or not re.fullmatch(_DEVICE, name):
         raise ConfigError(f"device is {name!r}; expected auto, cpu, mps, cuda or cuda:N")
 
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    device = torch.device(name)
+    found = torch.device(name)
     available = {
         "cpu": 1,
         "mps": int(torch.backends.mps.is_available()),
         "cuda": torch.cuda.device_count(),
-    }[device.type]
-    if (device.index or 0) >= available:
+    }[found.type]
+    if (found.index or 0) >= available:
         raise ConfigError(
-            f"device is {name!r}, but torch sees {available} {device.type} device(s) here; "
+            f"device is {name!r}, but torch sees {available} {found.type} device(s) here; "
             "use 'auto' or 'cpu', or install a torch build for this device"
         )
-    return device
+    return found

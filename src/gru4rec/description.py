@@ -1,21 +1,21 @@
 """What is in a model file, told without reading its tensors."""
 
-from pathlib import Path
 from typing import Any
 
 import torch
 
+from gru4rec.archive import Place, name_of
 from gru4rec.checkpoint import architecture_of, read_content
 from gru4rec.config import ModelConfig
 from gru4rec.errors import ModelFileError
 from gru4rec.network import Architecture
 
 
-def describe_model(path: str | Path) -> dict[str, Any]:
+def describe_model(path: Place) -> dict[str, Any]:
     """Tells what is in a model file; of a large one too it takes milliseconds.
 
     Args:
-        path: The file.
+        path: The file, or a stream of one.
 
     Returns:
         Plain values: the number of items and of parameters; the architecture, a line a station;
@@ -39,7 +39,7 @@ def describe_model(path: str | Path) -> dict[str, Any]:
             "notes": content.get("notes", {}),  # older files have none
         }
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ModelFileError(f"{path} is damaged: {error}") from None
+        raise ModelFileError(f"{name_of(path)} is damaged: {error}") from None
 
 
 def _stations(architecture: Architecture, n_items: int) -> list[str]:

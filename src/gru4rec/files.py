@@ -1,19 +1,48 @@
-"""Files are written whole or not at all, and stay after a power cut."""
+"""Files on this machine: written whole or not at all, and there after a power cut."""
 
 import contextlib
 import errno
 import glob
 import os
+import re
 import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+
+from gru4rec.errors import GRU4RecError
 
 # a temporary file that nothing was written to for so long is of a writer that was killed; when it
 # is younger, another process may be at work on it
 _STALE_SECONDS = 24 * 60 * 60
 # what systems answer that sync no folders: Windows does not even open them
 _NO_SYNC = {errno.EACCES, errno.EBADF, errno.EINVAL}
+# what an address begins with, also when pathlib made one slash of two; C:/ is a drive of Windows
+_SCHEME = re.compile(r"\s*[A-Za-z][\w+.-]+:[:/\\]")
+
+
+def check_local(path: object, error: type[GRU4RecError]) -> Path:
+    """Refuses what is no path on this machine, such as `s3://bucket/model.pth`.
+
+    Otherwise a local folder of the name `s3:` would be made, or looked for.
+
+    Args:
+        path: Text or a path.
+        error: What is raised.
+
+    Returns:
+        It as a path.
+    """
+    if not isinstance(path, str | os.PathLike):
+        raise error(f"a path is expected, not {type(path).__name__}")
+    if _SCHEME.match(str(path)):
+        # neither login nor signature
+        shown = re.sub("//[^/]*@", "//…@", str(path).partition("?")[0])
+        raise error(
+            f"{shown[:200]} is no local path, and only local paths are read and written; copy it "
+            "here, or mount it, and give the local path"
+        )
+    return Path(path)
 
 
 @contextlib.contextmanager

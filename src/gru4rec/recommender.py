@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 
 from gru4rec import columns
+from gru4rec.archive import Place
 from gru4rec.autograd_step import find_loss
 from gru4rec.batching import Schedule, make_schedule
 from gru4rec.checkpoint import (
@@ -40,6 +41,7 @@ from gru4rec.evaluation import (
     rank_prepared,
     summarise,
 )
+from gru4rec.files import check_local
 from gru4rec.network import Network, append_items, compatible_draw, new_network, seeded_draw
 from gru4rec.onnx_export import export_onnx
 from gru4rec.progress import ProgressDisplay
@@ -85,7 +87,8 @@ class GRU4Rec:
         bpreg: Score regularisation of bpr-max.
         elu_param: α of bpr-max's ELU; 0: linear scores.
         logq: Strength of the log-Q correction of cross-entropy; 0: none.
-        device: `auto` (CUDA, then MPS, then CPU), `cpu`, `mps`, `cuda` or `cuda:N`.
+        device: `auto` (CUDA, then MPS, then CPU), `cpu`, `mps`, `cuda` or `cuda:N`, or a
+            `torch.device`.
         seed: Fixes initial weights (outside compatibility mode), negatives and dropout.
 
     Attributes:
@@ -122,7 +125,7 @@ class GRU4Rec:
         bpreg: float = 1.0,
         elu_param: float = 0.5,
         logq: float = 0.0,
-        device: str = "auto",
+        device: str | torch.device = "auto",
         seed: int = 42,
     ) -> None:
         options = {name: value for name, value in locals().items() if name != "self"}
@@ -442,11 +445,11 @@ class GRU4Rec:
         """
         return Shortlist(candidates, self.vocabulary)
 
-    def save(self, path: str | Path, with_optimizer: bool = True) -> None:
+    def save(self, path: Place, with_optimizer: bool = True) -> None:
         """Writes the model to a `.pth` file, whole or not at all.
 
         Args:
-            path: The file.
+            path: The file, or a stream of bytes that is open for writing.
             with_optimizer: Include what training further needs; without it the file is half as
                 large, or a third with momentum.
 
@@ -462,7 +465,8 @@ class GRU4Rec:
     def export_onnx(self, path: str | Path) -> None:
         """Writes one step as an ONNX file, whole or not at all, to serve it without torch.
 
-        Inputs are `item` (batch,), int64 indices of items, and `hidden0`, `hidden1`, … (batch,
+        Inputs are `item` (batch,), int64 indices of items, −1 for an unknown one, which leaves its
+        session as it was, and `hidden0`, `hidden1`, … (batch,
         units), float32, a layer each and zeros where a session begins. Outputs are `scores`
         (batch, n_items) and `next_hidden0`, …. The metadata `item_ids` has the item ids in index
         order, as a JSON list. Needs the extra `onnx`.
@@ -479,13 +483,17 @@ class GRU4Rec:
 
     @classmethod
     def load(
-        cls, path: str | Path, device: str = "auto", config: ModelConfig | None = None
+        cls,
+        path: Place,
+        device: str | torch.device = "auto",
+        config: ModelConfig | None = None,
     ) -> "GRU4Rec":
         """Reads a model that `save` wrote, on whatever device it was trained. Runs no code from it.
 
         Args:
-            path: The file.
-            device: Where the model goes: `auto`, `cpu`, `cuda:0`, ...
+            path: The file, or a stream of bytes that is open for reading, which is copied to a
+                temporary file.
+            device: Where the model goes: `auto`, `cpu`, `cuda:0`, ..., or a `torch.device`.
             config: Options to go on with instead of the saved ones; sizes must be the saved ones.
 
         Raises:
@@ -539,6 +547,8 @@ def _run_epoch(
 def _check_checkpoint(
     checkpoint: str | Path | None, resume: bool, sampler: NegativeSampler | None
 ) -> None:
+    if checkpoint is not None:
+        check_local(checkpoint, ConfigError)
     if resume and checkpoint is None:
         raise ConfigError("resume needs to know the checkpoint; name its file")
     if checkpoint is not None and sampler is not None:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from gru4rec import CommonSections, Section
+from gru4rec.config import LocalPath
 from gru4rec_kedro.search_space import TuningConfig
 
 
@@ -24,7 +25,7 @@ class ExperimentConfig(Section):
     train_on: Literal["train_full", "train"] = "train_full"
     evaluate_on: Literal["test", "valid"] = "test"
     valid_each_epoch: bool = False
-    continue_from: str | None = None
+    continue_from: LocalPath | None = None
 
     @property
     def earlier_model(self) -> Path | None:
@@ -113,7 +114,7 @@ class Globals(Section):
         memory_limit: What DuckDB may use, such as `4GB`; None leaves it to DuckDB.
     """
 
-    outputs: str = "data"
+    outputs: LocalPath = "data"
     memory_limit: str | None = None
 
 
@@ -125,10 +126,11 @@ class Parameters(CommonSections):
     recommendation: RecommendationConfig = RecommendationConfig()
     baselines: BaselinesConfig = BaselinesConfig()
     tuning: TuningConfig = TuningConfig()
-    events: str | None = None  # --params events=path: the raw log
-    prepared: str | None = None  # --params prepared=folder: parts for the pipeline prepared
-    sessions: str | None = None  # --params sessions=path: what the pipeline recommendation answers
-    candidates: str | None = None  # --params candidates=path: the only items that it recommends
+    # what --params may name: --params events=path
+    events: LocalPath | None = None  # the raw log
+    prepared: LocalPath | None = None  # a folder of parts for the pipeline prepared
+    sessions: LocalPath | None = None  # what the pipeline recommendation answers
+    candidates: LocalPath | None = None  # the only items that it recommends
 
     @model_validator(mode="after")
     def _measured_parts_exist(self) -> Self:

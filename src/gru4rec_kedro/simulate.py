@@ -42,7 +42,7 @@ import pyarrow.csv
 import pyarrow.parquet
 from numpy.typing import NDArray
 
-from gru4rec import make_folders, written_whole
+from gru4rec import ConfigError, check_local, make_folders, written_whole
 from gru4rec.columns import ITEM, SESSION, TIME
 
 POPULARITY_EXPONENT = 0.6
@@ -304,7 +304,10 @@ def _whole_number(minimum: int) -> Callable[[str], int]:
 
 def _log_path(text: str) -> Path:
     """A converter for argparse that refuses what is neither CSV nor Parquet."""
-    path = Path(text)
+    try:
+        path = check_local(text, ConfigError)
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
     if path.suffix not in _WRITERS:
         raise argparse.ArgumentTypeError(f"{text!r}: give a name ending in .csv or .parquet")
     return path

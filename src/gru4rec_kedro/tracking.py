@@ -12,6 +12,7 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
 from gru4rec import ConfigError, Section
+from gru4rec.config import LocalPath
 from gru4rec_kedro.addresses import hide_login, hide_login_in
 from gru4rec_kedro.hooks import RunError
 from gru4rec_kedro.parameters import Parameters
@@ -30,7 +31,7 @@ class TrackingConfig(Section):
     """
 
     tracking_uri: str
-    artifacts: str | None = None
+    artifacts: LocalPath | None = None
     experiment: str = "gru4rec"
 
 

@@ -246,14 +246,49 @@ def test_bad_log_is_one_message_and_writes_nothing(finished, run, tmp_path, cont
             {"experiment": {"continue_from": "old.pth"}},
             "experiment.continue_from: there is no model file old.pth",
         ),
+        (
+            {"experiment": {"continue_from": "s3://shop/old.pth"}},
+            "experiment.continue_from: s3://shop/old.pth is no local path",
+        ),
+        (
+            {"events": "https://me:secret@shop/log.csv"},
+            r"events: https://…@shop/log.csv is no local path, [^(]*$",
+        ),
     ],
-    ids=["no test", "no valid", "no such device", "no earlier model"],
+    ids=[
+        "no test",
+        "no valid",
+        "no such device",
+        "no earlier model",
+        "a model elsewhere",
+        "a log elsewhere",
+    ],
 )
 def test_what_cannot_end_well_is_refused_before_it_begins(finished, run, params, message):
     before = files(finished)
     with pytest.raises(RunError, match=message):
         run(finished, params)
     assert files(finished) == before
+
+
+@pytest.mark.parametrize("address", ["s3://shop/gru4rec", "memory://gru4rec", "dbfs:/gru4rec"])
+def test_outputs_elsewhere_are_refused_before_anything_runs(new_project, run, address):
+    project = new_project()
+    (project / "conf/test/globals.yml").write_text(f"outputs: {address}\n")
+    before = files(project)
+    with pytest.raises(RunError, match=f"globals.yml has 1 mistake.*\n  outputs: {address} is no"):
+        run(project)
+    assert files(project) == before
+
+
+def test_an_entry_elsewhere_is_refused_before_anything_runs(new_project, run):
+    project = new_project()
+    entry = "{type: gru4rec_kedro.datasets.TextDataset, filepath: s3://shop/report.html}"
+    (project / "conf/test/catalog.yml").write_text(f"report: {entry}\n")
+    before = files(project)
+    with pytest.raises(RunError, match=r"catalog.yml: \s*s3://shop/report.html is no local path"):
+        run(project)
+    assert files(project) == before
 
 
 def test_missing_files_are_named(new_project, run):

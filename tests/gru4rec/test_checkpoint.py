@@ -1,6 +1,8 @@
+import io
 import os
 import pickle
 import stat
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,8 +12,8 @@ import pandas as pd
 import pytest
 import torch
 
-from gru4rec import GRU4Rec, load_model, save_model
-from gru4rec.config import ModelConfig
+from gru4rec import GRU4Rec, describe_model, load_config, load_model, read_log, save_model
+from gru4rec.config import ModelConfig, resolve_device
 from gru4rec.errors import ConfigError, DataError, ModelFileError, NotFittedError
 
 MakeEvents = Callable[..., pd.DataFrame]
@@ -465,3 +467,131 @@ def test_a_model_moves_between_devices(events: pd.DataFrame, tmp_path: Path) -> 
     assert on_cpu.network.device.type == "cpu"
     on_cpu.save(tmp_path / "model.pth")
     assert GRU4Rec.load(tmp_path / "model.pth", "cuda").fit(events).network.device.type == "cuda"
+
+
+# --- streams, addresses and devices ---
+
+
+def saved_bytes(gru: GRU4Rec) -> bytes:
+    stream = io.BytesIO()
+    gru.save(stream)
+    return stream.getvalue()
+
+
+def test_a_stream_takes_the_place_of_a_file(gru: GRU4Rec, tmp_path: Path) -> None:
+    zipped = tmp_path / "models.zip"
+    with zipfile.ZipFile(zipped, "w") as archive, archive.open("gru.pth", "w") as entry:
+        gru.save(entry)
+    with (tmp_path / "gru.pth").open("wb", buffering=0) as file:
+        file.write(b"before")
+        gru.save(file)
+
+    with zipfile.ZipFile(zipped) as archive, archive.open("gru.pth") as entry:
+        loaded = [GRU4Rec.load(entry, device="cpu")]
+    with (tmp_path / "gru.pth").open("rb") as file:
+        assert file.read(6) == b"before"
+        loaded.append(GRU4Rec.load(file, device="cpu"))
+        assert not file.closed
+    loaded.append(GRU4Rec.load(io.BytesIO(saved_bytes(gru)), device="cpu"))
+    for one in loaded:
+        assert_same_weights(one, gru)
+    described = describe_model(io.BytesIO(saved_bytes(gru)))
+    gru.save(tmp_path / "gru.pth")
+    assert described == describe_model(tmp_path / "gru.pth")
+
+
+def test_what_a_stream_takes_in_parts_is_written_whole(gru: GRU4Rec) -> None:
+    class Narrow(io.RawIOBase):
+        content = b""
+
+        def write(self, data: Any) -> int:
+            self.content += bytes(data[:1000])
+            return min(1000, len(data))
+
+    stream = Narrow()
+    gru.save(stream)  # type: ignore[arg-type]
+
+    assert len(stream.content) > 2000
+    assert_same_weights(GRU4Rec.load(io.BytesIO(stream.content), device="cpu"), gru)
+
+
+def test_a_stream_is_checked_as_a_file_is(gru: GRU4Rec) -> None:
+    content = bytearray(saved_bytes(gru))
+    content[len(content) // 2] ^= 1
+    not_ours = io.BytesIO()
+    torch.save({"format": "another"}, not_ours)
+    not_ours.seek(0)
+    harmful = io.BytesIO(pickle.dumps(os.getcwd))
+    for stream, message in (
+        (io.BytesIO(content), "cannot be read as a model file.*checksum"),
+        (io.BytesIO(), "cannot be read as a model file"),
+        (not_ours, "is no model file of this package"),
+        (harmful, "cannot be read as a model file"),
+    ):
+        with pytest.raises(ModelFileError, match=f"^the stream BytesIO {message}"):
+            GRU4Rec.load(stream, device="cpu")
+
+
+def test_a_stream_that_cannot_be_used_is_one_message(gru: GRU4Rec, tmp_path: Path) -> None:
+    closed: Any = io.BytesIO()
+    closed.close()
+    written_only = (tmp_path / "a.pth").open("wb")
+    read_only = (tmp_path / "a.pth").open("rb")
+    with written_only, read_only:
+        for stream in (closed, io.StringIO("text"), written_only):
+            with pytest.raises(ModelFileError, match=r"^cannot read the model from the stream "):
+                GRU4Rec.load(stream)
+        for stream in (closed, io.StringIO("text"), read_only):
+            with pytest.raises(ModelFileError, match=r"^cannot write the model to the stream .+: "):
+                gru.save(stream)
+
+
+@pytest.mark.parametrize("place", ["s3://shop/m.pth", "memory://m.pth", Path("s3://shop/m.pth")])
+def test_an_address_is_refused_and_no_folder_made(
+    gru: GRU4Rec,
+    events: pd.DataFrame,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    place: str | Path,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    message = "no local path, and only local paths are read and written; copy it here"
+    for use in (gru.save, GRU4Rec.load, describe_model, gru.export_onnx):
+        with pytest.raises(ModelFileError, match=message):
+            use(place)
+    paths = {"model_save": str(place), "model_load": str(place)}
+    for use in (lambda c: save_model(gru, c), load_model):
+        with pytest.raises(ConfigError, match=rf"(?s)paths.model_save: .*{message}"):
+            use({"paths": paths})
+    for use in (load_config, lambda path: GRU4Rec(**OPTIONS).fit(events, checkpoint=path)):
+        with pytest.raises(ConfigError, match=message):
+            use(place)
+    with pytest.raises(DataError, match=message):
+        read_log(place)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("place", [None, 3, b"m.pth"])
+def test_what_is_neither_path_nor_stream_is_refused(gru: GRU4Rec, place: Any) -> None:
+    for use in (gru.save, GRU4Rec.load, describe_model):
+        with pytest.raises(ModelFileError, match=f"a path is expected, not {type(place).__name__}"):
+            use(place)
+    with pytest.raises(ModelFileError, match="a path is expected, not BytesIO"):
+        gru.export_onnx(io.BytesIO())  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="a path is expected, not BytesIO"):
+        gru.fit(pd.DataFrame(), checkpoint=io.BytesIO())  # type: ignore[arg-type]
+
+
+def test_a_device_may_be_torchs_own(gru: GRU4Rec, tmp_path: Path) -> None:
+    cpu = torch.device("cpu")
+    gru.save(tmp_path / "m.pth")
+
+    for model in (GRU4Rec(device=cpu), GRU4Rec.load(tmp_path / "m.pth", device=cpu)):
+        assert model.device == cpu
+        assert model.config.device == "cpu"
+    assert resolve_device(torch.device("cpu", 0)) == cpu
+    assert ModelConfig(device=torch.device("cuda:1")).device == "cuda:1"  # type: ignore[arg-type]
+    assert ModelConfig(device=torch.device("mps:0")).device == "mps"  # type: ignore[arg-type]
+    for other in (torch.device("meta"), torch.device("cuda:99"), None, 0):
+        with pytest.raises(ConfigError, match="device"):
+            GRU4Rec.load(tmp_path / "m.pth", device=other)  # type: ignore[arg-type]

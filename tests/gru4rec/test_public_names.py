@@ -38,6 +38,7 @@ NAMES = [
     "baselines",
     "batch_eval",
     "build_model",
+    "check_local",
     "columns",
     "confidence_intervals",
     "describe_model",

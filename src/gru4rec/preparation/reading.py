@@ -16,6 +16,7 @@ import ibis.expr.types as ir
 from ibis.backends.duckdb import Backend
 
 from gru4rec.errors import DataError, MissingLogError
+from gru4rec.files import check_local
 from gru4rec.preparation.connection import local_connection
 
 _PARQUET = {".parquet", ".pq"}
@@ -51,6 +52,7 @@ def read_log(
         DataError: It is not readable as what its name says. Ragged rows of a text file are found
             only when `load_events` reads them.
     """
+    check_local(path, DataError)
     files = _find_files(str(path))
     suffixes = {_suffix(file) for file in files}
     if len(suffixes) > 1 or not suffixes <= _PARQUET | _TEXT:

@@ -5,6 +5,8 @@ from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
 
+from gru4rec import ConfigError, check_local
+
 
 class CheckpointDataset(AbstractDataset[Any, Path]):
     """The file of the checkpoints, which `GRU4Rec.fit` itself writes and resumes.
@@ -17,6 +19,7 @@ class CheckpointDataset(AbstractDataset[Any, Path]):
     """
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        check_local(filepath, ConfigError)
         self._filepath = filepath
         self.metadata = metadata
 

@@ -6,7 +6,7 @@ from typing import Any
 import ibis.expr.types as ir
 from kedro.io import AbstractDataset, DatasetError
 
-from gru4rec import columns, read_log
+from gru4rec import ConfigError, check_local, columns, read_log
 
 
 class ItemListDataset(AbstractDataset[Any, ir.Table | None]):
@@ -20,6 +20,8 @@ class ItemListDataset(AbstractDataset[Any, ir.Table | None]):
     def __init__(
         self, *, filepath: str | None = None, metadata: dict[str, Any] | None = None
     ) -> None:
+        if filepath:
+            check_local(filepath, ConfigError)
         self._filepath = filepath
         self.metadata = metadata
 

@@ -9,6 +9,7 @@ import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import TablePreview
 
+from gru4rec import ConfigError, check_local
 from gru4rec_kedro.datasets.events import json_table
 
 logger = logging.getLogger(__name__)
@@ -25,7 +26,7 @@ class MetricsHistoryDataset(AbstractDataset[Any, dict[str, Metrics]]):
     """
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = Path(filepath)
+        self._filepath = check_local(filepath, ConfigError)
         self.metadata = metadata
 
     def load(self) -> dict[str, Metrics]:

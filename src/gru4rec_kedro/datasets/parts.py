@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import TablePreview
 
-from gru4rec import local_connection, make_folders, written_whole
+from gru4rec import ConfigError, check_local, local_connection, make_folders, written_whole
 from gru4rec_kedro.datasets.events import json_table
 from gru4rec_kedro.datasets.written_whole import MissingFileError, UnwritableError
 
@@ -63,7 +63,7 @@ class PartsDataset(AbstractDataset[Parts, ir.Table]):
     """
 
     def __init__(self, *, path: str, metadata: dict[str, Any] | None = None) -> None:
-        self._path = Path(path)
+        self._path = check_local(path, ConfigError)
         self.metadata = metadata
 
     def load(self) -> ir.Table:

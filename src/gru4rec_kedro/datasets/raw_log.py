@@ -6,7 +6,7 @@ import ibis.expr.types as ir
 from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import TablePreview
 
-from gru4rec import MissingLogError, private_connection, read_log
+from gru4rec import ConfigError, MissingLogError, check_local, private_connection, read_log
 from gru4rec_kedro.datasets.events import json_table
 
 
@@ -35,6 +35,7 @@ class RawLogDataset(AbstractDataset[Any, ir.Table]):
         memory_limit: str | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
+        check_local(filepath, ConfigError)
         self._filepath = filepath
         self._source = source.strip()
         self._delimiter = delimiter

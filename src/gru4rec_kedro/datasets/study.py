@@ -2,12 +2,11 @@
 
 import time
 import warnings
-from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
 
-from gru4rec import GRU4RecError, MissingExtraError
+from gru4rec import ConfigError, GRU4RecError, MissingExtraError, check_local
 from gru4rec_kedro.addresses import hide_login, hide_login_in
 
 # a trial whose process has given no sign of life for so long is taken for dead
@@ -39,7 +38,7 @@ class StudyDataset(AbstractDataset[Any, Any]):
         credentials: dict[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        self._filepath = Path(filepath)
+        self._filepath = check_local(filepath, ConfigError)
         self._url = (credentials or {}).get("url")
         self.metadata = metadata
 

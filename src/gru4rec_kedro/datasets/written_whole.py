@@ -1,7 +1,7 @@
 """Files are written whole or not at all."""
 
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Self
 
 import pandas as pd
 from kedro.io import DatasetError
@@ -12,7 +12,7 @@ from kedro_datasets.plotly import JSONDataset as KedroPlotlyDataset
 from kedro_datasets.text import TextDataset as KedroTextDataset
 from kedro_datasets.yaml import YAMLDataset as KedroYAMLDataset
 
-from gru4rec import GRU4RecError, make_folders, written_whole
+from gru4rec import ConfigError, GRU4RecError, check_local, make_folders, written_whole
 
 
 class MissingFileError(DatasetError, GRU4RecError):
@@ -27,11 +27,21 @@ class WrittenWhole:
     """Mixin for file datasets: they write to a temporary name beside the file and rename it.
 
     A writer that is killed otherwise leaves a broken file under the final name, which
-    `--only-missing-outputs` then trusts. Other file systems than the local one, such as object
-    stores, are left to put files in place as they do.
+    `--only-missing-outputs` then trusts.
     """
 
     _temporary_path: PurePosixPath | None = None
+
+    # not __init__, whose arguments Kedro takes for those of the entry
+    def __new__(cls, *_: Any, **given: Any) -> Self:
+        """Makes a dataset.
+
+        Raises:
+            ConfigError: The file is not on this machine.
+        """
+        if "filepath" in given:  # in a copy it is not
+            check_local(given["filepath"], ConfigError)
+        return super().__new__(cls)
 
     def _get_save_path(self) -> PurePosixPath:
         path: PurePosixPath = self._temporary_path or super()._get_save_path()  # type: ignore[misc]
@@ -59,11 +69,8 @@ class WrittenWhole:
         """
         final = Path(self._get_save_path())
         try:
-            if getattr(self, "_protocol", "file") == "file":
-                make_folders(final.parent)
-                self._write_and_rename(data, final)
-            else:
-                self._write(data)
+            make_folders(final.parent)
+            self._write_and_rename(data, final)
         except OSError as error:
             # left to itself, Kedro would blame versioning
             raise UnwritableError(

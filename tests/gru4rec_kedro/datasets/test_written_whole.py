@@ -85,13 +85,3 @@ def test_a_folder_in_the_place_of_the_file_is_named(tmp_path, kind, data):
     with pytest.raises(UnwritableError, match=r"cannot write .*file: "):
         kind(filepath=str(tmp_path / "file")).save(data)
     assert os.listdir(tmp_path) == ["file"]
-
-
-@pytest.mark.parametrize("kind", [JSONDataset, TextDataset])
-@pytest.mark.parametrize("version", [None, Version(None, "1")])
-def test_other_file_systems_put_files_in_place_themselves(tmp_path, monkeypatch, kind, version):
-    monkeypatch.chdir(tmp_path)
-    dataset = kind(filepath=f"memory://{tmp_path}/folder/file", version=version)
-    dataset.save("text")
-    assert dataset.load() == "text"
-    assert os.listdir(tmp_path) == []
