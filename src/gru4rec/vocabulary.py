@@ -13,7 +13,6 @@ Ids = npt.NDArray[Any]  # int64, or object holding str
 Indices = npt.NDArray[np.int64]
 
 UNKNOWN = -1
-_EXACT_FLOAT = 2**53
 
 
 def as_ids(values: "pd.Series[Any] | npt.ArrayLike", name: str) -> Ids:
@@ -31,7 +30,7 @@ def as_ids(values: "pd.Series[Any] | npt.ArrayLike", name: str) -> Ids:
         DataError: Values are missing, of another type or mixed, or do not fit 64 bits.
     """
     try:
-        series = values if isinstance(values, pd.Series) else pd.Series(_as_array(values))
+        given = series = values if isinstance(values, pd.Series) else pd.Series(_as_array(values))
         n_missing = int(series.isna().sum())
         if n_missing:
             raise DataError(f"{name} has {n_missing} missing value(s); drop them first")
@@ -50,7 +49,7 @@ def as_ids(values: "pd.Series[Any] | npt.ArrayLike", name: str) -> Ids:
             raise DataError(f"{name} holds {series.max()}, beyond 64-bit integers; turn it to text")
         return series.to_numpy(dtype=np.int64)
     if pd.api.types.is_float_dtype(series.dtype):
-        return _whole_numbers(series.to_numpy(dtype=np.float64), name)
+        return _whole_numbers(series.to_numpy(dtype=np.float64), _exact_bits(given, series), name)
     objects = series.to_numpy(dtype=object)
     for value in objects:
         if not isinstance(value, str):
@@ -66,12 +65,20 @@ def _as_array(values: npt.ArrayLike) -> npt.NDArray[Any]:
     return values if isinstance(values, np.ndarray) else np.fromiter(values, object)  # type: ignore[arg-type]
 
 
-def _whole_numbers(values: npt.NDArray[np.float64], name: str) -> Ids:
-    bad = values[(values != np.floor(values)) | (np.abs(values) >= _EXACT_FLOAT)]
+def _exact_bits(given: "pd.Series[Any]", inferred: "pd.Series[Any]") -> int:
+    """Bits of a whole number that all floats of a column hold exactly: 53 of 64, 24 of 32."""
+    kinds = {getattr(inferred.dtype, "numpy_dtype", inferred.dtype)}
+    if given.dtype == object:  # pandas has made 64 bits of what was in there
+        kinds |= {value.dtype for value in given if isinstance(value, np.floating)}
+    return min(53, *(np.finfo(kind).nmant + 1 for kind in kinds))
+
+
+def _whole_numbers(values: npt.NDArray[np.float64], exact_bits: int, name: str) -> Ids:
+    bad = values[(values != np.floor(values)) | (np.abs(values) >= 2.0**exact_bits)]
     if len(bad):
         raise DataError(
-            f"{name} holds {bad[0]} as a floating-point number, which is no exact id; "
-            "read the column as integers or text"
+            f"{name} holds {bad[0]} as a floating-point number, which is no exact id (such a "
+            f"column holds whole numbers below 2^{exact_bits} exactly); read it as integers or text"
         )
     return values.astype(np.int64)
 

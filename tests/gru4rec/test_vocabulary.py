@@ -146,6 +146,31 @@ def test_what_is_no_id_is_refused(values: Any, message: str) -> None:
         as_ids(values, "items")
 
 
+FLOATS = [
+    (lambda ids: np.array(ids, np.float16), 11),
+    (lambda ids: np.array(ids, np.float32), 24),
+    (lambda ids: pd.Series(ids, dtype="float32"), 24),
+    (lambda ids: pd.Series(ids, dtype="Float32"), 24),
+    (lambda ids: pd.Series(ids, dtype="float[pyarrow]"), 24),
+    (lambda ids: pd.Series(np.array(ids, np.float32)).astype("category"), 24),
+    (lambda ids: [np.float32(item) for item in ids], 24),
+    (lambda ids: iter([float(ids[0]), *np.array(ids[1:], np.float32)]), 24),
+    (lambda ids: pd.Series([np.float32(item) for item in ids], dtype=object), 24),
+    (lambda ids: np.array(ids, np.float64), 53),
+    (lambda ids: [float(item) for item in ids], 53),
+    (lambda ids: np.array(ids, np.longdouble), 53),
+]
+
+
+@pytest.mark.parametrize(("make", "bits"), FLOATS)
+def test_floats_are_ids_as_far_as_they_hold_whole_numbers_exactly(make: Any, bits: int) -> None:
+    largest = 2**bits - 1
+    assert as_ids(make([7, largest, -largest]), "items").tolist() == [7, largest, -largest]
+    for beyond in (largest + 1, -largest - 1):
+        with pytest.raises(DataError, match=rf"no exact id .*below 2\^{bits} exactly"):
+            as_ids(make([7, beyond]), "items")
+
+
 def test_no_ids_are_fine() -> None:
     assert as_ids(pd.Series([], dtype=str), "items").tolist() == []
 
