@@ -7,16 +7,20 @@ own: after an update nothing that was compiled before it is found.
 
 import contextlib
 import hashlib
+import logging
 import os
 import shutil
+import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numba
 import platformdirs
+
+logger = logging.getLogger(__name__)
 
 _config: Any = numba.config
 _lock = threading.RLock()
@@ -30,45 +34,13 @@ def sources() -> list[Path]:
     return sorted([*package.rglob("*kernels.py"), *others])
 
 
-def _digest() -> str:
-    digest = hashlib.sha256()
-    for file in sources():
-        digest.update(file.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-_NAME = f"code-{_digest()}"
-
-
-@contextlib.contextmanager
-def _caching() -> Iterator[None]:
-    """Names the folder for what is decorated in a block; others of the process keep theirs."""
-    with _lock:
-        before = _config.CACHE_DIR  # NUMBA_CACHE_DIR, if that is set
-        _config.CACHE_DIR = str(Path(before or _cache_folder()) / _NAME)
-        try:
-            yield
-        finally:
-            _config.CACHE_DIR = before
-
-
-def _cache_folder() -> Path:
-    return Path(platformdirs.user_cache_dir("gru4rec")) / "numba"
-
-
 def compiled(**options: Any) -> Callable[[Any], Any]:
     """A decorator for functions that are compiled on first use.
 
     Args:
         options: Of `numba.njit`, besides those that all have.
     """
-    decorate = numba.njit(nogil=True, cache=True, error_model="numpy", **options)
-
-    def decorated(function: Any) -> Any:
-        with _caching():
-            return decorate(function)
-
-    return decorated
+    return _cached(numba.njit(nogil=True, error_model="numpy", cache=_IS_KEPT, **options))
 
 
 def compiled_for(signature: Any) -> Callable[[Any], Any]:
@@ -77,23 +49,58 @@ def compiled_for(signature: Any) -> Callable[[Any], Any]:
     Args:
         signature: Types of result and arguments.
     """
-    decorate = numba.cfunc(signature, nopython=True, cache=True, error_model="numpy")
+    return _cached(numba.cfunc(signature, nopython=True, error_model="numpy", cache=_IS_KEPT))
+
+
+def _cached(decorate: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Names the folder for what is decorated; others of the process keep theirs."""
 
     def decorated(function: Any) -> Any:
-        with _caching():
-            return decorate(function)
+        with _lock:
+            before = _config.CACHE_DIR
+            _config.CACHE_DIR = str(_FOLDER)
+            try:
+                return decorate(function)
+            finally:
+                _config.CACHE_DIR = before
 
     return decorated
 
 
+def _find_folder() -> Path:
+    digest = hashlib.sha256()
+    for file in sources():
+        digest.update(file.read_bytes())
+    # NUMBA_CACHE_DIR, if that is set
+    chosen = _config.CACHE_DIR or Path(platformdirs.user_cache_dir("gru4rec")) / "numba"
+    return Path(chosen) / f"code-{digest.hexdigest()[:16]}"
+
+
+def _is_writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        logger.warning(
+            "Compiled code cannot be kept, so that each process takes some seconds to compile it: "
+            "%s; let NUMBA_CACHE_DIR name a folder that can be written",
+            error,
+        )
+        return False
+    return True
+
+
 def remove_unused(folder: Path) -> None:
-    """Removes the code of other versions, unless it was used in the last 30 days."""
+    """Notes that a folder is used, and removes those beside it that were not for 30 days."""
     before = time.time() - _UNUSED_SECONDS
-    with contextlib.suppress(OSError):  # there is none yet, or it may only be read
-        os.utime(folder / _NAME)
-        for other in folder.iterdir():
+    with contextlib.suppress(OSError):  # another process may be at it
+        os.utime(folder)
+        for other in folder.parent.iterdir():
             if other.stat().st_mtime < before:
                 shutil.rmtree(other, ignore_errors=True)
 
 
-remove_unused(_cache_folder())
+_FOLDER = _find_folder()
+_IS_KEPT = _is_writable(_FOLDER)
+if not _config.CACHE_DIR:  # what else is in a folder of the user's choice is not ours
+    remove_unused(_FOLDER)

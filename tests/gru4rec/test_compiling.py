@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numba
@@ -32,20 +33,40 @@ print(room["items"].tolist())
 """
 
 
-def test_a_change_of_another_file_is_compiled_in(tmp_path: Path) -> None:
+Run = Callable[[], tuple[str, str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Runs a copy of the package, whose compiled code is in the folder `numba`."""
     shutil.copytree(PACKAGE, tmp_path / "gru4rec", ignore=shutil.ignore_patterns("__pycache__"))
     cache = {"NUMBA_CACHE_DIR": str(tmp_path / "numba")}
     given = {**os.environ, "PYTHONPATH": str(tmp_path), "OMP_NUM_THREADS": "1", **cache}
 
-    def run() -> str:
+    def run_copy() -> tuple[str, str]:
         command = [sys.executable, "-c", COMPILED]
-        return subprocess.run(command, check=True, env=given, capture_output=True, text=True).stdout
+        done = subprocess.run(command, check=True, env=given, capture_output=True, text=True)
+        return done.stdout, done.stderr
 
-    assert run() == "[0, 1]\n"
+    return run_copy
+
+
+def test_where_nothing_can_be_written_it_is_compiled_each_time(tmp_path: Path, run: Run) -> None:
+    (tmp_path / "numba").touch()  # no folder
+
+    found, said = run()
+
+    assert found == "[0, 1]\n"
+    assert "Compiled code cannot be kept" in said
+    assert not list(tmp_path.rglob("*.nb[ci]"))
+
+
+def test_a_change_of_another_file_is_compiled_in(tmp_path: Path, run: Run) -> None:
+    assert run() == ("[0, 1]\n", "")
     code = (tmp_path / "gru4rec/parallel.py").read_text(encoding="utf-8")
     reads_one_further = code.replace("_double_pointer(address)", "_double_pointer(address + 8)")
     (tmp_path / "gru4rec/parallel.py").write_text(reads_one_further, encoding="utf-8")
-    assert run() == "[0, 0]\n"
+    assert run() == ("[0, 0]\n", "")
     assert len(os.listdir(tmp_path / "numba")) == 2
 
 
@@ -84,8 +105,8 @@ def test_a_function_of_the_users_is_kept_where_it_was(tmp_path: Path) -> None:
 
     assert os.environ.get("NUMBA_CACHE_DIR", "") == numba.config.CACHE_DIR
     ours = Path(kernels.add_rows.stats.cache_path)
-    assert ours.parent.name == compiling._NAME
-    assert compiling._NAME not in theirs.f.stats.cache_path
+    assert ours.parent.name == compiling._FOLDER.name
+    assert compiling._FOLDER.name not in theirs.f.stats.cache_path
     if not numba.config.CACHE_DIR:
         assert Path(theirs.f.stats.cache_path) == tmp_path / "__pycache__"
 
@@ -101,13 +122,13 @@ def test_an_error_in_a_loop_leaves_the_folder_of_others(monkeypatch: pytest.Monk
 
 def test_code_of_other_versions_is_removed_when_it_was_not_used_for_long(tmp_path: Path) -> None:
     long_ago = time.time() - 31 * 24 * 60 * 60
-    for name in (compiling._NAME, "code-other", "code-old"):
+    for name in (compiling._FOLDER.name, "code-other", "code-old"):
         (tmp_path / name / "gru4rec").mkdir(parents=True)
         os.utime(tmp_path / name, (long_ago, long_ago))
     os.utime(tmp_path / "code-other")
 
-    compiling.remove_unused(tmp_path)
-    compiling.remove_unused(tmp_path / "nowhere")
+    compiling.remove_unused(tmp_path / compiling._FOLDER.name)
+    compiling.remove_unused(tmp_path / "nowhere/code")
 
-    assert {file.name for file in tmp_path.iterdir()} == {compiling._NAME, "code-other"}
-    assert (tmp_path / compiling._NAME).stat().st_mtime > long_ago  # it is in use
+    assert {file.name for file in tmp_path.iterdir()} == {compiling._FOLDER.name, "code-other"}
+    assert (tmp_path / compiling._FOLDER.name).stat().st_mtime > long_ago  # it is in use
