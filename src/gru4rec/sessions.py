@@ -11,6 +11,7 @@ import pandas as pd
 from gru4rec.columns import PLACE
 from gru4rec.config import MANY_EQUAL_TIMES
 from gru4rec.errors import DataError
+from gru4rec.foreign_frames import as_frame
 from gru4rec.vocabulary import Ids, as_ids
 
 logger = logging.getLogger(__name__)
@@ -68,8 +69,7 @@ def order_sessions(data: pd.DataFrame, session_key: str, item_key: str, time_key
     Raises:
         DataError: A column is missing, the frame is empty, or values are missing or impossible.
     """
-    if not isinstance(data, pd.DataFrame):
-        raise DataError(f"a pandas DataFrame of events is expected, got {type(data).__name__}")
+    data = as_frame(data)
     keys = (session_key, item_key, time_key)
     missing = [key for key in keys if key not in data.columns]
     if missing:

@@ -128,7 +128,7 @@ def test_columns_may_have_other_names() -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ([1, 2], "a pandas DataFrame of events is expected, got list"),
+        ([1, 2], "A table of events is expected, not builtins.list: make it one"),
         (
             pd.DataFrame({"session": [1], "ItemId": [1]}),
             r"column\(s\) 'SessionId', 'Time' missing; the data has 'session', 'ItemId'",

@@ -21,6 +21,8 @@ from ibis.backends.duckdb import Backend
 
 from gru4rec.columns import ITEM, PLACE, SESSION, TIME
 from gru4rec.errors import ConfigError, DataError
+from gru4rec.foreign_frames import as_frame
+from gru4rec.preparation.headers import hint_at_header
 from gru4rec.preparation.local_backend import LocalBackend
 from gru4rec.preparation.missing import is_missing
 
@@ -90,16 +92,6 @@ def private_connection(memory_limit: str | None = None) -> Backend:
         ) from None
 
 
-def refuse_other_types(data: object) -> None:
-    """Checks that data is a table of events.
-
-    Raises:
-        DataError: It is neither an Ibis table nor a DataFrame.
-    """
-    if not isinstance(data, ir.Table | pd.DataFrame):
-        raise DataError(f"A DataFrame or an Ibis table is expected, not {type(data).__name__}")
-
-
 def require_columns(present: Collection[object], wanted: Iterable[str], origin: str) -> None:
     """Checks that columns are there.
 
@@ -116,7 +108,10 @@ def require_columns(present: Collection[object], wanted: Iterable[str], origin: 
         lines.append(f"{name!r}" + (f" (did you mean {close[0]!r}?)" if close else ""))
     raise DataError(
         f"{origin} lacks the column {', '.join(lines)}; it has {', '.join(names) or 'no columns'}. "
-        "Set session_key, item_key and time_key of the section 'data' to the names in use"
+        + (
+            hint_at_header(names)
+            or "Set session_key, item_key and time_key of the section 'data' to the names in use"
+        )
     )
 
 
@@ -174,23 +169,22 @@ def _refuse_inexact_halves(array: pa.Array, name: str) -> None:
 def as_events_table(
     events: ir.Table | pd.DataFrame, origin: str = "The table of events"
 ) -> ir.Table:
-    """Checks events with canonical columns; a DataFrame is copied to a private connection.
+    """Checks events with canonical columns; those of a frame are copied to a private connection.
 
     A query on a connection, as `load_events` gives one, is not run for that: its values are
     checked already.
 
     Raises:
-        DataError: It is neither a table nor a DataFrame, a column is missing or of a wrong kind,
-            or values are missing or impossible.
+        DataError: It is neither a table nor a frame, a column is missing or of a wrong kind, or
+            values are missing or impossible.
     """
-    if isinstance(events, pd.DataFrame):
-        require_columns(events.columns, EVENT_COLUMNS, origin)
-        refuse_nulls({name: int(events[[name]].isna().to_numpy().sum()) for name in EVENT_COLUMNS})
-        if PLACE not in events.columns:  # rows in equal times stay in the order that they have
-            events = events[list(EVENT_COLUMNS)].assign(**{PLACE: np.arange(len(events))})
-        events = frame_to_table(private_connection(), events, [*EVENT_COLUMNS, PLACE])
-    elif not isinstance(events, ir.Table):
-        raise DataError(f"A DataFrame or an Ibis table is expected, not {type(events).__name__}")
+    if not isinstance(events, ir.Table):
+        frame = as_frame(events)
+        require_columns(frame.columns, EVENT_COLUMNS, origin)
+        refuse_nulls({name: int(frame[[name]].isna().to_numpy().sum()) for name in EVENT_COLUMNS})
+        if PLACE not in frame.columns:  # rows in equal times stay in the order that they have
+            frame = frame[list(EVENT_COLUMNS)].assign(**{PLACE: np.arange(len(frame))})
+        events = frame_to_table(private_connection(), frame, [*EVENT_COLUMNS, PLACE])
     require_columns(events.columns, EVENT_COLUMNS, origin)
     _refuse_other_kinds(events, origin)
     if is_stored(events):

@@ -44,7 +44,7 @@ def filter_sessions(events: Events, options: SessionFilterConfig) -> tuple[Event
             each round.
     """
     table, report = _filter(as_events_table(events), options)
-    return (table_to_frame(table) if isinstance(events, pd.DataFrame) else table), report
+    return (table if isinstance(events, ir.Table) else table_to_frame(table)), report
 
 
 def _filter(events: ir.Table, options: SessionFilterConfig) -> tuple[ir.Table, pd.DataFrame]:

@@ -12,6 +12,7 @@ from pandas.api import types
 from gru4rec.columns import ITEM, SESSION, TIME
 from gru4rec.config import Config, DataConfig, DataSplitConfig, as_config
 from gru4rec.errors import ConfigError, DataError
+from gru4rec.foreign_frames import as_frame
 from gru4rec.preparation.connection import (
     LATEST_TIME,
     private_connection,
@@ -80,8 +81,7 @@ def split_data(df: pd.DataFrame, config: Config | Mapping[str, Any]) -> Parts:
 
 
 def _split(df: pd.DataFrame, keys: DataConfig, options: DataSplitConfig) -> Parts:
-    if not isinstance(df, pd.DataFrame):
-        raise DataError(f"A DataFrame is expected, not {type(df).__name__}")
+    df = as_frame(df)
     if keys.session_key is None:
         raise ConfigError(
             "session_key is null, but sessions are split: load_events with session_gap makes them "

@@ -7,11 +7,11 @@ from typing import Any, cast
 import duckdb
 import ibis
 import ibis.expr.types as ir
-import pandas as pd
 
 from gru4rec.columns import ITEM, PLACE, SESSION, TIME
 from gru4rec.config import MISSING_WORDS, DataConfig, LoadingConfig
 from gru4rec.errors import ConfigError, DataError
+from gru4rec.foreign_frames import as_frame
 from gru4rec.preparation.connection import (
     DAY,
     EVENT_COLUMNS,
@@ -20,7 +20,6 @@ from gru4rec.preparation.connection import (
     fetch_row,
     frame_to_table,
     private_connection,
-    refuse_other_types,
     require_columns,
     table_to_frame,
 )
@@ -58,15 +57,16 @@ def load_events(log: Events, data: DataConfig, loading: LoadingConfig) -> Events
     """Reads the events of a raw log.
 
     Args:
-        log: The raw log; other columns than those named are ignored.
+        log: The raw log: an Ibis table, a DataFrame, or a table of polars or Arrow; other columns
+            than those named are ignored.
         data: Names of the three columns.
         loading: Unit of time, order of equal times, missing values, filter of event types, cutting
             into sessions.
 
     Returns:
         `SessionId`, `ItemId` (int64 or text, values exact) and `Time` (seconds; int64 or
-        float64), of the same kind as the input. A table is checked now, but computed when used;
-        where events of a session share their time, it also has `PlaceInSession`, which orders
+        float64): an Ibis table of one, else a DataFrame. A table is checked now, but computed when
+        used; where events of a session share their time, it also has `PlaceInSession`, which orders
         them. A DataFrame is in the order of session, time and place.
 
     Raises:
@@ -74,12 +74,12 @@ def load_events(log: Events, data: DataConfig, loading: LoadingConfig) -> Events
             or times are missing, the times cannot be what `time_unit` says, or equal times leave
             the order open and `ties` refuses that.
     """
-    refuse_other_types(log)
-    if not isinstance(log, pd.DataFrame):
-        return load_and_describe(log, data, loading)[0]
-    loading = _use_own_place(log, loading)
+    if isinstance(log, ir.Table):
+        return cast(Events, load_and_describe(log, data, loading)[0])
+    frame = as_frame(log)
+    loading = _use_own_place(frame, loading)
     names = _names_of(data, loading)
-    table = frame_to_table(private_connection(), log, names)
+    table = frame_to_table(private_connection(), frame, names)
     return table_to_frame(load_and_describe(table, data, loading)[0])
 
 

@@ -5,7 +5,6 @@ from contextlib import ExitStack
 from typing import Any, Generic, NamedTuple
 
 import ibis.expr.types as ir
-import pandas as pd
 from ibis import _
 
 from gru4rec.columns import ITEM, SESSION, TIME
@@ -62,9 +61,9 @@ def split_sessions(events: Events, options: DataSplitConfig) -> Split[Events]:
             one session.
     """
     parts = split_table(as_events_table(events), options)
-    if isinstance(events, pd.DataFrame):
-        return Split(*(table_to_frame(part) for part in parts))
-    return parts
+    if isinstance(events, ir.Table):
+        return parts
+    return Split(*(table_to_frame(part) for part in parts))
 
 
 def split_table(events: ir.Table, options: DataSplitConfig) -> Split[ir.Table]:

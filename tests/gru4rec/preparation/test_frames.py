@@ -130,5 +130,5 @@ def test_impossible_fractions_are_reported_together() -> None:
 
 @pytest.mark.parametrize("data", [None, [1], "log.csv"])
 def test_what_is_no_dataframe_is_refused(data):
-    with pytest.raises(DataError, match="A DataFrame is expected, not"):
+    with pytest.raises(DataError, match="A table of events is expected, not"):
         train_valid_test_split(data)
