@@ -32,6 +32,7 @@ class LocalBackend(Backend):  # type: ignore[misc]  # Ibis has no types
     drop_table = _one_at_a_time(Backend.drop_table)
     execute = _one_at_a_time(Backend.execute)
     read_csv = _one_at_a_time(Backend.read_csv)
+    read_json = _one_at_a_time(Backend.read_json)
     read_parquet = _one_at_a_time(Backend.read_parquet)
     to_parquet = _one_at_a_time(Backend.to_parquet)
     to_pyarrow = _one_at_a_time(Backend.to_pyarrow)

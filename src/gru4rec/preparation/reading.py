@@ -1,13 +1,9 @@
-"""Raw logs from files: CSV and its relatives as text, Parquet as it is."""
+"""Raw logs from files: CSV and its relatives and JSON lines as text, Parquet as it is."""
 
-import codecs
-import csv
 import glob
-import gzip
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO, cast
 
 import duckdb
 import ibis
@@ -18,10 +14,25 @@ from ibis.backends.duckdb import Backend
 from gru4rec.errors import DataError, MissingLogError
 from gru4rec.files import check_local
 from gru4rec.preparation.connection import local_connection
+from gru4rec.preparation.file_kinds import (
+    JSON_SUFFIXES,
+    OTHER_TEXT_SUFFIXES,
+    PARQUET_SUFFIXES,
+    TEXT_SUFFIXES,
+    LogFile,
+    identify,
+    suffix_of,
+)
+from gru4rec.preparation.json_lines import open_json
+from gru4rec.preparation.plain_copies import Source, make_readable
+from gru4rec.preparation.text_layout import find_layout, read_beginning
+from gru4rec.preparation.text_options import WHITESPACE, TextOptions
 
-_PARQUET = {".parquet", ".pq"}
-_TEXT = {".csv", ".tsv", ".txt", ".dat"}
-_DELIMITERS = ",;\t|"
+# Spark's and Hadoop's files may have no suffix
+_IN_FOLDERS = (
+    (PARQUET_SUFFIXES | TEXT_SUFFIXES, "part-"),
+    (JSON_SUFFIXES | OTHER_TEXT_SUFFIXES, ""),
+)
 # Ibis tables carry no notes of our own, so that a table was read as text is told by its name
 _TEXT_LOG = "text_log"
 
@@ -31,41 +42,57 @@ def read_log(
     *,
     delimiter: str | None = None,
     column_names: Sequence[str] | None = None,
+    skip_lines: int = 0,
+    comment: str | None = None,
     connection: Backend | None = None,
 ) -> ir.Table:
-    """Opens a raw log; the rows are read when they are needed.
+    r"""Opens a raw log; the rows are read when they are needed.
 
     Args:
-        path: A `.csv`, `.tsv`, `.txt`, `.dat` (each also with `.gz`), `.parquet` or `.pq` file,
-            or several of one kind with the same columns: a folder, a glob, of which something
-            must be there, or `name-{a,b}.csv`, of which both must be there.
-        delimiter: What separates the columns of a text file; None finds out by the first line.
+        path: A text file with separated columns, JSON lines or Parquet, or several of one kind with
+            the same columns: a folder, a glob, of which something must be there, or
+            `name-{a,b}.csv`, of which both must be there. What a file is, its content tells; text
+            may be compressed by gzip, zstd, bzip2 or xz.
+        delimiter: What separates the columns of a text file: up to four bytes, or `\s+` for runs
+            of blanks and tabs; None finds out by the first lines.
         column_names: Names of all columns, for a text file without a header.
+        skip_lines: Lines of each text file before its header, or its first row.
+        comment: Lines of a text file that begin with it are left out, wherever they are.
         connection: The DuckDB connection that reads; None takes the shared one.
 
     Returns:
-        An Ibis table. The columns of a text file are all text, so that no id is altered;
-        `load_events` tells numbers from text later.
+        An Ibis table. The columns of text files and JSON lines are all text, so that no id is
+        altered; `load_events` tells numbers from text later.
 
     Raises:
+        ConfigError: An option is impossible.
         MissingLogError: Nothing is there, or not all files that `{a,b}` names.
-        DataError: It is not readable as what its name says. Ragged rows of a text file are found
-            only when `load_events` reads them.
+        DataError: It is not readable. Ragged rows of a text file are found only when `load_events`
+            reads them.
     """
     check_local(path, DataError)
-    files = _find_files(str(path))
-    suffixes = {_suffix(file) for file in files}
-    if len(suffixes) > 1 or not suffixes <= _PARQUET | _TEXT:
-        raise DataError(
-            f"Cannot tell how to read {path}: its suffix is {', '.join(sorted(suffixes)) or 'none'}"
-            f", but one of {', '.join(sorted(_PARQUET | _TEXT))} is expected"
-        )
-    for file in files:
-        _refuse_unreadable(file)
+    if column_names is not None and not isinstance(column_names, str):
+        column_names = list(column_names)
+    options = TextOptions.parse(
+        {
+            "delimiter": delimiter,
+            "column_names": column_names,
+            "skip_lines": skip_lines,
+            "comment": comment,
+        },
+        origin=f"reading {path}",
+    )
+    files = [identify(file) for file in _find_files(str(path))]
+    kinds = {file.kind: file for file in files}
+    if len(kinds) > 1:
+        found = ", ".join(f"{file.path} ({kind})" for kind, file in kinds.items())
+        raise DataError(f"{path} is files of several kinds: {found}; read them one by one")
     connection = connection or local_connection()
-    if suffixes <= _PARQUET:
+    if "parquet" in kinds:
         return _open_parquet(connection, files)
-    return _open_text(connection, files, delimiter, column_names)
+    if "json" in kinds:
+        return _open_json(connection, files)
+    return _open_text(connection, files, options)
 
 
 def is_text_log(table: ir.Table) -> bool:
@@ -109,24 +136,31 @@ def _find_files(path: str) -> list[Path]:
             f"No file is at {' nor at '.join(missing)}; check the path (a glob must match "
             "something)"
         )
-    return [Path(file) for files in found.values() for file in files]
+    paths = [Path(file) for files in found.values() for file in files]
+    return [file for path in paths for file in (_find_files_in(path) if path.is_dir() else [path])]
 
 
 def _find_files_in(folder: Path) -> list[Path]:
     """All logs in a folder and below; what has a name like `_SUCCESS` or `.part` is none."""
-    files = [
+    present = [
         file
         for file in sorted(folder.rglob("*"))
-        if file.is_file()
-        and _suffix(file) in _PARQUET | _TEXT
-        and not file.name.startswith((".", "_"))
+        if file.is_file() and not file.name.startswith((".", "_"))
     ]
-    if not files:
-        raise MissingLogError(
-            f"The folder {folder} has no file that ends in one of "
-            f"{', '.join(sorted(_PARQUET | _TEXT))}; check the path"
-        )
-    return files
+    # what is less surely a log counts where there is nothing else: a folder of CSV files may have
+    # a .json or .log that describes them
+    for suffixes, prefix in _IN_FOLDERS:
+        if files := [file for file in present if _is_named(file, suffixes, prefix)]:
+            return files
+    raise MissingLogError(
+        f"The folder {folder} has no file that ends in one of "
+        f"{', '.join(sorted(suffixes for those, _ in _IN_FOLDERS for suffixes in those))}; check "
+        "the path, or give a glob"
+    )
+
+
+def _is_named(file: Path, suffixes: set[str], prefix: str) -> bool:
+    return suffix_of(file) in suffixes or bool(prefix and file.name.startswith(prefix))
 
 
 def _expand_braces(path: str) -> list[str]:
@@ -140,110 +174,65 @@ def _expand_braces(path: str) -> list[str]:
     ]
 
 
-def _suffix(file: Path) -> str:
-    return Path(file.stem).suffix.lower() if file.suffix == ".gz" else file.suffix.lower()
-
-
-def _refuse_unreadable(file: Path) -> None:
+def _open_parquet(connection: Backend, files: list[LogFile]) -> ir.Table:
+    names = [glob.escape(str(file.path)) for file in files]
     try:
-        if file.stat().st_size == 0:
-            raise DataError(f"{file} is empty; export it again")
-        if _suffix(file) in _TEXT:
-            _refuse_other_encoding(file)
-    except (OSError, EOFError) as error:
-        raise DataError(f"Cannot read {file}: {error}") from None
-
-
-def _refuse_other_encoding(file: Path) -> None:
-    # DuckDB 1.5 ends with an internal error that closes the whole database when it reads some
-    # columns of a file that is not UTF-8, so this is checked before DuckDB sees the file
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    offset = 0
-    with _open_bytes(file) as stream:
-        try:
-            while block := stream.read(1 << 22):
-                decoder.decode(block)
-                offset += len(block)
-            decoder.decode(b"", final=True)
-        except UnicodeDecodeError as error:
-            raise DataError(
-                f"{file} is not UTF-8 text (first at about byte {offset + error.start:,}); "
-                "convert it, e.g. with iconv -t utf-8"
-            ) from None
-
-
-def _open_bytes(file: Path) -> BinaryIO:
-    return cast(BinaryIO, gzip.open(file)) if file.suffix == ".gz" else file.open("rb")
-
-
-def _open_parquet(connection: Backend, files: list[Path]) -> ir.Table:
-    try:
-        return connection.read_parquet([glob.escape(str(file)) for file in files])
+        if keys := _folder_keys(files):
+            own = connection.read_parquet(names, hive_partitioning=False)
+            if keys.intersection(own.columns):
+                return own
+        return connection.read_parquet(names)
     except duckdb.Error as error:
         raise DataError(
-            f"Cannot read {files[0]} as Parquet: {str(error).splitlines()[0]}. "
+            f"Cannot read {files[0].path} as Parquet: {str(error).splitlines()[0]}. "
             "The file may be cut off or of another kind; export it again"
         ) from None
 
 
-def _open_text(
-    connection: Backend,
-    files: list[Path],
-    delimiter: str | None,
-    column_names: Sequence[str] | None,
-) -> ir.Table:
-    first_line = _read_first_line(files[0])
-    delimiter = delimiter or max(_DELIMITERS, key=first_line.count)
-    fields = _split_line(first_line, delimiter, files[0])
-    if column_names is None:
-        _refuse_other_headers(files, first_line)
-        names = [name or f"column{place}" for place, name in enumerate(fields)]
-    else:
-        names = list(column_names)
-    if len(names) != len(fields):
+def _folder_keys(files: list[LogFile]) -> set[str]:
+    """Names that DuckDB takes from folders such as `day=2`, also in place of a file's columns."""
+    folders = [part for file in files for part in file.path.absolute().parent.parts]
+    return {part.partition("=")[0] for part in folders if "=" in part}
+
+
+def _open_json(connection: Backend, files: list[LogFile]) -> ir.Table:
+    paths, compression = make_readable([Source(file) for file in files])
+    name = ibis.util.gen_name(_TEXT_LOG)
+    try:
+        return open_json(connection, paths, compression, files[0], name)
+    except duckdb.Error as error:
         raise DataError(
-            f"{files[0]} has {len(fields)} columns (separated by {delimiter!r}), but "
-            f"{len(names)} column_names are given: {', '.join(names)}"
-        )
-    if len(set(names)) != len(names):
-        raise DataError(f"{files[0]} has a column name twice: {', '.join(names)}; rename one")
+            f"Cannot read {files[0].path} as JSON: {str(error).splitlines()[0]}. An object for "
+            "each event is expected, one a line"
+        ) from None
+
+
+def _open_text(connection: Backend, files: list[LogFile], options: TextOptions) -> ir.Table:
+    beginnings = [read_beginning(file, options) for file in files]
+    layout = find_layout(beginnings, options)
+    blanks = layout.delimiter == WHITESPACE
+    paths, compression = make_readable(
+        [
+            Source(file, beginning.before, beginning.quoted_before, options.comment, blanks)
+            for file, beginning in zip(files, beginnings, strict=True)
+        ]
+    )
+    # what folders such as `day=2` say does not take the place of the file's own columns
+    own_columns = {"hive_partitioning": False} if _folder_keys(files) & set(layout.names) else {}
     try:
         return connection.read_csv(
-            [glob.escape(str(file)) for file in files],
+            [glob.escape(str(path)) for path in paths],
             table_name=ibis.util.gen_name(_TEXT_LOG),
-            columns=dict.fromkeys(names, "VARCHAR"),
+            columns=dict.fromkeys(layout.names, "VARCHAR"),
             auto_detect=False,
-            header=column_names is None,
-            delim=delimiter,
-            quote='"',
-            escape='"',
+            header=False,
+            skip=layout.skip,
+            delim="\t" if blanks else layout.delimiter,
+            quote="" if blanks else '"',
+            escape="" if blanks else '"',
+            compression=compression,
+            hive_types_autocast=False,
+            **own_columns,
         )
     except duckdb.Error as error:
-        raise DataError(f"Cannot read {files[0]}: {str(error).splitlines()[0]}") from None
-
-
-def _split_line(line: str, delimiter: str, file: Path) -> list[str]:
-    try:
-        fields = next(csv.reader([line], delimiter=delimiter, strict=True), [])
-    except csv.Error as error:
-        raise DataError(
-            f"The first line of {file} is no line of a text file with columns ({error}): "
-            f"{line[:80]!r}; mend it, and end lines with \\n"
-        ) from None
-    if not fields:
-        raise DataError(f"The first line of {file} is empty; it should name the columns")
-    return fields
-
-
-def _read_first_line(file: Path) -> str:
-    with _open_bytes(file) as stream:
-        return stream.readline().decode("utf-8-sig").rstrip("\r\n")
-
-
-def _refuse_other_headers(files: list[Path], header: str) -> None:
-    for file in files[1:]:
-        if (other := _read_first_line(file)) != header:
-            raise DataError(
-                f"{file} has other columns than {files[0]}: {other!r} and {header!r}; "
-                "read them one by one, or make their headers equal"
-            )
+        raise DataError(f"Cannot read {files[0].path}: {str(error).splitlines()[0]}") from None

@@ -1,6 +1,6 @@
 """A list of items that may be left out."""
 
-from pathlib import Path
+import re
 from typing import Any
 
 import ibis.expr.types as ir
@@ -29,7 +29,7 @@ class ItemListDataset(AbstractDataset[Any, ir.Table | None]):
         """Returns the list as an Ibis table, None where there is none."""
         if not self._filepath:
             return None
-        if Path(self._filepath.removesuffix(".gz")).suffix == ".txt":
+        if re.search(r"\.txt(\.(gz|zst|bz2|xz))?$", self._filepath, re.IGNORECASE):
             # ids may hold commas, but no tabs
             return read_log(self._filepath, delimiter="\t", column_names=[columns.ITEM])
         return read_log(self._filepath)

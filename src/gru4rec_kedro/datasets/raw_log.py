@@ -11,15 +11,18 @@ from gru4rec_kedro.datasets.events import json_table
 
 
 class RawLogDataset(AbstractDataset[Any, ir.Table]):
-    """A log in CSV, TSV or Parquet files; read only.
+    r"""A log in text files, JSON lines or Parquet files; read only.
 
     Args:
         filepath: One file, a folder of them, a glob such as `data/01_raw/clicks_*.csv`, or
             several that belong together such as `data/01_raw/2019-{Oct,Nov}.csv`.
         source: What to download, from whom, and under which name it is expected; shown when the
             file is missing.
-        delimiter: Of CSV files; None detects it.
-        column_names: Of CSV files without a header.
+        delimiter: Of text files: up to four bytes, or `\s+` for runs of blanks and tabs; None finds
+            out by the first lines.
+        column_names: Of text files without a header.
+        skip_lines: Lines of each text file before its header, or its first row.
+        comment: Lines of text files that begin with it are left out.
         memory_limit: What queries on it may use, such as `256MB`, before they spill to disk;
             None leaves it to DuckDB.
         metadata: For plugins.
@@ -32,14 +35,20 @@ class RawLogDataset(AbstractDataset[Any, ir.Table]):
         source: str = "",
         delimiter: str | None = None,
         column_names: list[str] | None = None,
+        skip_lines: int = 0,
+        comment: str | None = None,
         memory_limit: str | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         check_local(filepath, ConfigError)
         self._filepath = filepath
         self._source = source.strip()
-        self._delimiter = delimiter
-        self._column_names = column_names
+        self._options: dict[str, Any] = {
+            "delimiter": delimiter,
+            "column_names": column_names,
+            "skip_lines": skip_lines,
+            "comment": comment,
+        }
         self._memory_limit = memory_limit
         self.metadata = metadata
 
@@ -52,8 +61,7 @@ class RawLogDataset(AbstractDataset[Any, ir.Table]):
         try:
             return read_log(
                 self._filepath,
-                delimiter=self._delimiter,
-                column_names=self._column_names,
+                **self._options,
                 connection=private_connection(self._memory_limit) if self._memory_limit else None,
             )
         except MissingLogError as error:
@@ -81,4 +89,4 @@ class RawLogDataset(AbstractDataset[Any, ir.Table]):
         return True
 
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": self._filepath, "delimiter": self._delimiter}
+        return {"filepath": self._filepath, **self._options}

@@ -19,7 +19,8 @@ def test_text_file_has_an_id_a_line(tmp_path):
     expected = {"ItemId": ["12", "007", "a, b; c"]}
     assert load(tmp_path / "items.txt") == expected
     (tmp_path / "items.txt.gz").write_bytes(gzip.compress((tmp_path / "items.txt").read_bytes()))
-    assert load(tmp_path / "items.txt.gz") == expected
+    (tmp_path / "items.txt.gz").rename(tmp_path / "ITEMS.TXT.GZ")
+    assert load(tmp_path / "ITEMS.TXT.GZ") == expected
 
 
 def test_other_files_have_columns(tmp_path):

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from kedro.io import DatasetError
 
-from gru4rec import MissingLogError
+from gru4rec import ConfigError, MissingLogError
 from gru4rec_kedro.datasets import RawLogDataset
 
 
@@ -24,6 +24,22 @@ def test_loads_ids_as_they_are_written(log):
 def test_file_without_header(log):
     dataset = RawLogDataset(filepath=log, delimiter=";", column_names=["a", "b"])
     assert dataset.load().to_pandas()["a"].tolist() == ["s", "007", "8"]
+
+
+def test_options_of_text_files(tmp_path):
+    path = tmp_path / "ratings.dat"
+    path.write_text("of 2003\n1::1193\n% end of part 1\n2::661\n")
+    options = {"delimiter": "::", "column_names": ["a", "b"], "skip_lines": 1, "comment": "%"}
+    dataset = RawLogDataset(filepath=str(path), **options)
+    assert dataset.load().to_pandas()["b"].tolist() == ["1193", "661"]
+    assert dataset._describe() == {"filepath": str(path), **options}
+
+
+def test_an_impossible_option_is_one_message(log):
+    with pytest.raises(DatasetError) as caught:
+        RawLogDataset(filepath=log, delimiter="").load()
+    assert isinstance(caught.value.__cause__, ConfigError)
+    assert "log.csv has 1 mistake" in str(caught.value.__cause__)
 
 
 def test_missing_file_says_where_to_get_it(log):
