@@ -27,7 +27,7 @@ def trained(log):
     table = ibis.memtable(log)
     options = ModelConfig(layers=[4], n_sample=4, n_epochs=2, device="cpu")
     experiment = ExperimentConfig(train_on="train")
-    return train_model(table, table, table, options, TrainingConfig(), EVALUATION, experiment)
+    return train_model(*[table] * 4, options, TrainingConfig(), EVALUATION, experiment)
 
 
 def evaluate(gru: GRU4Rec, log: pd.DataFrame, **options):
@@ -55,7 +55,7 @@ def test_training_goes_on_from_the_newest_version(trained, log, tmp_path):
     new = ibis.memtable(log.assign(ItemId=log["ItemId"] + 5))
     options = ModelConfig(layers=[4], n_sample=4, n_epochs=1, learning_rate=1e-30, device="cpu")
     experiment = ExperimentConfig(continue_from=str(tmp_path / "gru.pth"))
-    gru, more = train_model(new, new, new, options, TrainingConfig(), EVALUATION, experiment)
+    gru, more = train_model(*[new] * 4, options, TrainingConfig(), EVALUATION, experiment)
     assert more["epoch"].tolist() == [1, 2, 3]
     assert sorted(gru.vocabulary.ids) == list(range(15))
     # so small a step that known rows stay where they were
@@ -74,7 +74,37 @@ def test_training_on_ids_of_another_kind_names_model_and_column(trained, log, tm
     options = ModelConfig(layers=[4], device="cpu")
     message = r"continue_from: .*gru\.pth .* ItemId of the part 'train_full': .* by integers"
     with pytest.raises(DataError, match=message):
-        train_model(text, text, text, options, TrainingConfig(), EVALUATION, experiment)
+        train_model(*[text] * 4, options, TrainingConfig(), EVALUATION, experiment)
+
+
+@pytest.mark.parametrize("as_id", [int, "sku-{}".format])
+def test_a_part_without_a_known_target_is_refused_before_training(log, as_id, tmp_path):
+    log["ItemId"] = log["ItemId"].map(as_id)
+    train = ibis.memtable(log)
+    # each of two sessions has one known item, and one that is new
+    rows = [(90, as_id(1), 1), (90, as_id(77), 2), (91, as_id(78), 1), (91, as_id(2), 2)]
+    test = ibis.memtable(pd.DataFrame(rows, columns=list(log)))
+    checkpoint = tmp_path / "checkpoint.pth"
+    rest = (ModelConfig(layers=[4], device="cpu"), TrainingConfig(), EVALUATION)
+    message = r"the part 'test' .* 'train_full': of its 4 events, 2 are .* no session has two"
+    with pytest.raises(DataError, match=message):
+        train_model(train, train, test, train, *rest, ExperimentConfig(), checkpoint)
+    experiment = ExperimentConfig(train_on="train", evaluate_on="valid")
+    with pytest.raises(DataError, match=r"the part 'valid' .* after training on 'train'"):
+        train_model(train, test, train, train, *rest, experiment, checkpoint)
+    assert not checkpoint.exists()
+
+
+def test_items_of_the_earlier_model_count_as_known(trained, log, tmp_path):
+    trained[0].save(tmp_path / "gru.pth")
+    new, old = ibis.memtable(log.assign(ItemId=log["ItemId"] + 50)), ibis.memtable(log)
+    options = ModelConfig(layers=[4], n_sample=4, n_epochs=1, device="cpu")
+    rest = (options, TrainingConfig(), EVALUATION)
+    with pytest.raises(DataError, match="nothing in the part 'test'"):
+        train_model(new, new, old, new, *rest, ExperimentConfig())
+    experiment = ExperimentConfig(continue_from=str(tmp_path / "gru.pth"))
+    gru, _ = train_model(new, new, old, new, *rest, experiment)
+    assert len(gru.vocabulary) == 20
 
 
 def test_a_model_without_notes_can_be_evaluated(trained, log):

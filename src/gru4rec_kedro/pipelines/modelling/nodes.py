@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import ibis.expr.types as ir
+import numpy as np
 import pandas as pd
 
 from gru4rec import (
@@ -24,7 +25,7 @@ from gru4rec import (
 from gru4rec_kedro.parameters import ExperimentConfig
 from gru4rec_kedro.pipelines.modelling.coverage import K, count_recommendations
 from gru4rec_kedro.provenance import code_version, peak_memory_mb
-from gru4rec_kedro.reading import read_part, sum_up
+from gru4rec_kedro.reading import read_part, refuse_untestable, sum_up
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ MANY_TIES = 0.001  # of recall: a difference that people publish
 def train_model(
     train: ir.Table,
     valid: ir.Table,
+    test: ir.Table,
     train_full: ir.Table,
     model: ModelConfig,
     training: TrainingConfig,
@@ -47,14 +49,20 @@ def train_model(
         The model, with notes on what it was trained on, and its history, a row an epoch.
 
     Raises:
-        DataError: The part is empty, or its item ids are not of the earlier model's kind.
+        DataError: The part is empty, its item ids are not of the earlier model's kind, or the part
+            that `experiment.evaluate_on` names has nothing that the model could predict.
         KeyboardInterrupt: Ctrl-C was pressed; a log line says how to go on.
     """
     part = read_part({"train_full": train_full, "train": train}, experiment.train_on)
     earlier = experiment.earlier_model
     gru = GRU4Rec.load(earlier, model.device, model) if earlier else GRU4Rec(**model)
+    known = np.asarray(part[columns.ITEM].unique())
     if earlier:
         _refuse_other_ids(gru, part, earlier, experiment.train_on)
+        known = np.concatenate([known, gru.vocabulary.ids])
+    tested = read_part({"test": test, "valid": valid}, experiment.evaluate_on)
+    refuse_untestable(tested, experiment.evaluate_on, known, experiment.train_on)
+    del tested  # training needs the memory
     try:
         gru.fit(
             part,

@@ -33,6 +33,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 inputs=[
                     "train",
                     "valid",
+                    "test",
                     "train_full",
                     "params:model",
                     "params:training",
