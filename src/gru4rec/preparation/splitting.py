@@ -15,11 +15,11 @@ from gru4rec.preparation.connection import (
     Events,
     as_events_table,
     count_rows,
-    date_text,
     fetch_row,
     is_stored,
     table_to_frame,
 )
+from gru4rec.preparation.split_checks import refuse_empty
 
 
 class Split(NamedTuple, Generic[Events]):
@@ -89,7 +89,8 @@ def split_table(events: ir.Table, options: DataSplitConfig) -> Split[ir.Table]:
                 test=_keep_known(parts.test, parts.train_full),
                 valid=_keep_known(parts.valid, parts.train),
             )
-        _refuse_empty(parts, {"test": boundary, "valid": valid_boundary}, facts)
+        counts = {name: count_rows(part) for name, part in parts._asdict().items()}
+        refuse_empty(counts, {"test": boundary, "valid": valid_boundary}, sessions, facts)
     return parts
 
 
@@ -169,28 +170,3 @@ def _keep_known(part: ir.Table, training: ir.Table) -> ir.Table:
     lengths = known.group_by(SESSION).agg(length=_.count())
     long = lengths.filter(_["length"] >= 2).select(SESSION).cache()
     return known.semi_join(long, SESSION)
-
-
-def _refuse_empty(
-    parts: Split[ir.Table], boundaries: dict[str, float], facts: dict[str, Any]
-) -> None:
-    counts = {name: count_rows(part) for name, part in parts._asdict().items()}
-    wanted = [name for name in counts if boundaries.get(name) != math.inf]
-    empty = [name for name in wanted if counts[name] == 0]
-    if not empty:
-        return
-    cuts = [f"{name} from {_say(start)}" for name, start in boundaries.items() if start < math.inf]
-    hint = (
-        "The log has one session only, and a session is never in two parts"
-        if facts["n"] == 1
-        else "Choose other boundaries or fractions in the section 'data_split'"
-    )
-    raise DataError(
-        f"The split leaves {', '.join(empty)} empty. Boundaries: {', '.join(cuts) or 'none'}. "
-        f"Events: {', '.join(f'{name} {count:,}' for name, count in counts.items())}. The log has "
-        f"{facts['n']:,} session(s) from {_say(facts['first'])} to {_say(facts['last'])}. {hint}"
-    )
-
-
-def _say(time: float) -> str:
-    return f"{time:.15g} ({date_text(time)})"

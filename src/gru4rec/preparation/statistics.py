@@ -14,6 +14,7 @@ from gru4rec.preparation.connection import (
     date_text,
     fetch_row,
 )
+from gru4rec.preparation.plausibility import is_plausible
 
 # what a part's items are compared with: the first of these that is there
 _TRAINED_ON = {"test": ("train_full", "train"), "valid": ("train",)}
@@ -25,7 +26,8 @@ def describe_parts(parts: Mapping[str, Events], *, dated: bool = True) -> pd.Dat
     Args:
         parts: Events with canonical columns by name of the part: `train`, `valid`, `test` and
             `train_full`, or any others.
-        dated: Whether times are seconds since 1970; times that only order events have no dates.
+        dated: Whether times are seconds since 1970; times that only order events have no dates,
+            nor has what is no time between 1971 and 2100.
 
     Returns:
         A row per part: `part`, `events`, `sessions`, `items`, `mean_length` (events per session),
@@ -60,10 +62,14 @@ def _describe(name: str, tables: Mapping[str, ir.Table]) -> dict[str, Any]:
         "mean_length": lengths,
         "first_time": facts["first_time"],
         "last_time": facts["last_time"],
-        "first_date": date_text(facts["first_time"]),
-        "last_date": date_text(facts["last_time"]),
+        "first_date": _say_date(facts["first_time"]),
+        "last_date": _say_date(facts["last_time"]),
         **_count_unknown(name, tables),
     }
+
+
+def _say_date(time: float | None) -> str:
+    return date_text(time) if is_plausible(time) else ""
 
 
 def _count_unknown(name: str, tables: Mapping[str, ir.Table]) -> dict[str, int]:

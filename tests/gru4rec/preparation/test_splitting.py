@@ -12,6 +12,7 @@ from gru4rec.errors import DataError
 from gru4rec.preparation import split_sessions
 
 DAY = 86_400
+T0 = 1_500_000_000
 ROWS = st.lists(
     st.tuples(st.integers(0, 9), st.integers(0, 5), st.integers(0, 12)), min_size=1, max_size=50
 )
@@ -195,11 +196,32 @@ def test_fractional_and_whole_seconds_are_both_exact() -> None:
             DAILY.to_numpy().tolist(),
             {"test_from": "2017-10-16"},
             r"leaves test empty\. Boundaries: test from 1508112000 \(2017-10-16T00:00:00\+00:00\), "
-            r"valid from 432000 .*Events: train 10, valid 2, test 0, train_full 12.*6 session",
+            r"valid from 432000\. Events: train 10, valid 2, test 0, train_full 12.*6 session",
         ),
         ([(1, 1, 5), (1, 2, 6)], {}, r"leaves train, train_full empty.*one session only"),
         ([(1, 1, 5), (1, 2, 6)], {"test_fraction": 0}, r"leaves train empty.*one session only"),
-        ([(s, i, 5) for s in range(9) for i in (1, 2)], {}, r"train_full empty.*from 5 .* to 5 "),
+        (
+            [(s, i, 5) for s in range(9) for i in (1, 2)],
+            {},
+            r"train_full empty.*from 5 to 5\. All events have the same time",
+        ),
+        (
+            [(s, i, i) for s in range(9) for i in (0, 1, 2)],
+            {},
+            r"test from 0\. .*from 0 to 2\. The 9 sessions start at 1 time\(s\) only.* positions "
+            r"within the session.*time_key.*order_key.*df\['Time'\] \+=",
+        ),
+        (  # the first events of some are gone
+            [(s, i, i) for s in range(90) for i in (0, 1, 2) if i or s % 9],
+            {},
+            "The 90 sessions start at 2",
+        ),
+        (  # all users are there from the first day on
+            [(u, i, T0 + u + i * DAY) for u in range(20) for i in range(9)],
+            {},
+            r"test from 1500000018 \(2017-07-14T02:40:18\+00:00\).* 19 of the 19 sessions that "
+            r"begin by then go on after it, .* users.*loading\.session_gap",
+        ),
         (DAILY.to_numpy().tolist(), {"test_from": 0}, "leaves train, train_full empty"),
         (
             [(1, 1, 0), (1, 2, 1), (2, 3, 5), (2, 4, 6)],
@@ -213,6 +235,13 @@ def test_an_empty_part_is_refused(
 ) -> None:
     with pytest.raises(DataError, match=message):
         split_sessions(frame(rows), options(**given))
+
+
+def test_the_ways_out_of_positions_lead_out() -> None:
+    events = frame([(s, i, i) for s in range(9) for i in (0, 1, 2)])
+    events["Time"] += events["SessionId"] * 1_000_000
+    parts = split_sessions(events, options())
+    assert [sessions_of(part) for part in parts] == [[*range(7)], [7], [8], [*range(8)]]
 
 
 def test_no_events() -> None:
