@@ -35,6 +35,8 @@ Loss = Literal["cross-entropy", "bpr-max"]
 TieMode = Literal["conservative", "standard", "median"]
 TimeUnit = Literal["s", "ms", "us", "ns", "timestamp", "ordinal"]
 
+# parts of a time format, as in Python's strptime
+_FORMAT_PARTS = "YymdjbBaAHIpMSfzZ%"
 _DEVICE = r"auto|cpu|mps|cuda(:\d+)?"
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -76,6 +78,32 @@ def _local(path: str) -> str:
 
 
 LocalPath = Annotated[str, AfterValidator(_local)]
+
+
+def _check_formats(formats: list[str]) -> list[str]:
+    """Checks each format for parts that every reader of dates understands."""
+    for text in formats:
+        parts = re.findall("%(.?)", text)
+        unknown = [f"%{part}" for part in parts if part not in _FORMAT_PARTS or not part]
+        if unknown:
+            known = " ".join(f"%{part}" for part in _FORMAT_PARTS)
+            raise ValueError(f"{text!r} has {', '.join(unknown)}; known are {known}")
+        if ("I" in parts) != ("p" in parts):
+            raise ValueError(f"{text!r}: %I (hour of 12) and %p (AM or PM) go together")
+    return formats
+
+
+def _is_date(text: str) -> bool:
+    """Tells whether a format has a year and a day."""
+    has_day = "%j" in text or (re.search("%[bBm]", text) and "%d" in text)
+    return bool(re.search("%[yY]", text) and has_day)
+
+
+TimeFormats = Annotated[
+    list[str],
+    BeforeValidator(lambda value: [] if value is None else _to_list(value)),
+    AfterValidator(_check_formats),
+]
 PointInTime = Annotated[float, BeforeValidator(_to_epoch_seconds)]
 
 
@@ -204,12 +232,17 @@ class LoadingConfig(Section):
 
     Attributes:
         time_unit: Unit of the time column: seconds, milliseconds, microseconds or nanoseconds
-            since 1970 (UTC), `timestamp` (a timestamp column or ISO 8601 text), or `ordinal`
-            (any growing number; no clock, so no split by days).
+            since 1970 (UTC), `timestamp` (a timestamp column, ISO 8601 text, or text in
+            `time_format`), or `ordinal` (any growing number; no clock, so no split by days).
+        time_format: Format of times that are text in another form than ISO 8601, in the notation
+            of Python's `strptime` (`%d/%m/%Y %H:%M`), or several, of which the first that fits
+            counts. Times without a zone are UTC.
         whole_seconds: Cut fractions of a second off.
-        date_key: Column with the date (UTC) of an event, where the time column only counts from
+        date_key: Column with the date (UTC) of an event, where the time column has none. With
+            `timestamp`, that column has clock times (`10:51:09`). With other units it counts from
             the start of the session: time is then the earliest date of the session at 00:00 plus
-            that count (diginetica). `session_key` must name sessions, not users.
+            that count (diginetica), and `session_key` must name sessions, not users.
+        date_format: Format of these dates, or several, like `time_format`; needless for ISO 8601.
         event_key: Column with the type of event; needed by `event_types`.
         event_types: Keep only events of these types; empty keeps all.
         filter_events: Apply `event_types` before or after the sessions are cut at gaps.
@@ -227,7 +260,9 @@ class LoadingConfig(Section):
 
     time_unit: TimeUnit = "s"
     whole_seconds: bool = False
+    time_format: TimeFormats = []
     date_key: str | None = None
+    date_format: TimeFormats = []
     event_key: str | None = None
     event_types: Annotated[list[str], BeforeValidator(_to_list)] = []
     filter_events: Literal["before", "after"] = "before"
@@ -244,12 +279,36 @@ class LoadingConfig(Section):
         return self
 
     @model_validator(mode="after")
-    def _date_has_something_to_add(self) -> Self:
-        if self.date_key is not None and self.time_unit in {"timestamp", "ordinal"}:
+    def _formats_are_of_text(self) -> Self:
+        if self.time_format and self.time_unit != "timestamp":
             raise ValueError(
-                f"date_key is added to times in s, ms, us or ns, but time_unit is "
-                f"{self.time_unit!r}; change either"
+                f"time_format reads dates and times, but time_unit is {self.time_unit!r}; set "
+                "time_unit: timestamp"
             )
+        if self.date_format and self.date_key is None:
+            raise ValueError("date_format is that of the column date_key; set it, too")
+        return self
+
+    @model_validator(mode="after")
+    def _date_is_there_once(self) -> Self:
+        if self.date_key is not None and self.time_unit == "ordinal":
+            raise ValueError(
+                "date_key is added to times in s, ms, us or ns, or to clock times (timestamp), but "
+                "time_unit is 'ordinal'; change either"
+            )
+        whole = self.date_format if self.date_key is not None else self.time_format
+        for text in whole:
+            if not _is_date(text):
+                raise ValueError(
+                    f"the format {text!r} lacks a year, month or day; a date has all three (or "
+                    "set date_key, if another column has the date)"
+                )
+        for text in self.time_format if self.date_key is not None else []:
+            if re.search("%[YymdjbB]", text) or not re.search("%[HI]", text):
+                raise ValueError(
+                    f"with date_key, time_format is that of clock times, such as '%H:%M:%S', not "
+                    f"{text!r}"
+                )
         return self
 
 

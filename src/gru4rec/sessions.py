@@ -11,6 +11,7 @@ import pandas as pd
 from gru4rec.columns import PLACE
 from gru4rec.config import MANY_EQUAL_TIMES
 from gru4rec.errors import DataError
+from gru4rec.exactness import refuse_inexact_times
 from gru4rec.foreign_frames import as_frame
 from gru4rec.vocabulary import Ids, as_ids
 
@@ -151,6 +152,7 @@ def _as_times(column: "pd.Series[Any]", name: str) -> npt.NDArray[Any]:
     times = column.to_numpy()
     if not np.all(np.isfinite(times)):
         raise DataError(f"column {name!r} holds times that are not finite; drop them first")
+    refuse_inexact_times(column)
     if times.min() < 0:
         raise DataError(f"column {name!r} holds the negative time {times.min()}")
     return times

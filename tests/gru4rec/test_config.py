@@ -427,3 +427,41 @@ def test_what_is_no_mapping_is_refused() -> None:
 def test_a_device_of_no_kind_is_refused() -> None:
     with pytest.raises(ConfigError, match="device is 'xyz'; expected auto"):
         resolve_device("xyz")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"time_format": "%d/%m/%Y"}, "time_unit is 's'; set time_unit: timestamp"),
+        ({"time_format": "%d/%m/%Q"}, "'%d/%m/%Q' has %Q; known are %Y "),
+        ({"time_format": "%d/%m/%Y %"}, "'%d/%m/%Y %' has %; known are"),
+        ({"time_format": ["%d/%m/%Y", 5]}, "time_format.1: Input should be a valid string"),
+        ({"time_format": ""}, "at least 1 character"),
+        ({"time_format": "%d/%m %H:%M"}, "'%d/%m %H:%M' lacks a year, month or day"),
+        ({"time_format": "yesterday"}, "'yesterday' lacks a year, month or day"),
+        ({"time_format": "%d/%m/%Y %I:%M"}, r"%I .* and %p .* go together"),
+        ({"time_format": "%d/%m/%Y %H:%M %p"}, r"%I .* and %p .* go together"),
+        ({"date_format": "%d/%m/%Y"}, "date_format is that of the column date_key; set it, too"),
+        ({"date_key": "day", "date_format": "%d/%m"}, "'%d/%m' lacks a year, month or day"),
+        (
+            {"date_key": "day", "time_format": "%d/%m/%Y %H:%M", "time_unit": "timestamp"},
+            "with date_key, time_format is that of clock times, such as '%H:%M:%S', not '%d/%m/%Y",
+        ),
+        ({"date_key": "day", "time_unit": "ordinal"}, "time_unit is 'ordinal'; change either"),
+    ],
+)
+def test_a_format_that_cannot_be_read_is_refused(options: dict[str, Any], message: str) -> None:
+    unit = {} if "unit is" in message else {"time_unit": "timestamp"}
+    with pytest.raises(ConfigError, match=message):
+        LoadingConfig.parse(unit | options, "test")
+
+
+def test_formats_are_one_or_several_or_none() -> None:
+    def formats(given: object) -> list[str]:
+        return LoadingConfig.parse(
+            {"time_unit": "timestamp", "time_format": given}, "x"
+        ).time_format
+
+    assert formats("%d/%m/%Y") == ["%d/%m/%Y"]
+    assert formats(["%Y%j", "%b %d %y 100%%"]) == ["%Y%j", "%b %d %y 100%%"]
+    assert formats(None) == formats([]) == []

@@ -44,6 +44,7 @@ _KINDS = (
     pa.types.is_string_view,
     pa.types.is_timestamp,
     pa.types.is_date,
+    pa.types.is_time,
 )
 
 
@@ -145,6 +146,7 @@ def _as_arrow(values: "pd.Series[Any] | pd.DataFrame", name: str) -> pa.Array:
         array = pa.array([None if value is None else str(value) for value in array.to_pylist()])
     if pa.types.is_float16(array.type):
         _refuse_inexact_halves(array, name)
+    _refuse_mixed_dates(array, values, name)
     # DuckDB has neither half floats nor columns of nothing
     stored_as = {pa.float16(): pa.float32(), pa.null(): pa.string()}.get(array.type, array.type)
     if not any(is_kind(stored_as) for is_kind in _KINDS):
@@ -163,6 +165,15 @@ def _refuse_inexact_halves(array: pa.Array, name: str) -> None:
             f"The column {name!r} of type float16 has {len(beyond):,} values such as {beyond[0]} "
             "that cannot be kept exact (float16 holds whole numbers below 2,048); store the "
             "column as text or as integers"
+        )
+
+
+def _refuse_mixed_dates(array: pa.Array, values: "pd.Series[Any]", name: str) -> None:
+    """Refuses a column of dates in which Arrow has cut the time off some."""
+    if pa.types.is_date(array.type) and any(isinstance(value, datetime) for value in values):
+        raise DataError(
+            f"The column {name!r} mixes dates with dates and times; pd.to_datetime makes one kind "
+            "of them"
         )
 
 

@@ -12,6 +12,7 @@ from pandas.api import types
 from gru4rec.columns import ITEM, SESSION, TIME
 from gru4rec.config import Config, DataConfig, DataSplitConfig, as_config
 from gru4rec.errors import ConfigError, DataError
+from gru4rec.exactness import refuse_inexact_times
 from gru4rec.foreign_frames import as_frame
 from gru4rec.preparation.connection import (
     LATEST_TIME,
@@ -138,15 +139,16 @@ def _as_numbers(times: "pd.Series[Any]") -> npt.NDArray[Any]:
             f"The time column {times.name!r} holds {times.dtype} values; numbers or timestamps are "
             "expected (pd.to_datetime reads text)"
         )
-    times = times.astype("float64" if types.is_float_dtype(times) else times.dtype)
-    impossible = (~times.between(0, LATEST_TIME)).to_numpy(bool)
+    numbers = times.astype("float64" if types.is_float_dtype(times) else times.dtype)
+    impossible = (~numbers.between(0, LATEST_TIME)).to_numpy(bool)
     if impossible.any():
         raise DataError(
             f"The time column {times.name!r} has {impossible.sum():,} values that are negative, "
             f"not finite or beyond 64-bit integers (first: {times[impossible].iloc[0]}); mend or "
             "drop these rows"
         )
-    return times.to_numpy("int64" if types.is_integer_dtype(times) else "float64")
+    refuse_inexact_times(times)
+    return numbers.to_numpy("int64" if types.is_integer_dtype(times) else "float64")
 
 
 def _has_zone(times: "pd.Series[Any]") -> bool:

@@ -23,6 +23,7 @@ from gru4rec.preparation.connection import (
     require_columns,
     table_to_frame,
 )
+from gru4rec.preparation.dates import join_date, measure_dates, read_dates
 from gru4rec.preparation.identifiers import as_written, measure_ids, read_ids
 from gru4rec.preparation.missing import is_missing, refuse_missing, without_words
 from gru4rec.preparation.ordering import (
@@ -38,7 +39,8 @@ from gru4rec.preparation.ordering import (
 )
 from gru4rec.preparation.reading import find_damaged, is_text_log, parquet_files
 from gru4rec.preparation.sessionizing import cut_at_gaps
-from gru4rec.preparation.timestamps import measure_time, read_time, refuse_other_kind
+from gru4rec.preparation.time_checks import refuse_other_kind
+from gru4rec.preparation.timestamps import measure_time, read_time
 
 _KEPT = "_kept"
 _DATE = "_date"
@@ -48,7 +50,6 @@ _UNREADABLE = (
     duckdb.IOException,
     duckdb.SerializationException,
 )
-_AS_DATE = LoadingConfig(time_unit="timestamp", whole_seconds=True)
 
 _log = logging.getLogger(__name__)
 
@@ -100,7 +101,7 @@ def load_and_describe(
     require_columns(log.columns, _names_of(data, loading), "The log")
     _refuse_no_sessions(data, loading)
     rows = _pick_columns(log, data, loading)
-    refuse_other_kind(rows[TIME], data.time_key, loading.time_unit)
+    refuse_other_kind(rows[TIME], data.time_key, loading)
     facts = _collect_facts(rows, data, loading)
     _refuse_nothing(log, loading, facts["rows"], facts["kept"])
     _refuse_missing(log, data, loading, facts)
@@ -141,7 +142,7 @@ def load_items(log: ir.Table, item_key: str) -> ir.Table:
 def _read_columns(
     rows: ir.Table, data: DataConfig, loading: LoadingConfig, facts: Mapping[str, Any]
 ) -> ir.Table:
-    start = _find_start(rows, loading.date_key, _facts_of(facts, _DATE))
+    start = _find_start(rows, loading, _facts_of(facts, _DATE))
     keys, is_text = _column_keys(data, loading), is_text_log(rows)
     if facts["lacking"]:
         rows = rows.filter(~_lacks_value(rows, keys, loading.missing))
@@ -160,18 +161,14 @@ def _read_columns(
 
 
 def _find_start(
-    rows: ir.Table, date_key: str | None, facts: Mapping[str, Any]
+    rows: ir.Table, loading: LoadingConfig, facts: Mapping[str, Any]
 ) -> ir.IntegerColumn | None:
-    """Seconds from 1970 to the earliest date of each row's session; None without dates."""
-    if date_key is None:
+    """Seconds from 1970 to the earliest date of each row's session; None where times have dates."""
+    if loading.date_key is None:
         return None
-    if facts["broken"]:
-        raise DataError(
-            f"The date column {date_key!r} has {facts['broken']:,} values such as "
-            f"{facts['example']!r} that are not dates (ISO 8601); mend these rows, or set date_key "
-            "of the section 'loading' to another column"
-        )
-    dates = cast(ir.IntegerColumn, read_time(rows[_DATE], date_key, _AS_DATE, facts))
+    dates = cast(ir.IntegerColumn, read_dates(rows[_DATE], loading, facts))
+    if loading.time_unit == "timestamp":  # each clock time was set behind its own date
+        return None
     earliest = cast(ir.IntegerColumn, dates.min().over(ibis.window(group_by=SESSION)))
     return cast(ir.IntegerColumn, earliest - earliest % int(DAY))  # a date may come with a time
 
@@ -242,6 +239,9 @@ def _pick_columns(log: ir.Table, data: DataConfig, loading: LoadingConfig) -> ir
     if loading.date_key is not None:
         # as text, numbers are refused like any other value that is no date
         rows = rows.mutate(**{_DATE: rows[_DATE].cast("string")})
+        if loading.time_unit == "timestamp":
+            joined = join_date(rows[_DATE], rows[TIME], data.time_key, loading)
+            rows = rows.mutate(**{TIME: joined})
     if loading.filter_events == "before" or loading.session_gap is None:
         return rows.filter(_KEPT)
     # events that only mark the passing of time often have no item, or one of another kind
@@ -283,7 +283,7 @@ def _collect_facts(rows: ir.Table, data: DataConfig, loading: LoadingConfig) -> 
     }
     measures[TIME] = measure_time(present[TIME], loading)
     if loading.date_key is not None:
-        measures[_DATE] = measure_time(present[_DATE], _AS_DATE)
+        measures[_DATE] = measure_dates(present[_DATE], loading)
     if loading.order_key is not None:
         measures[ORDER] = measure_order(present[ORDER])
     aggregates = {

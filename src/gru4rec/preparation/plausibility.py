@@ -58,14 +58,14 @@ def refuse_outside(numbers: ir.NumericColumn, name: str, unit: str) -> None:
 
 
 def _count_units(numbers: ir.NumericColumn, unit: str) -> dict[str, Any]:
+    table = numbers.name("number").as_table()
+    numbers = cast(ir.NumericColumn, table["number"])
     outside = lies_outside(numbers, unit)
     real = cast(ir.FloatingColumn, numbers.cast("float64"))
     finite = ~(real.isnan() | real.isinf())
     fits = {f"fits_{name}": (~lies_outside(numbers, name)).sum() for name in UNITS_PER_SECOND}
     return fetch_row(
-        numbers.name("number")
-        .as_table()
-        .aggregate(
+        table.aggregate(
             total=numbers.count(),
             zeros=(numbers == 0).sum(),
             outside=outside.sum(),
@@ -101,7 +101,11 @@ def _advise(facts: dict[str, Any], unit: str) -> str:
     if _fits_most(facts, best) and best != unit:
         return f"Set time_unit: {best} in the section 'loading': {_describe(facts)}"
     if facts[f"fits_{best}"]:
-        return f"Mend or drop these rows ({_describe(facts)})"
+        return (
+            f"Mend or drop these rows ({_describe(facts)}); with drop_missing: true, rows are "
+            "dropped that have, as time, session or item, a value that is listed in missing of "
+            "the section 'loading'"
+        )
     return (
         "No other unit fits, either. Set time_unit: ordinal in the section 'loading' if they are "
         "no clock (a number that only orders events), or mend them"

@@ -1,4 +1,5 @@
 import logging
+from datetime import date, datetime, time, timedelta, timezone
 from pathlib import Path
 
 import pandas as pd
@@ -166,6 +167,16 @@ def test_numbers_become_seconds(
             pd.Series(pd.to_datetime(["2019-10-01", "2019-10-02"])).astype("datetime64[ns]"),
             [1569888000.0, 1569974400.0],
         ),
+        (  # one zone a value; without one it is UTC
+            pd.Series(
+                [
+                    datetime(2019, 10, 1, 2, tzinfo=timezone(timedelta(hours=2))),
+                    datetime(2019, 10, 2),
+                ],
+                dtype=object,
+            ),
+            [1569888000.0, 1569974400.0],
+        ),
     ],
 )
 def test_timestamps_become_seconds(values: object, expected: list[float]) -> None:
@@ -223,11 +234,17 @@ def test_dates_need_their_column_and_times_to_add() -> None:
 @pytest.mark.parametrize(
     ("unit", "values", "message"),
     [
-        ("s", [T0 * 1000, T0 * 1000], r"latest time .*'t' is 1500000000000; .*'s'.*time_unit: ms"),
-        ("ms", [T0, T0], r"1500000000; as time_unit 'ms' that is 1970-01-18.*time_unit: s "),
         ("s", [1, 2], r"1970-01-01T00:00:02\+00:00.*time_unit: ordinal"),
         ("timestamp", pd.to_datetime(["1970-02-01"] * 2), "1970-02-01T"),
         ("timestamp", [T0, T0], r"'t' holds int64 values, but time_unit is 'timestamp'.*unit: s "),
+        ("timestamp", pd.period_range("2020", periods=2), r"'t' holds .*period.* values"),
+        ("timestamp", pd.to_timedelta([1, 2], unit="s"), r"'t' holds duration.* values"),
+        (
+            "timestamp",
+            [date(2020, 1, 1), datetime(2020, 1, 1, 5)],
+            "'t' mixes dates with dates and times; pd.to_datetime",
+        ),
+        ("timestamp", [time(10, 51), time(10, 52)], "'t' holds time.* have no date; set date_key"),
         ("timestamp", [3, 4], r"time_unit: ordinal"),
         ("s", pd.to_datetime(["2019-10-01"] * 2), r"time_unit is 's'; set time_unit: timestamp"),
         ("s", ["2019-10-01", str(T0)], r"1 values such as '2019-10-01' that are not a number"),
