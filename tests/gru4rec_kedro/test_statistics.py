@@ -31,9 +31,9 @@ def test_item_popularity(tmp_path):
 
 
 def test_times_that_are_no_clock_have_no_dates(tmp_path):
-    parts = [as_table(tmp_path)] * 4
-    dated = describe_log(*parts, LoadingConfig(time_unit="s"))
-    assert dated["first_date"].tolist() == ["1970-01-01T00:00:01+00:00"] * 4
-    ordinal = describe_log(*parts, LoadingConfig(time_unit="ordinal"))
+    later = as_table(tmp_path).mutate(Time=lambda table: table["Time"] + 1_500_000_000)
+    dated = describe_log(*[later] * 4, LoadingConfig(time_unit="s"))
+    assert dated["first_date"].tolist() == ["2017-07-14T02:40:01+00:00"] * 4
+    ordinal = describe_log(*[later] * 4, LoadingConfig(time_unit="ordinal"))
     assert ordinal["last_date"].tolist() == [""] * 4
-    assert ordinal["last_time"].tolist() == [7] * 4
+    assert ordinal["last_time"].tolist() == [1_500_000_007] * 4
