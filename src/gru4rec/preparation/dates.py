@@ -54,7 +54,10 @@ def join_date(dates: ir.Column, clock: ir.Column, name: str, loading: LoadingCon
         dates: The raw dates, as text.
         clock: The raw clock times.
         name: How their column is called by the user.
-        loading: `date_format`, if the dates are not ISO 8601.
+        loading: `date_format`, if the dates are not ISO 8601, and what is `missing`.
+
+    Returns:
+        Text; null where either is missing.
 
     Raises:
         DataError: The times are no clock times.
@@ -72,9 +75,10 @@ def join_date(dates: ir.Column, clock: ir.Column, name: str, loading: LoadingCon
             f"time column {name!r} holds {kind} values; {advice}"
         )
     # what is no date stays as it is, to be counted and shown
-    day = ibis.coalesce(_read_days(dates, loading).strftime(DAY_FORMAT), dates, "")
+    day = ibis.coalesce(_read_days(dates, loading).strftime(DAY_FORMAT), dates)
     joined = day + " " + clock.cast("string")
-    return cast(ir.Column, ibis.cases((~is_missing(clock), joined)))
+    missing = is_missing(dates, loading.missing) | is_missing(clock, loading.missing)
+    return cast(ir.Column, ibis.cases((~missing, joined)))
 
 
 def _read_days(dates: ir.Column, loading: LoadingConfig) -> ir.TimestampColumn:

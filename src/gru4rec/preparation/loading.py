@@ -240,8 +240,7 @@ def _pick_columns(log: ir.Table, data: DataConfig, loading: LoadingConfig) -> ir
         # as text, numbers are refused like any other value that is no date
         rows = rows.mutate(**{_DATE: rows[_DATE].cast("string")})
         if loading.time_unit == "timestamp":
-            joined = join_date(rows[_DATE], rows[TIME], data.time_key, loading)
-            rows = rows.mutate(**{TIME: joined})
+            rows = rows.mutate(**{TIME: join_date(rows[_DATE], rows[TIME], data.time_key, loading)})
     if loading.filter_events == "before" or loading.session_gap is None:
         return rows.filter(_KEPT)
     # events that only mark the passing of time often have no item, or one of another kind

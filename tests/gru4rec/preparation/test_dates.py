@@ -84,3 +84,15 @@ def test_what_does_not_fit_is_refused(
 ) -> None:
     with pytest.raises(DataError, match=message):
         load(times, dates, **loading)
+
+
+@pytest.mark.parametrize(
+    ("times", "loading"),
+    [(["10:51", "NULL", "10:52", "10:53"], {}), ([60, None, 70, 180], {"time_unit": "s"})],
+)
+def test_rows_without_a_date_or_a_time_can_be_dropped(
+    times: list[object], loading: dict[str, object]
+) -> None:
+    dates = ["2019-10-01", "2019-10-01", "-", "2019-10-01"]
+    first, last = load(times, dates, drop_missing=True, **loading)
+    assert last - first == 120
