@@ -44,6 +44,7 @@ from gru4rec.evaluation import (
     summarise,
 )
 from gru4rec.files import check_local, make_folders, written_whole
+from gru4rec.forking import keep_children_on_one_thread
 from gru4rec.intervals import confidence_intervals, paired_differences
 from gru4rec.recommender import GRU4Rec, build_model, load_model, save_model
 from gru4rec.recommending import LiveSession
@@ -133,6 +134,8 @@ __all__ = [
     "train_valid_test_split",
     "written_whole",
 ]
+
+keep_children_on_one_thread()
 
 
 def __getattr__(name: str) -> Any:

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import os
 import threading
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
@@ -51,7 +52,8 @@ _KINDS = (
 def local_connection(memory_limit: str | None = None) -> Backend:
     """Returns the DuckDB connection that this process shares, one for each memory limit.
 
-    It lives in memory; a query that needs more than that spills into the user's cache folder.
+    It lives in memory; a query that needs more than that spills into the user's cache folder. A
+    forked child has its own.
 
     Args:
         memory_limit: See `private_connection`.
@@ -63,6 +65,16 @@ def local_connection(memory_limit: str | None = None) -> Backend:
 @functools.cache
 def _shared_connection(memory_limit: str | None) -> Backend:
     return private_connection(memory_limit)
+
+
+def _share_anew() -> None:
+    global _LOCK  # noqa: PLW0603  (another thread of the parent may hold the one before)
+    _LOCK = threading.Lock()
+    _shared_connection.cache_clear()
+
+
+if hasattr(os, "register_at_fork"):  # Windows starts processes anew
+    os.register_at_fork(after_in_child=_share_anew)
 
 
 def private_connection(memory_limit: str | None = None) -> Backend:
