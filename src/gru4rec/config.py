@@ -25,11 +25,13 @@ from pydantic import (
 )
 
 from gru4rec import columns
-from gru4rec.errors import ConfigError
+from gru4rec.errors import ConfigError, shortened, shown
 from gru4rec.files import check_local
+from gru4rec.safe_yaml import load_yaml
 
 if TYPE_CHECKING:
     import torch
+    from pydantic_core import ErrorDetails
 
 Loss = Literal["cross-entropy", "bpr-max"]
 TieMode = Literal["conservative", "standard", "median"]
@@ -37,12 +39,17 @@ TimeUnit = Literal["s", "ms", "us", "ns", "timestamp", "ordinal"]
 
 # parts of a time format, as in Python's strptime
 _FORMAT_PARTS = "YymdjbBaAHIpMSfzZ%"
+# more mistakes in one section are counted only
+_MOST_LINES = 100
+
 _DEVICE = r"auto|cpu|mps|cuda(:\d+)?"
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 DropProbability = Annotated[float, Field(ge=0, lt=1)]
 NonNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
+# tables of more rows or columns fit into no machine
+Size = Annotated[int, Field(gt=0, lt=2**31)]
 
 
 def _to_epoch_seconds(value: object) -> object:
@@ -147,7 +154,7 @@ class Section(BaseModel, Mapping[str, Any]):
             ConfigError: Some option is unknown, of the wrong type or impossible.
         """
         if not isinstance(options, Mapping):
-            raise ConfigError(f"{origin} is {options!r}; options by name are expected")
+            raise ConfigError(f"{origin} is {shown(options)}; options by name are expected")
         try:
             return cls.model_validate(dict(options))
         except ValidationError as error:
@@ -157,16 +164,16 @@ class Section(BaseModel, Mapping[str, Any]):
 class ModelConfig(Section):
     """The network, its loss and how it is trained (CIKM 2018, sections 2-4)."""
 
-    layers: Annotated[list[PositiveInt], Field(min_length=1)] = [100]
+    layers: Annotated[list[Size], Field(min_length=1)] = [100]
     loss: Loss = "cross-entropy"
-    batch_size: PositiveInt = 64
+    batch_size: Size = 64
     dropout_p_embed: DropProbability = 0.0
     dropout_p_hidden: DropProbability = 0.0
     learning_rate: Positive = 0.05
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
     sample_alpha: float = 0.5
-    n_sample: Annotated[int, Field(ge=0)] = 2048
-    embedding: Annotated[int, Field(ge=0)] | Literal["layersize"] = 0
+    n_sample: Annotated[int, Field(ge=0, lt=2**31)] = 2048
+    embedding: Annotated[int, Field(ge=0, lt=2**31)] | Literal["layersize"] = 0
     constrained_embedding: bool = True
     n_epochs: PositiveInt = 10
     bpreg: NonNegative = 1.0
@@ -409,8 +416,8 @@ class TrainingConfig(Section):
 class EvaluationConfig(Section):
     """How recall and MRR are measured."""
 
-    cutoff: Annotated[list[PositiveInt], Field(min_length=1)] = [20]
-    batch_size: PositiveInt = 512
+    cutoff: Annotated[list[Size], Field(min_length=1)] = [20]
+    batch_size: Size = 512
     mode: TieMode = "conservative"
 
 
@@ -462,9 +469,13 @@ def load_config(path: str | Path) -> Config:
     """
     file = check_local(path, ConfigError)
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = load_yaml(file.read_text(encoding="utf-8"))
+    except ConfigError as error:
+        raise ConfigError(f"{path} cannot be read as a configuration: {error}") from None
     except (OSError, ValueError, yaml.YAMLError) as error:  # ValueError: no text, or no such date
-        raise ConfigError(f"Cannot read the configuration file {path}: {error}") from None
+        raise ConfigError(
+            f"Cannot read the configuration file {path}: {shortened(str(error))}"
+        ) from None
     if content is None:
         content = {}
     if not isinstance(content, dict):
@@ -481,23 +492,30 @@ def as_config(config: Config | Mapping[str, Any]) -> Config:
 
 def describe_mistakes(error: ValidationError, section: type[BaseModel], origin: str) -> str:
     """Turns pydantic's report into a line per mistake, with the nearest name for a misspelt one."""
-    lines = [f"{origin} has {error.error_count()} mistake(s):"]
-    for mistake in error.errors(include_url=False):
-        where = ".".join(str(part) for part in mistake["loc"])
-        if mistake["type"] == "extra_forbidden":
-            names = _names_beside(section, mistake["loc"])
-            close = difflib.get_close_matches(str(mistake["loc"][-1]), names, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(names)}"
-            lines.append(f"  {where}: unknown option; {hint}")
-        else:
-            place = f"{where}: " if where else ""
-            message = mistake["msg"].removeprefix("Value error, ")
-            # a ConfigError says by itself what it got
-            is_told = isinstance(mistake.get("ctx", {}).get("error"), ConfigError)
-            is_told |= isinstance(mistake["input"], Mapping)
-            got = "" if is_told else f" (got {mistake['input']!r})"
-            lines.append(f"  {place}{message}{got}")
+    mistakes = error.errors(include_url=False)
+    lines = [f"{origin} has {len(mistakes)} mistake(s):"]
+    lines += [f"  {_describe_mistake(mistake, section)}" for mistake in mistakes[:_MOST_LINES]]
+    if len(mistakes) > _MOST_LINES:
+        lines.append(f"  and {len(mistakes) - _MOST_LINES:,} more")
     return "\n".join(lines)
+
+
+def _describe_mistake(mistake: "ErrorDetails", section: type[BaseModel]) -> str:
+    where = shortened(".".join(str(part) for part in mistake["loc"]))
+    if mistake["type"] == "extra_forbidden":
+        names = _names_beside(section, mistake["loc"])
+        close = difflib.get_close_matches(shortened(str(mistake["loc"][-1])), names, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(names)}"
+        return f"{where}: unknown option; {hint}"
+    place = f"{where}: " if where else ""
+    message = mistake["msg"].removeprefix("Value error, ")
+    if mistake["type"] == "value_error":  # may hold what was given
+        message = shortened(message)
+    # a ConfigError says by itself what it got
+    is_told = isinstance(mistake.get("ctx", {}).get("error"), ConfigError)
+    is_told |= isinstance(mistake["input"], Mapping)
+    got = "" if is_told else f" (got {shown(mistake['input'])})"
+    return f"{place}{message}{got}"
 
 
 def _names_beside(section: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
@@ -532,7 +550,7 @@ def resolve_device(device: "str | torch.device") -> "torch.device":
 
     name = _as_name(device)
     if not isinstance(name, str) or not re.fullmatch(_DEVICE, name):
-        raise ConfigError(f"device is {name!r}; expected auto, cpu, mps, cuda or cuda:N")
+        raise ConfigError(f"device is {shown(name)}; expected auto, cpu, mps, cuda or cuda:N")
 
     if name == "auto":
         if torch.cuda.is_available():

@@ -1,5 +1,26 @@
 """What can go wrong, as a small tree: catch `GRU4RecError` to catch all of it."""
 
+import reprlib
+
+_LONGEST = 200
+
+
+def shown(value: object) -> str:
+    """Says what a value is, for a message: as `repr` does, but shortened, whatever it holds."""
+    short = reprlib.Repr()
+    short.maxlevel = 2
+    short.maxstring = short.maxother = short.maxlong = _LONGEST
+    try:
+        return shortened(short.repr(value))
+    except Exception:  # e.g. Python writes no integer of more than 4,300 digits
+        return f"a value of type {type(value).__name__}"
+
+
+def shortened(text: str) -> str:
+    """Cuts what is long out of the middle of a text, for a message."""
+    half = _LONGEST // 2
+    return text if len(text) <= _LONGEST else f"{text[:half]} … {text[-half:]}"
+
 
 class GRU4RecError(Exception):
     """Base of every error that this package raises on purpose."""

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from gru4rec.errors import DataError
+from gru4rec.errors import DataError, shown
 from gru4rec.network import Network
 from gru4rec.ranking import Best, top_k
 from gru4rec.shortlist import Shortlist, as_shortlist
@@ -95,7 +95,9 @@ def check_k(k: int) -> None:
         DataError: It is not a whole number, or less than one.
     """
     if not isinstance(k, Integral) or k < 1:
-        raise DataError(f"k is {k!r}; a whole number of items, at least one, must be asked for")
+        raise DataError(
+            f"k is {shown(k)}; a whole number of items, at least one, must be asked for"
+        )
 
 
 def read_sessions(
@@ -107,16 +109,20 @@ def read_sessions(
         DataError: It is not a collection of lists, or a session is there twice.
     """
     if isinstance(sessions, str) or not isinstance(sessions, Iterable):
-        raise DataError(f"sessions is {sessions!r}; a list of sessions is expected")
+        raise DataError(f"sessions is {shown(sessions)}; a list of sessions is expected")
     if isinstance(sessions, pd.Series):
         if not sessions.index.is_unique:
             twice = sessions.index[sessions.index.duplicated()].tolist()[0]
-            raise DataError(f"session {twice!r} is in the index twice; give each an id of its own")
+            raise DataError(
+                f"session {shown(twice)} is in the index twice; give each an id of its own"
+            )
         sessions = sessions.to_dict()
     keyed = sessions if isinstance(sessions, Mapping) else dict(enumerate(sessions))
     for key, items in keyed.items():
         if isinstance(items, str) or not isinstance(items, Iterable):
-            raise DataError(f"session {key!r} is {items!r}; a list of its items is expected")
+            raise DataError(
+                f"session {shown(key)} is {shown(items)}; a list of its items is expected"
+            )
     return {key: list(items) for key, items in keyed.items()}
 
 

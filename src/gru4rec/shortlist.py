@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from gru4rec.errors import DataError
+from gru4rec.errors import DataError, shortened, shown
 from gru4rec.network import Network
 from gru4rec.ranking import Best, top_k
 from gru4rec.vocabulary import UNKNOWN, Indices, Vocabulary
@@ -35,7 +35,7 @@ class Shortlist:
 
     def __init__(self, items: Iterable[Any], vocabulary: Vocabulary) -> None:
         if isinstance(items, str) or not isinstance(items, Iterable):
-            raise DataError(f"candidates is {items!r}; a collection of item ids is expected")
+            raise DataError(f"candidates is {shown(items)}; a collection of item ids is expected")
         ids = items if isinstance(items, pd.Series | np.ndarray) else list(items)
         indices = vocabulary.encode(ids)
         self.vocabulary = vocabulary
@@ -46,7 +46,7 @@ class Shortlist:
         if n_unknown == len(indices):
             raise DataError(
                 f"the model knows none of the {n_unknown} candidates (such as "
-                f"{', '.join(map(str, ids[:3]))}); are they ids of items that it was trained on?"
+                f"{', '.join(shortened(str(item)) for item in ids[:3])}); are they ids of items that it was trained on?"
             )
         if n_unknown:
             logger.warning(

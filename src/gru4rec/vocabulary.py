@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from gru4rec.errors import DataError
+from gru4rec.errors import DataError, shown
 
 Ids = npt.NDArray[Any]  # int64, or object holding str
 Indices = npt.NDArray[np.int64]
@@ -54,8 +54,8 @@ def as_ids(values: "pd.Series[Any] | npt.ArrayLike", name: str) -> Ids:
     for value in objects:
         if not isinstance(value, str):
             raise DataError(
-                f"{name} holds {value!r} of type {type(value).__name__}; all ids must be integers "
-                "or all must be text"
+                f"{name} holds {shown(value)} of type {type(value).__name__}; all ids must be "
+                "integers or all must be text"
             )
     return objects
 
@@ -99,7 +99,7 @@ class Vocabulary:
         self._index = pd.Index(ids, dtype=np.int64 if ids.dtype == np.int64 else object)
         if not self._index.is_unique:
             repeated = self._index[self._index.duplicated()].tolist()[0]
-            raise DataError(f"item id {repeated!r} occurs twice in the vocabulary")
+            raise DataError(f"item id {shown(repeated)} occurs twice in the vocabulary")
 
     @classmethod
     def from_items(cls, items: Ids) -> "Vocabulary":
@@ -130,7 +130,7 @@ class Vocabulary:
             mine, theirs = ("text", "integers") if self.holds_text else ("integers", "text")
             raise DataError(
                 f"the model knows its items by {mine}, but {theirs} were given "
-                f"(such as {ids[:1].tolist()[0]!r}); convert them"
+                f"(such as {shown(ids[:1].tolist()[0])}); convert them"
             )
         return self._index.get_indexer(pd.Index(ids, dtype=self._index.dtype)).astype(np.int64)
 

@@ -465,3 +465,36 @@ def test_formats_are_one_or_several_or_none() -> None:
     assert formats("%d/%m/%Y") == ["%d/%m/%Y"]
     assert formats(["%Y%j", "%b %d %y 100%%"]) == ["%Y%j", "%b %d %y 100%%"]
     assert formats(None) == formats([]) == []
+
+
+@pytest.mark.parametrize("name", ["n_sample", "batch_size", "embedding", "layers"])
+def test_sizes_that_fit_into_no_machine_are_refused(name: str) -> None:
+    value = [2**40] if name == "layers" else 2**62
+    with pytest.raises(ConfigError, match=rf"{name}.*should be less than 2147483648 \(got"):
+        ModelConfig.parse({name: value}, origin="model")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "model: {loss: " + "x" * 100_000 + "}",
+        "model: {layers: [" + "x, " * 5_000 + "x]}",
+        "data_split: {test_from: " + "z" * 100_000 + "}",
+        "model: {layers: " + "[" * 5_000 + "]" * 5_000 + "}",
+        "a0: &a0 [x, x]\n"
+        + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 40))
+        + "model: {layers: *a39}",
+    ],
+    ids=["text", "list", "date", "brackets", "aliases"],
+)
+def test_a_message_about_long_values_is_short(tmp_path: Path, content: str) -> None:
+    (tmp_path / "config.yml").write_text(content)
+    with pytest.raises(ConfigError, match=r"config\.yml") as caught:
+        load_config(tmp_path / "config.yml")
+    assert len(str(caught.value)) < 20_000
+
+
+def test_options_that_are_none_are_shown_shortened() -> None:
+    with pytest.raises(ConfigError, match="options by name are expected") as caught:
+        ModelConfig.parse([1] * 1_000_000, origin="here")  # type: ignore[arg-type]
+    assert len(str(caught.value)) < 300

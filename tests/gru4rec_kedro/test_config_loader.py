@@ -71,3 +71,24 @@ def test_a_path_in_the_catalog_that_params_would_not_change(conf: Path) -> None:
         load(conf, events="other.csv")
     (conf / "test/catalog.yml").write_text(entry + "${runtime_params:events, x.csv}")
     assert load(conf, events="other.csv")["catalog"]["raw_log"]["filepath"] == "other.csv"
+
+
+@pytest.mark.parametrize("kind", ["parameters", "globals", "catalog"])
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        (
+            "a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1]\n"
+            + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 9)),
+            "aliases .* stand for",
+        ),
+        ("a: " + "[" * 5000 + "]" * 5000, "nested more than 50 levels"),
+    ],
+    ids=["aliases", "brackets"],
+)
+def test_a_file_that_stands_for_more_than_can_be_read_is_refused(
+    conf: Path, kind: str, written: str, message: str
+) -> None:
+    (conf / f"test/{kind}.yml").write_text(written)
+    with pytest.raises(RunError, match=rf"test/{kind}\.yml cannot be read: .*{message}"):
+        load(conf)

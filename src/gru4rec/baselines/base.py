@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from gru4rec import columns
-from gru4rec.errors import ConfigError, NotFittedError
+from gru4rec.errors import ConfigError, NotFittedError, shown
 from gru4rec.sessions import Sessions, order_sessions
 from gru4rec.vocabulary import Vocabulary
 
@@ -82,7 +82,7 @@ def check_at_least(least: float, **options: Any) -> None:
     """
     for name, value in options.items():
         if not value >= least:
-            raise ConfigError(f"{name} is {value!r}; at least {least} is expected")
+            raise ConfigError(f"{name} is {shown(value)}; at least {least} is expected")
 
 
 def last_items(items: Ints, offsets: Ints) -> Ints:
