@@ -44,9 +44,10 @@ class Shortlist:
         if not len(indices):
             raise DataError("candidates is empty; leave it out to allow the whole catalogue")
         if n_unknown == len(indices):
+            some = ", ".join(shortened(str(item)) for item in ids[:3])
             raise DataError(
-                f"the model knows none of the {n_unknown} candidates (such as "
-                f"{', '.join(shortened(str(item)) for item in ids[:3])}); are they ids of items that it was trained on?"
+                f"the model knows none of the {n_unknown} candidates (such as {some}); are they ids "
+                "of items that it was trained on?"
             )
         if n_unknown:
             logger.warning(
