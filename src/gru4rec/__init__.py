@@ -7,7 +7,7 @@ are loaded on first use.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from gru4rec import columns, evaluation
+from gru4rec import columns, evaluation, forking
 from gru4rec.config import (
     CommonSections,
     Config,
@@ -33,6 +33,7 @@ from gru4rec.errors import (
     MissingLogError,
     ModelFileError,
     NotFittedError,
+    OutOfMemoryError,
     TrainingDivergedError,
 )
 from gru4rec.evaluation import (
@@ -44,7 +45,6 @@ from gru4rec.evaluation import (
     summarise,
 )
 from gru4rec.files import check_local, make_folders, written_whole
-from gru4rec.forking import keep_children_on_one_thread
 from gru4rec.intervals import confidence_intervals, paired_differences
 from gru4rec.recommender import GRU4Rec, build_model, load_model, save_model
 from gru4rec.recommending import LiveSession
@@ -91,6 +91,7 @@ __all__ = [
     "ModelFileError",
     "NextItemModel",
     "NotFittedError",
+    "OutOfMemoryError",
     "PathsConfig",
     "RankedEvents",
     "Section",
@@ -135,7 +136,7 @@ __all__ = [
     "written_whole",
 ]
 
-keep_children_on_one_thread()
+forking.keep_children_on_one_thread()
 
 
 def __getattr__(name: str) -> Any:

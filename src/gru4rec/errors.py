@@ -50,6 +50,10 @@ class NotFittedError(GRU4RecError):
     """The model has no weights yet: fit it or load it first."""
 
 
+class OutOfMemoryError(GRU4RecError, MemoryError):
+    """Memory does not suffice, or would not; the message says for what, and which options do it."""
+
+
 class TrainingDivergedError(GRU4RecError):
     """The loss or a weight is no longer a finite number."""
 

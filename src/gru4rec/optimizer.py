@@ -1,5 +1,7 @@
 """Adagrad with momentum; for tables only the rows that a step used."""
 
+import copy
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -52,6 +54,12 @@ class Adagrad:
             step.add_(self.velocities[name][rows], alpha=self.momentum)
             self.velocities[name][rows] = step
         table.index_add_(0, rows, step)
+
+    def copy(self) -> "Adagrad":
+        """Returns one that grows apart; the tensors are the same until then."""
+        other = copy.copy(self)
+        other.accumulators, other.velocities = dict(self.accumulators), dict(self.velocities)
+        return other
 
     def grow(self, name: str, n_rows: int) -> None:
         """Appends zero state for the new rows of a table."""

@@ -1,9 +1,10 @@
 """The recommender: fit, recommend, save, load."""
 
 import contextlib
+import dataclasses
 import itertools
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -32,7 +33,13 @@ from gru4rec.config import (
     as_config,
     resolve_device,
 )
-from gru4rec.errors import ConfigError, DataError, NotFittedError, TrainingDivergedError
+from gru4rec.errors import (
+    ConfigError,
+    DataError,
+    NotFittedError,
+    OutOfMemoryError,
+    TrainingDivergedError,
+)
 from gru4rec.evaluation import (
     EvaluationData,
     as_cutoffs,
@@ -42,6 +49,12 @@ from gru4rec.evaluation import (
     summarise,
 )
 from gru4rec.files import check_local
+from gru4rec.memory import (
+    describe_needs,
+    memory_of_training,
+    refuse_absurd_sizes,
+    why_out_of_memory,
+)
 from gru4rec.network import Network, append_items, compatible_draw, new_network, seeded_draw
 from gru4rec.onnx_export import export_onnx
 from gru4rec.progress import ProgressDisplay
@@ -66,6 +79,23 @@ from gru4rec.vocabulary import UNKNOWN, Vocabulary
 logger = logging.getLogger(__name__)
 
 _SESSIONS_AT_A_TIME = 4096
+
+
+@dataclasses.dataclass
+class _Attempt:
+    """A training that may fail.
+
+    Attributes:
+        before: State, vocabulary and history of the model; None when its weights have changed.
+        needs: What memory the training takes.
+    """
+
+    before: tuple[TrainingState | None, Vocabulary | None, list[dict[str, float]]] | None
+    needs: dict[str, int] = dataclasses.field(default_factory=dict)
+
+    def begin(self) -> None:
+        """Gives up what was before: it would take memory, and cannot be put back from now on."""
+        self.before = None
 
 
 class GRU4Rec:
@@ -227,8 +257,14 @@ class GRU4Rec:
             IndexError: `sampler` gives items or numbers of items that the model does not expect.
             KeyboardInterrupt: Ctrl-C was pressed; the message names the last checkpoint.
             ModelFileError: The checkpoint cannot be written, or is damaged.
+            OutOfMemoryError: Memory does not suffice for the options; the model is as it was, or
+                has no weights if they had begun to change.
             TrainingDivergedError: The loss or a weight is not finite; the model has no weights
                 then, but still the history up to there. The message names the last checkpoint.
+
+        Whatever else ends a training before the first step leaves the model as it was, and what
+        ends one later leaves it as after the last step; but an error in the first epoch of a new
+        model, other than Ctrl-C, leaves it without weights.
         """
         options = TrainingConfig.parse(
             {
@@ -242,42 +278,44 @@ class GRU4Rec:
         )
         _check_checkpoint(checkpoint, resume, sampler)
         cutoffs = as_cutoffs(valid_cutoff, "fit")
-        sessions = order_sessions(data, session_key, item_key, time_key)
-        config = self.config
-        min_lanes = 1 if config.n_sample else 2
-        schedule = make_schedule(
-            sessions.offsets, sessions.oldest_first, config.batch_size, min_lanes
-        )
-        if schedule.n_examples == 0:
-            raise DataError(_why_nothing_to_train_on(sessions))
-        vocabulary = self._vocabulary_with(sessions)
-        valid_data = (
-            prepare_evaluation(vocabulary, valid, item_key, session_key, time_key)
-            if valid is not None
-            else None
-        )
-        items = vocabulary.encode(sessions.items)
-        checkpoints, resumed = None, None
-        if checkpoint is not None:
-            origin = find_origin(vocabulary, items, schedule, self._state, options)
-            checkpoints = Checkpoints(checkpoint, origin, options)
-            resumed = checkpoints.find(config, self.device, schedule) if resume else None
-        last_epoch = (self._state.epochs if self._state else 0) + config.n_epochs
-        if resumed:
-            self._vocabulary, self._state = vocabulary, resumed.saved.state
-            self._history = resumed.saved.history
-        else:
-            self._adopt(vocabulary, items, options.compatibility_mode)
-        state = self._fitted()
-        own_sampler = None
-        if sampler is None and config.n_sample:
-            sampler = own_sampler = self._sampler(options.sample_cache_max_size)
-        if checkpoints:
-            model = Checkpoint(config, vocabulary, state, self._history, self.notes)
-            checkpoints.start(model, own_sampler, resumed)
-        trainer = Trainer(state, config, sampler)
-        begun = resumed.epoch if resumed else None
-        try:
+        with self._attempting() as attempt:
+            sessions = order_sessions(data, session_key, item_key, time_key)
+            config = self.config
+            min_lanes = 1 if config.n_sample else 2
+            schedule = make_schedule(
+                sessions.offsets, sessions.oldest_first, config.batch_size, min_lanes
+            )
+            if schedule.n_examples == 0:
+                raise DataError(_why_nothing_to_train_on(sessions))
+            vocabulary = self._vocabulary_with(sessions)
+            valid_data = (
+                prepare_evaluation(vocabulary, valid, item_key, session_key, time_key)
+                if valid is not None
+                else None
+            )
+            attempt.needs = self._needs(len(vocabulary), options)
+            refuse_absurd_sizes(attempt.needs, self.device)
+            items = vocabulary.encode(sessions.items)
+            checkpoints, resumed = None, None
+            if checkpoint is not None:
+                origin = find_origin(vocabulary, items, schedule, self._state, options)
+                checkpoints = Checkpoints(checkpoint, origin, options)
+                resumed = checkpoints.find(config, self.device, schedule) if resume else None
+            last_epoch = (self._state.epochs if self._state else 0) + config.n_epochs
+            if resumed:
+                self._vocabulary, self._state = vocabulary, resumed.saved.state
+                self._history = resumed.saved.history
+            else:
+                self._adopt(vocabulary, items, options.compatibility_mode)
+            state = self._fitted()
+            own_sampler = None
+            if sampler is None and config.n_sample:
+                sampler = own_sampler = self._sampler(options.sample_cache_max_size)
+            if checkpoints:
+                model = Checkpoint(config, vocabulary, state, self._history, self.notes)
+                checkpoints.start(model, own_sampler, resumed)
+            trainer = Trainer(state, config, sampler, attempt.begin)
+            begun = resumed.epoch if resumed else None
             with checkpoints.guarding() if checkpoints else contextlib.nullcontext():
                 while state.epochs < last_epoch:
                     done = _run_epoch(trainer, items, schedule, checkpoints, begun)
@@ -286,10 +324,38 @@ class GRU4Rec:
                     on_epoch(dict(self._history[-1]))
                     if checkpoints:
                         checkpoints.after_epoch(is_last=state.epochs == last_epoch)
-        except TrainingDivergedError:
-            self._state = self._vocabulary = None
-            raise
         return self
+
+    def _needs(self, n_items: int, options: TrainingConfig) -> dict[str, int]:
+        n_known = self._state.network.n_items if self._state else 0
+        return memory_of_training(self.config, options, n_items - n_known, is_new=not n_known)
+
+    @contextlib.contextmanager
+    def _attempting(self) -> Iterator["_Attempt"]:
+        """Leaves the model as it was, or without weights, when training fails in the block."""
+        attempt = _Attempt((self._state, self._vocabulary, self._history))
+        is_new = self._state is None
+        draws = self._state.generator.get_state() if self._state else None
+        try:
+            yield attempt
+        except BaseException as error:
+            lacking = why_out_of_memory(error)
+            if attempt.before:
+                self._state, self._vocabulary, self._history = attempt.before
+                if self._state and draws is not None:
+                    self._state.generator.set_state(draws)
+            elif (
+                lacking
+                or isinstance(error, TrainingDivergedError)
+                or (is_new and isinstance(error, Exception) and not self._fitted().epochs)
+            ):
+                self._state = self._vocabulary = None
+            if not lacking:
+                raise
+            now = "has no weights" if self._state is None else "is as it was before"
+            raise OutOfMemoryError(
+                f"{lacking}; {describe_needs(attempt.needs)}; the model {now}"
+            ) from None
 
     def _vocabulary_with(self, sessions: Sessions) -> Vocabulary:
         if self._vocabulary is None:
@@ -314,14 +380,16 @@ class GRU4Rec:
             self._state = TrainingState(network, optimizer, counts, generator)
             self._history = []
         else:
-            state = self._state
+            counts[: len(self._state.counts)] += self._state.counts
+            # another state: what it was before is kept until weights change
+            state = dataclasses.replace(self._state, counts=counts)
             n_new = len(vocabulary) - state.network.n_items
             if n_new:
                 state.network = append_items(state.network, n_new, fresh)
+                state.optimizer = state.optimizer.copy()
                 for name in state.network.tables:
                     state.optimizer.grow(name, n_new)
-            counts[: len(state.counts)] += state.counts
-            state.counts = counts
+            self._state = state
         self._vocabulary = vocabulary
 
     def _sampler(self, cache_size: int) -> PopularitySampler:

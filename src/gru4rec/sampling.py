@@ -11,6 +11,12 @@ from gru4rec.large_pages import use_large_pages
 _BLOCK = 1 << 20
 
 
+def most_draws(n_sample: int, cache_size: int) -> int:
+    """Returns how many draws are kept in memory: of whole steps, and of one at least."""
+    size = max(1, n_sample)
+    return max(1, min(cache_size, _BLOCK) // size) * size
+
+
 class NegativeSampler(Protocol):
     """Whatever gives the extra negatives of a step."""
 
@@ -64,7 +70,7 @@ class PopularitySampler:
         if weights.device.type == "cpu":
             use_large_pages(self._cumulative, self._guide)
         self._n_sample = n_sample
-        self._n_steps = max(1, min(cache_size, _BLOCK) // max(1, n_sample))
+        self._n_steps = most_draws(n_sample, cache_size) // max(1, n_sample)
         self._generator = generator
         self._device = device
         self._block = torch.empty(0, n_sample, dtype=torch.int64, device=device)

@@ -46,8 +46,8 @@ class Shortlist:
         if n_unknown == len(indices):
             some = ", ".join(shortened(str(item)) for item in ids[:3])
             raise DataError(
-                f"the model knows none of the {n_unknown} candidates (such as {some}); are they ids "
-                "of items that it was trained on?"
+                f"the model knows none of the {n_unknown} candidates (such as {some}); are they "
+                "ids of items that it was trained on?"
             )
         if n_unknown:
             logger.warning(

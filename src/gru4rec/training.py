@@ -109,14 +109,20 @@ class Trainer:
         state: Is changed in place.
         config: Loss, dropout and batch size.
         sampler: Extra negatives; None for in-batch negatives only.
+        before_change: Is called when all is ready for a step, before it changes weights.
     """
 
     def __init__(
-        self, state: TrainingState, config: ModelConfig, sampler: NegativeSampler | None
+        self,
+        state: TrainingState,
+        config: ModelConfig,
+        sampler: NegativeSampler | None,
+        before_change: Callable[[], None] = lambda: None,
     ) -> None:
         self.state = state
         self.config = config
         self.sampler = sampler
+        self._before_change = before_change
         self._train_on = _make_step(state, config)
 
     def run_epoch(
@@ -182,6 +188,7 @@ class Trainer:
             `run_epoch` changes them when sessions end.
         """
         negatives = self.sampler.sample() if self.sampler else targets[:0]
+        self._before_change()
         return self._train_on(inputs, targets, negatives, hidden)
 
 

@@ -27,6 +27,7 @@ NAMES = [
     "ModelFileError",
     "NextItemModel",
     "NotFittedError",
+    "OutOfMemoryError",
     "PathsConfig",
     "RankedEvents",
     "Section",

@@ -11,7 +11,13 @@ import torch
 
 from gru4rec import GRU4Rec, batch_eval, build_model
 from gru4rec.config import ModelConfig, TrainingConfig
-from gru4rec.errors import ConfigError, DataError, NotFittedError, TrainingDivergedError
+from gru4rec.errors import (
+    ConfigError,
+    DataError,
+    NotFittedError,
+    OutOfMemoryError,
+    TrainingDivergedError,
+)
 
 MakeEvents = Callable[..., pd.DataFrame]
 MakeSessions = Callable[..., list[list[int]]]
@@ -274,6 +280,83 @@ def test_training_that_diverges_is_an_error_and_leaves_no_weights(events: pd.Dat
         batch_eval(gru, events)
 
 
+class FailingSampler:
+    """Draws item 0, and raises when it has drawn so often."""
+
+    def __init__(self, error: BaseException, after: int) -> None:
+        self.error, self.after = error, after
+
+    def sample(self) -> torch.Tensor:
+        if self.after == 0:
+            raise self.error
+        self.after -= 1
+        return torch.tensor([0])
+
+
+ERRORS = [RuntimeError("no negatives"), KeyboardInterrupt(), MemoryError(), ConfigError("no")]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=repr)
+def test_what_fails_before_the_first_step_leaves_the_model_as_it_was(
+    events: pd.DataFrame, gru: GRU4Rec, error: BaseException
+) -> None:
+    fresh = GRU4Rec(**OPTIONS)
+    with pytest.raises((type(error), OutOfMemoryError)):
+        fresh.fit(events, sampler=FailingSampler(error, after=0))
+    with pytest.raises(NotFittedError):
+        fresh.recommend([[1]])
+    assert same_weights(fresh.fit(events), gru)
+
+    later = events.assign(ItemId=events["ItemId"] + 5)
+    with pytest.raises((type(error), OutOfMemoryError)):
+        gru.fit(later, sampler=FailingSampler(error, after=0))
+    assert len(gru.vocabulary) == gru.network.n_items == 15
+    assert same_weights(gru, fresh)
+    # nothing else has changed either, such as counts, accumulators or the generator
+    assert same_weights(gru.fit(later), fresh.fit(later))
+    assert gru.item_counts.tolist() == fresh.item_counts.tolist()
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=repr)
+def test_a_new_model_that_fails_in_its_first_epoch_has_no_weights(
+    events: pd.DataFrame, error: BaseException
+) -> None:
+    gru = GRU4Rec(**OPTIONS | {"batch_size": 4})
+    with pytest.raises((type(error), OutOfMemoryError)):
+        gru.fit(events, sampler=FailingSampler(error, after=3))
+    if isinstance(error, KeyboardInterrupt):  # who ends a training knows how far it is
+        assert len(gru.recommend([[1]], k=3)) == 3
+    else:
+        with pytest.raises(NotFittedError):
+            gru.recommend([[1]])
+
+
+def test_memory_that_ends_a_begun_training_leaves_no_weights(
+    events: pd.DataFrame, gru: GRU4Rec
+) -> None:
+    with pytest.raises(OutOfMemoryError, match=r"GRU layers \(layers \[5\]\).*has no weights"):
+        gru.fit(events, sampler=FailingSampler(MemoryError(), after=1))
+    with pytest.raises(NotFittedError):
+        gru.recommend([[1]])
+
+
+def test_what_fails_after_an_epoch_leaves_its_weights(events: pd.DataFrame) -> None:
+    gru = GRU4Rec(**OPTIONS | {"n_epochs": 5})
+
+    def stop(_: dict[str, float]) -> None:
+        raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        gru.fit(events, on_epoch=stop)
+    assert same_weights(gru, GRU4Rec(**OPTIONS).fit(events))
+
+
+def test_sizes_beyond_the_memory_are_refused_at_once(events: pd.DataFrame) -> None:
+    gru = GRU4Rec(layers=[8], batch_size=2**30, n_sample=2**30, device="cpu")
+    with pytest.raises(OutOfMemoryError, match=r"ask for .* for mini-batches .*has no weights"):
+        gru.fit(events)
+
+
 def test_after_divergence_the_history_starts_anew(
     events: pd.DataFrame, gru: GRU4Rec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -326,8 +409,7 @@ def test_new_items_are_appended_and_known_rows_kept(
     counts = events["ItemId"].value_counts()
     expected = [counts[item] for item in ids]
     expected[0] += 1
-    assert gru._state is not None
-    assert gru._state.counts.tolist() == [*expected, 1, 2, 1]
+    assert more.item_counts.tolist() == [*expected, 1, 2, 1]
     assert set(more.recommend([[100]])["item"]) == {*ids, 100, 101, 102}
 
 
