@@ -3,6 +3,11 @@
 # The interpreter that makes .venv: Python 3.11 or newer.
 PYTHON ?= python3
 
+# Of `make parity`: a folder of prepared parts, how many seeds, and options such as model.n_epochs=5.
+DATA ?= data/01_raw/prepared
+SEEDS ?= 10
+OPTIONS ?=
+
 export DO_NOT_TRACK := 1
 export KEDRO_DISABLE_TELEMETRY := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -11,7 +16,7 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test soak lint bench viz notebook clean
+.PHONY: help install run test soak lint bench parity viz notebook clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +43,9 @@ lint: .venv/installed-dev  ## check style, types and import directions
 
 bench: .venv/installed  ## measure speed and memory (15 minutes)
 	$(BIN)/python -m benchmarks
+
+parity: .venv/installed  ## compare seeds with the reference: make parity DATA=folder SEEDS=10
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.parity $(DATA) --seeds $(SEEDS) $(OPTIONS)
 
 viz: .venv/installed-viz  ## show the pipelines in the browser
 	$(BIN)/kedro viz run

@@ -26,8 +26,9 @@ from gru4rec.archive import (
     write_stream,
 )
 from gru4rec.config import ModelConfig
-from gru4rec.errors import ConfigError, DataError, ModelFileError
+from gru4rec.errors import ConfigError, DataError, ModelFileError, OutOfMemoryError
 from gru4rec.files import check_local, written_whole
+from gru4rec.memory import why_out_of_memory
 from gru4rec.network import Architecture, Network
 from gru4rec.optimizer import Adagrad
 from gru4rec.training import TrainingState, make_optimizer
@@ -168,6 +169,11 @@ def _read_file(path: Path, name: str, device: torch.device) -> dict[str, Any]:
             "than plain data, which could run code and was not loaded"
         ) from None
     except Exception as error:
+        lacking = why_out_of_memory(error)
+        if lacking:
+            raise OutOfMemoryError(
+                f"{name} cannot be read: {lacking}; a file without optimizer takes half as much"
+            ) from None
         raise ModelFileError(
             f"{name} cannot be read as a model file; it may be damaged or cut off "
             f"({type(error).__name__}: {str(error).splitlines()[0][:200] if str(error) else ''})"

@@ -6,9 +6,9 @@ import re
 
 import torch
 
-from gru4rec.checkpoint import architecture_of
 from gru4rec.config import ModelConfig, TrainingConfig
 from gru4rec.errors import OutOfMemoryError, shortened
+from gru4rec.network import Architecture
 from gru4rec.sampling import most_draws
 
 _NUMBER = 4  # bytes of a float
@@ -18,12 +18,17 @@ _UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB", "EB")
 
 
 def memory_of_training(
-    config: ModelConfig, options: TrainingConfig, n_new: int, is_new: bool
+    config: ModelConfig,
+    architecture: Architecture,
+    options: TrainingConfig,
+    n_new: int,
+    is_new: bool,
 ) -> dict[str, int]:
     """Says what a training takes beside the data and the model as it is; a little too low.
 
     Args:
         config: Options of the model.
+        architecture: Sizes that they ask for.
         options: Of `fit`.
         n_new: Items that the model does not know yet.
         is_new: Whether it has no weights yet.
@@ -31,7 +36,6 @@ def memory_of_training(
     Returns:
         Bytes by what they are for, with the options that they grow with.
     """
-    architecture = architecture_of(config)
     copies = 3 if config.momentum else 2  # weights, accumulators and velocities
     tables = sum(math.prod(shape) for shape in architecture.table_shapes(n_new).values())
     dense = sum(math.prod(shape) for shape in architecture.dense_shapes().values())

@@ -328,7 +328,9 @@ class GRU4Rec:
 
     def _needs(self, n_items: int, options: TrainingConfig) -> dict[str, int]:
         n_known = self._state.network.n_items if self._state else 0
-        return memory_of_training(self.config, options, n_items - n_known, is_new=not n_known)
+        return memory_of_training(
+            self.config, architecture_of(self.config), options, n_items - n_known, not n_known
+        )
 
     @contextlib.contextmanager
     def _attempting(self) -> Iterator["_Attempt"]:

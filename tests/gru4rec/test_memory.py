@@ -10,14 +10,16 @@ import numpy as np
 import pytest
 import torch
 
-from gru4rec import ModelConfig, OutOfMemoryError, TrainingConfig, memory
+from gru4rec import GRU4Rec, ModelConfig, OutOfMemoryError, TrainingConfig, checkpoint, memory
+from gru4rec.checkpoint import architecture_of
 from gru4rec.memory import describe_needs, memory_of_training, why_out_of_memory
 
 CPU = torch.device("cpu")
 
 
 def needs(n_new: int = 1000, is_new: bool = True, **options: Any) -> dict[str, int]:
-    return memory_of_training(ModelConfig(**options), TrainingConfig(), n_new, is_new)
+    config = ModelConfig(**options)
+    return memory_of_training(config, architecture_of(config), TrainingConfig(), n_new, is_new)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's memory so")
@@ -114,3 +116,14 @@ def test_what_torch_and_numpy_raise_is_known() -> None:
         np.empty(1 << 60, dtype=np.uint8)
     assert "1.15 EB" in why_out_of_memory(by_torch.value)
     assert "EiB" in why_out_of_memory(by_numpy.value)
+
+
+def test_a_model_that_does_not_fit_is_not_called_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        torch.empty(1 << 60, dtype=torch.uint8)
+
+    monkeypatch.setattr(checkpoint, "check_archive", fail)
+    with pytest.raises(OutOfMemoryError, match=r"model\.pth cannot be read: memory ran out"):
+        GRU4Rec.load(tmp_path / "model.pth", "cpu")
