@@ -241,7 +241,7 @@ class GRU4Rec:
             on_epoch: Is told the new row of `history` after each epoch. What it raises stops the
                 training there and comes out of `fit`; the model is as after that epoch.
             checkpoint: File of checkpoints, written whole or not at all: when they are due, at the
-                end, and when Ctrl-C is pressed. None writes none.
+                end, and when Ctrl-C, SIGTERM or SIGHUP ends it. None writes none.
             checkpoint_minutes: One is due so many minutes after the last; None: never.
             checkpoint_epochs: One is due after every so many epochs; None: never.
             resume: Go on from the checkpoint; where there is none, start from the beginning. Data
@@ -256,6 +256,7 @@ class GRU4Rec:
                 it was.
             IndexError: `sampler` gives items or numbers of items that the model does not expect.
             KeyboardInterrupt: Ctrl-C was pressed; the message names the last checkpoint.
+            SystemExit: SIGTERM or SIGHUP came to a training with a checkpoint; a log line names it.
             ModelFileError: The checkpoint cannot be written, or is damaged.
             OutOfMemoryError: Memory does not suffice for the options; the model is as it was, or
                 has no weights if they had begun to change.

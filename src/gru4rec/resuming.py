@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +35,13 @@ from gru4rec.training import EpochState, TrainingState, check_finite
 from gru4rec.vocabulary import Vocabulary
 
 logger = logging.getLogger(__name__)
+
+# by the signals that end a training after its step, where nobody has set others; Windows lacks one
+_DEFAULT_HANDLERS: dict[int, Any] = {
+    signal.SIGINT: signal.default_int_handler,
+    signal.SIGTERM: signal.SIG_DFL,
+    **({signal.SIGHUP: signal.SIG_DFL} if hasattr(signal, "SIGHUP") else {}),
+}
 
 # other values of these make no other training
 _FREE = {"n_epochs", "device"}
@@ -112,7 +119,7 @@ class Checkpoints:
         self._path = Path(path)
         self._origin, self._options = origin, options
         self._last = ""  # which one is in the file, if this training knows
-        self._interrupted = False
+        self._signal = 0  # that ends the training after this step, if one came
 
     def find(self, config: ModelConfig, device: torch.device, schedule: Schedule) -> Resumed | None:
         """Reads the last checkpoint.
@@ -208,17 +215,17 @@ class Checkpoints:
             )
 
     def after_step(self, epoch: EpochState) -> None:
-        """Writes a checkpoint if one is due, or if Ctrl-C was pressed; see `write`."""
+        """Writes a checkpoint if one is due, or if a signal ends the training; see `write`."""
         minutes = self._options.checkpoint_minutes
         due = minutes is not None and time.monotonic() - self._written_at >= 60 * minutes
-        if due or self._interrupted:
+        if due or self._signal:
             self.write(epoch)
 
     def after_epoch(self, is_last: bool) -> None:
-        """Writes a checkpoint if one is due, or if Ctrl-C was pressed; see `write`."""
+        """Writes a checkpoint if one is due, or if a signal ends the training; see `write`."""
         every = self._options.checkpoint_epochs
         due = every is not None and self._model.state.epochs % every == 0
-        if due or is_last or self._interrupted:
+        if due or is_last or self._signal:
             self.write(None)
 
     def write(self, epoch: EpochState | None) -> None:
@@ -229,6 +236,7 @@ class Checkpoints:
 
         Raises:
             KeyboardInterrupt: Ctrl-C was pressed.
+            SystemExit: SIGTERM or SIGHUP came; a log line says how to go on.
             ModelFileError: The path cannot be written; the last checkpoint is as it was.
             TrainingDivergedError: The state is not worth keeping.
         """
@@ -246,42 +254,61 @@ class Checkpoints:
         save_checkpoint(self._model, self._path, with_optimizer=True)
         self._last = _name(state, epoch)
         self._written_at = time.monotonic()
-        if self._interrupted:
-            raise KeyboardInterrupt
+        if self._signal:
+            self._end()
 
     @contextlib.contextmanager
     def guarding(self) -> Iterator[None]:
         """Ends a training that is interrupted or diverges with the name of its last checkpoint.
 
-        Ctrl-C waits for the end of the step, so that the checkpoint then is one of a whole step; a
-        second Ctrl-C does not wait.
+        Ctrl-C, SIGTERM and SIGHUP wait for the end of the step, so that the checkpoint then is one
+        of a whole step; a second one does not wait. Signals that somebody else handles, or
+        ignores, are left to them.
         """
-        ours = (
-            threading.current_thread() is threading.main_thread()
-            and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-        )
+        ours = _default_handlers()
         try:
-            if ours:
-                signal.signal(signal.SIGINT, self._note_interrupt)
+            for number in ours:
+                signal.signal(number, self._note_signal)
             yield
-            if self._interrupted:
-                raise KeyboardInterrupt
+            if self._signal:
+                self._end()
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f"training was interrupted; {self._where_to_go_on()}") from None
         except TrainingDivergedError as error:
             raise TrainingDivergedError(f"{error}; {self._where_to_go_on()}") from None
         finally:
-            if ours:
-                signal.signal(signal.SIGINT, signal.default_int_handler)
+            for number, handler in ours.items():
+                signal.signal(number, handler)
 
-    def _note_interrupt(self, *_: object) -> None:
-        self._interrupted = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    def _note_signal(self, number: int, _: object) -> None:
+        self._signal = number
+        signal.signal(number, _DEFAULT_HANDLERS[number])
+
+    def _end(self) -> NoReturn:
+        """Ends the training as the signal wants it, after the checkpoint."""
+        if self._signal == signal.SIGINT:
+            raise KeyboardInterrupt
+        name = signal.Signals(self._signal).name
+        ended = SystemExit(f"training was ended by {name}; {self._where_to_go_on()}")
+        ended.code = 128 + self._signal  # as shells count, and without a traceback
+        logger.warning("%s", ended)
+        raise ended
 
     def _where_to_go_on(self) -> str:
         if not self._last:
             return "no checkpoint was written yet"
         return f"the last checkpoint, {self._last}, is {self._path}"
+
+
+def _default_handlers() -> dict[int, Any]:
+    """Returns those of the signals that nobody has set a handler for; none in other threads."""
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    return {
+        number: default
+        for number, default in _DEFAULT_HANDLERS.items()
+        if signal.getsignal(number) == default
+    }
 
 
 def _name(state: TrainingState, epoch: EpochState | None) -> str:

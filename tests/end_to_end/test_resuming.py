@@ -129,6 +129,16 @@ def test_the_training_goes_on_as_if_it_had_never_been_ended(project, interrupted
     assert_same(resumed | timeless, whole | timeless)
 
 
+@pytest.mark.usefixtures("killed")  # which has made the parts of the log
+def test_sigterm_ends_a_training_with_a_checkpoint_and_143(end_in_training):
+    ended = end_in_training(signal.SIGTERM, "--from-nodes", "train_model", "--params", ENDLESS)
+    assert ended.code == 143, ended.output
+    output = " ".join(ended.output.split())
+    assert "Traceback" not in output
+    assert "training was ended by SIGTERM; the last checkpoint, " in output
+    assert "to go on, repeat the command, with its --env and --params" in output
+
+
 @pytest.mark.soak
 def test_runs_killed_at_any_moment_leave_whole_files(new_project, environment):
     project = new_project()

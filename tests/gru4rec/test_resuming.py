@@ -3,6 +3,7 @@ import itertools
 import logging
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -354,6 +355,81 @@ def test_ctrl_c_between_the_epochs_is_heeded(
         fit(path)
     monkeypatch.setattr(GRU4Rec, "_record", record)
     assert_same(fit(path, resume=True), uninterrupted[""])
+
+
+@pytest.fixture
+def heeds_term_and_hup() -> Iterator[None]:
+    """The system's own handlers, which a test runner may have changed."""
+    before = {n: signal.signal(n, signal.SIG_DFL) for n in (signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def signal_in_step(monkeypatch: pytest.MonkeyPatch, n_steps: int, number: int) -> None:
+    """Sends this process a signal in the midst of a step."""
+    step, count = Trainer.step, itertools.count(1)
+
+    def send(self: Trainer, *arguments: Any) -> Any:
+        if next(count) == n_steps:
+            os.kill(os.getpid(), number)
+        return step(self, *arguments)
+
+    monkeypatch.setattr(Trainer, "step", send)
+
+
+@pytest.mark.usefixtures("heeds_term_and_hup")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_sigterm_and_sighup_end_after_the_step_with_a_checkpoint(
+    path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    uninterrupted: dict[str, GRU4Rec],
+    caplog: pytest.LogCaptureFixture,
+    number: signal.Signals,
+    code: int,
+) -> None:
+    signal_in_step(monkeypatch, 7, number)
+    with pytest.raises(SystemExit) as caught:
+        fit(path)
+    assert caught.value.code == code
+    assert caplog.messages == [
+        f"training was ended by {number.name}; the last checkpoint, in epoch 1 after step 7, is "
+        f"{path}"
+    ]
+    assert signal.getsignal(number) is signal.SIG_DFL
+    assert_same(fit(path, resume=True), uninterrupted[""])
+
+
+@pytest.mark.usefixtures("heeds_term_and_hup")
+@pytest.mark.parametrize("handler", [signal.SIG_IGN, lambda *_: None], ids=["ignored", "handled"])
+def test_signals_that_others_handle_are_left_to_them(
+    path: Path, monkeypatch: pytest.MonkeyPatch, uninterrupted: dict[str, GRU4Rec], handler: Any
+) -> None:
+    signal.signal(signal.SIGTERM, handler)
+    signal_in_step(monkeypatch, 7, signal.SIGTERM)
+    assert_same(fit(path), uninterrupted[""])
+    assert signal.getsignal(signal.SIGTERM) is handler
+
+
+@pytest.mark.usefixtures("heeds_term_and_hup")
+@pytest.mark.parametrize("where", ["no checkpoint", "other thread"])
+def test_signals_are_the_systems_without_a_checkpoint_and_in_other_threads(
+    path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    step, seen = Trainer.step, set()
+
+    def look(self: Trainer, *arguments: Any) -> Any:
+        seen.add(signal.getsignal(signal.SIGTERM))
+        return step(self, *arguments)
+
+    monkeypatch.setattr(Trainer, "step", look)
+    if where == "no checkpoint":
+        fit(None)
+    else:
+        thread = threading.Thread(target=fit, args=(path,))
+        thread.start()
+        thread.join()
+    assert seen == {signal.SIG_DFL}
 
 
 def test_divergence_leaves_the_last_good_checkpoint(

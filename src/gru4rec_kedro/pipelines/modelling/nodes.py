@@ -52,6 +52,7 @@ def train_model(
         DataError: The part is empty, its item ids are not of the earlier model's kind, or the part
             that `experiment.evaluate_on` names has nothing that the model could predict.
         KeyboardInterrupt: Ctrl-C was pressed; a log line says how to go on.
+        SystemExit: SIGTERM or SIGHUP came; likewise.
     """
     part = read_part({"train_full": train_full, "train": train}, experiment.train_on)
     earlier = experiment.earlier_model
@@ -71,11 +72,11 @@ def train_model(
             valid_cutoff=evaluation.cutoff,
             checkpoint=checkpoint,
         )
-    except KeyboardInterrupt as interrupt:
+    except (KeyboardInterrupt, SystemExit) as end:
         logger.warning(
-            "%s; to go on, repeat the command, with its --env and --params, with --from-nodes "
+            "%sto go on, repeat the command, with its --env and --params, with --from-nodes "
             "train_model and training.resume=true in --params",
-            interrupt,
+            f"{end}; " if isinstance(end, KeyboardInterrupt) else "",  # the other was told already
         )
         raise
     gru.notes |= {
