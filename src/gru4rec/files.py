@@ -7,7 +7,7 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from gru4rec.errors import GRU4RecError
@@ -96,11 +96,20 @@ def _sync_folder(folder: Path) -> None:
             raise
 
 
-def _remove_stale(path: Path) -> None:
+def remove_stale(temporaries: Iterable[Path]) -> None:
+    """Removes temporary files that nobody is at work on any more: not touched for a day.
+
+    Raises:
+        OSError: They cannot be removed.
+    """
     before = time.time() - _STALE_SECONDS
+    for temporary in temporaries:
+        if temporary.stat().st_mtime < before:
+            temporary.unlink()
+
+
+def _remove_stale(path: Path) -> None:
     pattern = f".{glob.escape(path.name)}.{'[0-9a-f]' * 32}"
     versions = path.parent.parent  # each in a folder of its own, these in one of the file's name
     is_version = versions.name == path.name
-    for temporary in versions.glob(f"*/{pattern}") if is_version else path.parent.glob(pattern):
-        if temporary.stat().st_mtime < before:
-            temporary.unlink()
+    remove_stale(versions.glob(f"*/{pattern}") if is_version else path.parent.glob(pattern))

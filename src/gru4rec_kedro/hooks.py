@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from difflib import get_close_matches
 from pathlib import Path
 from typing import IO, Any
@@ -120,11 +120,17 @@ class ProjectHooks:
         if isinstance(dataset, GRU4RecDataset) and dataset.device is None:
             dataset.device = Parameters.parse(parameters["parameters"], "parameters").model.device
 
-    @hook_impl
+    @hook_impl(wrapper=True)
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
-    ) -> None:
+    ) -> Generator[None, Any, Any]:
         """Refuses what cannot end well, before data engineering spends its time."""
+        self._check(run_params, pipeline, catalog)
+        return (yield)
+
+    def _check(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
+    ) -> None:
         # with --from-nodes and the like, what a run goes on from was made of the file before
         names = run_params["pipeline_names"] or ["__default__"]
         whole = sum((pipelines[name] for name in names), start=Pipeline([]))

@@ -106,16 +106,21 @@ class BaselinesConfig(Section):
         return self
 
 
+WhenLocked = Literal["refuse", "wait"]
+
+
 class Globals(Section):
     """What `globals.yml` sets; names of your own, for entries of the catalog, may stand beside.
 
     Attributes:
         outputs: Folder of everything that a run makes.
         memory_limit: What DuckDB may use, such as `4GB`; None leaves it to DuckDB.
+        when_locked: What a run does while another is at work in `outputs`: `refuse`, or `wait`.
     """
 
     outputs: LocalPath = "data"
     memory_limit: str | None = None
+    when_locked: WhenLocked = "refuse"
 
 
 class Parameters(CommonSections):
@@ -131,6 +136,8 @@ class Parameters(CommonSections):
     prepared: LocalPath | None = None  # a folder of parts for the pipeline prepared
     sessions: LocalPath | None = None  # what the pipeline recommendation answers
     candidates: LocalPath | None = None  # the only items that it recommends
+    # --params when_locked=wait, in place of what globals.yml says
+    when_locked: WhenLocked | None = None
 
     @model_validator(mode="after")
     def _measured_parts_exist(self) -> Self:

@@ -158,6 +158,24 @@ def with_options(section: str, options: Mapping[str, Any], found: Mapping[str, A
     return _SECTIONS[section].parse({**options, **own}, origin=f"trial of {section}")
 
 
+def comparable(sections: Mapping[str, Section], tuning: TuningConfig) -> list[Any]:
+    """Returns what beside the data makes trials comparable: metric, space, options that stay fixed.
+
+    Args:
+        sections: `model` and `training`.
+        tuning: What is searched.
+    """
+    searched = tuning.search.options
+    fixed = {
+        f"{section}.{name}": value
+        for section, options in sections.items()
+        for name, value in options.items()
+        if f"{section}.{name}" not in {*searched, *NEVER_SEARCHED - {"model.seed"}}
+    }
+    space = {name: option.model_dump() for name, option in sorted(searched.items())}
+    return [tuning.metric, space, fixed]
+
+
 def _find_mistake(name: str, searched: SearchedOption) -> str | None:
     section, _, option = name.partition(".")
     known = _SECTIONS[section].model_fields

@@ -1,11 +1,13 @@
 """Project settings; Kedro reads them by name."""
 
 from gru4rec_kedro.config_loader import ConfigLoader
+from gru4rec_kedro.exclusive import ExclusiveHooks
 from gru4rec_kedro.hooks import ProjectHooks
 from gru4rec_kedro.tracking import TrackingHooks
 
-# the last one is asked first: parameters are checked before anything else
-HOOKS = (TrackingHooks(), ProjectHooks())
+# the last one is asked first: parameters are checked before anything else, and nobody waits for a
+# run that cannot begin
+HOOKS = (TrackingHooks(), ExclusiveHooks(), ProjectHooks())
 
 CONFIG_LOADER_CLASS = ConfigLoader
 CONFIG_LOADER_ARGS = {

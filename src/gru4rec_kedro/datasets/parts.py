@@ -14,8 +14,10 @@ from kedro.io import AbstractDataset
 from kedro_datasets._typing import TablePreview
 
 from gru4rec import ConfigError, check_local, local_connection, make_folders, written_whole
+from gru4rec.files import remove_stale
 from gru4rec_kedro.datasets.events import json_table
 from gru4rec_kedro.datasets.written_whole import MissingFileError, UnwritableError
+from gru4rec_kedro.locking import FolderInUseError, FolderLock
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +57,9 @@ class PartsDataset(AbstractDataset[Parts, ir.Table]):
 
     Each file is written whole or not at all and holds the key of its part in its metadata
     (`made_from`), so a run that was ended, or that is repeated with a part of the same input, goes
-    on where work is left. `_SUCCESS` is there once all parts are.
+    on where work is left. `_SUCCESS` is there once all parts are. A lock beside the folder keeps
+    two from writing it at once; where the file system has none, parts of different runs are told by
+    their keys, and never end under one `_SUCCESS`.
 
     Args:
         path: The folder; it should hold nothing else.
@@ -83,35 +87,51 @@ class PartsDataset(AbstractDataset[Parts, ir.Table]):
         """Makes and writes the parts that are not there yet, and removes those of earlier runs.
 
         Raises:
+            FolderInUseError: Another process writes the folder.
             UnwritableError: The folder or a file in it cannot be written.
         """
-        paths: list[Path] = []
+        notes = self._path.with_name(f".{self._path.name}.runs")
+        with FolderLock(self._path, notes):
+            self._write(data)
+
+    def _write(self, data: Parts) -> None:
+        keys: dict[Path, str] = {}
         n_made = 0
         with self._writing():
             self._begin()
         for part in data:
-            path = self._path / f"part-{len(paths):05d}.parquet"
-            paths.append(path)
+            path = self._path / f"part-{len(keys):05d}.parquet"
+            keys[path] = part.key
             if _read_key(path) == part.key:
                 continue
             table = part.make().replace_schema_metadata({_KEY: part.key})
             with self._writing(), written_whole(path) as temporary:
                 pq.write_table(table, temporary)
+                self._mark_incomplete()  # another that is not kept out may have ended by now
             n_made += 1
         with self._writing():
-            self._end(paths)
-        there = f" ({len(paths) - n_made} were there)" if n_made < len(paths) else ""
-        logger.info("%d part(s)%s: %s", len(paths), there, os.path.relpath(self._path))
+            self._end(keys)
+        there = f" ({len(keys) - n_made} were there)" if n_made < len(keys) else ""
+        logger.info("%d part(s)%s: %s", len(keys), there, os.path.relpath(self._path))
 
     def _begin(self) -> None:
         make_folders(self._path)
-        (self._path / _COMPLETE).unlink(missing_ok=True)
-        for left_by_a_killed_run in self._path.glob(".part-*"):
-            left_by_a_killed_run.unlink()
+        self._mark_incomplete()
+        remove_stale(self._path.glob(".part-*"))
 
-    def _end(self, paths: list[Path]) -> None:
-        for left_by_a_longer_run in set(self._path.glob("part-*.parquet")).difference(paths):
+    def _mark_incomplete(self) -> None:
+        (self._path / _COMPLETE).unlink(missing_ok=True)
+
+    def _end(self, keys: dict[Path, str]) -> None:
+        for left_by_a_longer_run in set(self._path.glob("part-*.parquet")).difference(keys):
             left_by_a_longer_run.unlink()
+        for path, key in keys.items():
+            if _read_key(path) != key:
+                self._mark_incomplete()
+                raise FolderInUseError(
+                    f"{path} is of another run, which has written it in the meantime; run this "
+                    "again when no other writes there"
+                )
         (self._path / _COMPLETE).touch()
 
     @contextlib.contextmanager

@@ -47,6 +47,16 @@ class WrittenWhole:
         path: PurePosixPath = self._temporary_path or super()._get_save_path()  # type: ignore[misc]
         return path
 
+    def resolve_load_version(self) -> str | None:
+        """The version to load: that of `--load-versions`, or this run's own, or the newest."""
+        version = getattr(self, "_version", None)
+        if version and not version.load and version.save:
+            own = self._get_versioned_path(version.save)  # type: ignore[attr-defined]
+            if self._exists_function(str(own)):  # type: ignore[attr-defined]
+                return str(version.save)
+        newest: str | None = super().resolve_load_version()  # type: ignore[misc]
+        return newest
+
     def load(self) -> Any:
         """Loads what is there.
 

@@ -1,4 +1,6 @@
+import os
 import re
+import time
 
 import pyarrow as pa
 import pytest
@@ -6,6 +8,7 @@ from kedro.io import DatasetError
 
 from gru4rec import GRU4RecError
 from gru4rec_kedro.datasets import Part, Parts, PartsDataset
+from gru4rec_kedro.locking import FolderInUseError
 
 
 class Recorder:
@@ -67,12 +70,73 @@ def test_what_was_made_before_the_end_of_a_run_stays(dataset, recorder, tmp_path
     assert not dataset.exists()
     with pytest.raises(GRU4RecError, match="parts is not complete; run the pipeline"):
         dataset.load()
-    (tmp_path / "folder/parts/.part-00002.parquet.left").touch()
+    left = tmp_path / "folder/parts/.part-00002.parquet.left"
+    left.touch()
+    os.utime(left, (time.time() - 25 * 60 * 60,) * 2)
     (tmp_path / "folder/parts/part-00001.parquet").write_bytes(b"damaged")
     dataset.save(recorder.parts(1, 2, 3))
     assert recorder.made == [1, 2, 2, 3]
     assert values(dataset) == [1, 2, 3]
     assert not list((tmp_path / "folder/parts").glob(".*"))
+
+
+def test_temporary_files_of_a_writer_at_work_stay(dataset, recorder, tmp_path):
+    dataset.save(recorder.parts(1))
+    at_work = tmp_path / "folder/parts/.part-00000.parquet.0"
+    at_work.touch()
+    dataset.save(recorder.parts(2))
+    assert at_work.exists()
+
+
+def test_while_one_writes_the_folder_another_is_refused(dataset, recorder):
+    def meanwhile():
+        with pytest.raises(FolderInUseError, match="parts is in use by the process"):
+            dataset.save(recorder.parts(3, 4))
+        return pa.table({"value": [1]})
+
+    dataset.save(Parts(lambda: iter([Part("key 1", meanwhile)])))
+    assert recorder.made == []
+    assert values(dataset) == [1]
+    dataset.save(recorder.parts(3, 4))
+    assert values(dataset) == [3, 4]
+
+
+@pytest.fixture
+def no_locks(monkeypatch):
+    def fail(*_, **__):
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr("filelock.FileLock.acquire", fail)
+
+
+@pytest.mark.usefixtures("no_locks")
+def test_without_locks_parts_of_two_runs_are_never_complete(dataset, recorder):
+    def overtaken():
+        dataset.save(recorder.parts(3, 4))
+        assert dataset.exists()
+        return pa.table({"value": [2]})
+
+    parts = recorder.parts(1)
+    with pytest.raises(FolderInUseError, match=r"part-00000.parquet is of another run"):
+        dataset.save(Parts(lambda: iter([*parts, Part("key 2", overtaken)])))
+    assert not dataset.exists()
+    dataset.save(recorder.parts(1, 2))
+    assert values(dataset) == [1, 2]
+
+
+@pytest.mark.usefixtures("no_locks")
+def test_a_writer_that_is_killed_after_another_has_ended_leaves_nothing_complete(dataset, recorder):
+    def overtaken():
+        dataset.save(recorder.parts(3, 4))
+        return pa.table({"value": [2]})
+
+    def ended():
+        raise RuntimeError("ended")
+
+    parts = recorder.parts(1)
+    with pytest.raises(DatasetError, match="ended"):
+        dataset.save(Parts(lambda: iter([*parts, Part("key 2", overtaken), Part("key 5", ended)])))
+    assert not dataset.exists()
 
 
 def test_a_folder_that_cannot_be_written_is_named(recorder, tmp_path):

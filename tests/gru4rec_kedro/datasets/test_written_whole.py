@@ -72,6 +72,22 @@ def test_versions_are_whole_too(tmp_path):
 
 
 @pytest.mark.parametrize(("kind", "data"), CASES)
+def test_a_run_loads_the_version_that_it_saved_itself(tmp_path, kind, data):
+    def version(load, save):
+        return kind(filepath=str(tmp_path / "file"), version=Version(load, save))
+
+    own, other = version(None, "2026"), version(None, "2027")
+    own.save(data)
+    other.save(data)  # another run, in the meantime
+    assert own.resolve_load_version() == "2026"
+    own.release()  # as Kedro does when no node needs it any more
+    assert own.resolve_load_version() == "2026"
+    assert version(None, "2026").resolve_load_version() == "2026"  # a process of this run
+    assert version("2027", "2026").resolve_load_version() == "2027"  # --load-versions
+    assert version(None, "2028").resolve_load_version() == "2027"  # what saves none: the newest
+
+
+@pytest.mark.parametrize(("kind", "data"), CASES)
 def test_a_path_that_cannot_be_written_is_named(tmp_path, kind, data):
     (tmp_path / "taken").write_text("a file where a folder is needed")
     dataset = kind(filepath=str(tmp_path / "taken" / "file"))

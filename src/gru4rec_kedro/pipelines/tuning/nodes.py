@@ -20,7 +20,7 @@ from gru4rec_kedro.pipelines.tuning.study import (
     starting_point,
 )
 from gru4rec_kedro.reading import read_part, sum_up
-from gru4rec_kedro.search_space import NEVER_SEARCHED, TuningConfig, with_options
+from gru4rec_kedro.search_space import TuningConfig, comparable, with_options
 
 logger = logging.getLogger(__name__)
 
@@ -167,17 +167,9 @@ def _measure(
 def _fingerprint(
     train: pd.DataFrame, valid: pd.DataFrame, sections: dict[str, Any], tuning: TuningConfig
 ) -> str:
-    """Sums up what makes trials comparable: data, metric, space and options that stay fixed."""
-    searched = tuning.search.options
-    fixed = {
-        f"{section}.{name}": value
-        for section, options in sections.items()
-        for name, value in options.items()
-        if f"{section}.{name}" not in {*searched, *NEVER_SEARCHED - {"model.seed"}}
-    }
+    """Sums up what makes trials comparable."""
     data = [sum_up(part) for part in (train, valid)]
-    space = {name: option.model_dump() for name, option in sorted(searched.items())}
-    text = json.dumps([data, tuning.metric, space, fixed], sort_keys=True)
+    text = json.dumps([data, *comparable(sections, tuning)], sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
 
 
