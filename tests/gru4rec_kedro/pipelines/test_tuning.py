@@ -1,14 +1,17 @@
+import itertools
 import json
 import logging
 import threading
 from pathlib import Path
 
 import ibis
+import pandas as pd
 import pytest
+import torch
 import yaml
 from kedro.config import OmegaConfigLoader
 
-from gru4rec import ModelConfig, TrainingConfig
+from gru4rec import GRU4Rec, GRU4RecError, ModelConfig, TrainingConfig, TrainingDivergedError
 from gru4rec_kedro.datasets import study as study_dataset
 from gru4rec_kedro.parameters import Parameters
 from gru4rec_kedro.pipelines.tuning import nodes
@@ -35,7 +38,13 @@ TWO_TRIALS = TuningConfig(n_trials=2, search={"model": {"learning_rate": LEARNIN
 
 
 @pytest.fixture
-def store(tmp_path, monkeypatch):
+def store(tmp_path):
+    return study_dataset.StudyDataset(filepath=f"{tmp_path}/tuning.db").load()
+
+
+@pytest.fixture
+def impatient_store(tmp_path, monkeypatch):
+    """Takes processes for dead after a second, though they give a sign of life every ten."""
     monkeypatch.setattr(study_dataset, "GRACE_SECONDS", 1)
     return study_dataset.StudyDataset(filepath=f"{tmp_path}/tuning.db").load()
 
@@ -50,6 +59,29 @@ def learning_rate(options, _):
     return options["model.learning_rate"]
 
 
+@pytest.mark.filterwarnings("ignore:Heartbeat of storage")  # ask() gives none
+@pytest.mark.parametrize("n_looks", [1, 2, 3])
+def test_a_trial_that_ends_between_two_looks_leaves_no_place_for_another(
+    store, monkeypatch, n_looks
+):
+    study = open_study(store, "study", TWO_TRIALS)
+    other = study.ask()
+    look, looks_after_ours = study.get_trials, itertools.count(1)
+
+    def look_and_let_the_other_end(*args, **options):
+        found = look(*args, **options)
+        ours = [trial for trial in found if trial.number == 1 and trial.state.is_finished()]
+        if ours and next(looks_after_ours) == n_looks:
+            study.tell(other, 0.1)
+        return found
+
+    monkeypatch.setattr(study, "get_trials", look_and_let_the_other_end)
+    run_study(study, store, learning_rate, START, TWO_TRIALS, seed=1)
+    assert len(look()) == 2
+
+
+# threads stand for processes, and what one thread ignores another that ends may bring back
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 def test_of_two_processes_that_begin_at_once_one_measures_the_starting_point(store):
     both_measure = threading.Barrier(2, timeout=30)
 
@@ -65,13 +97,58 @@ def test_of_two_processes_that_begin_at_once_one_measures_the_starting_point(sto
     assert 0.05 in rates
 
 
+def too_large(_options, _report):
+    GRU4Rec(layers=[10**7], batch_size=2, device="cpu").fit(
+        pd.DataFrame({"SessionId": [1, 1, 2, 2], "ItemId": [1, 2, 1, 3], "Time": [1, 2, 3, 4]})
+    )
+
+
+def raising(error):
+    def measure(*_):
+        raise error
+
+    return measure
+
+
+@pytest.mark.parametrize(
+    "measure",
+    [
+        too_large,
+        raising(MemoryError()),
+        raising(RuntimeError("not enough memory: you tried to allocate 7 bytes.")),
+        raising(RuntimeError("MPS backend out of memory (MPS allocated: 18.00 GB)")),
+        raising(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 7 GiB")),
+        raising(TrainingDivergedError("the loss is not finite")),
+        raising(GRU4RecError("fit ran out of memory")),
+    ],
+)
+def test_a_trial_that_asks_for_too_much_memory_fails_and_the_study_goes_on(store, measure):
+    study = open_study(store, "study", TWO_TRIALS)
+    calls = itertools.count()
+
+    def first_fails(options, report):
+        return measure(options, report) if next(calls) == 0 else learning_rate(options, report)
+
+    run_study(study, store, first_fails, START, TWO_TRIALS, seed=1)
+    failed, complete = finished_trials(study)
+    assert (failed.state.name, complete.state.name) == ("FAIL", "COMPLETE")
+    assert failed.user_attrs["error"]
+
+
+def test_an_error_that_other_options_would_not_mend_ends_the_study(store):
+    study = open_study(store, "study", TWO_TRIALS)
+    measure = raising(RuntimeError("a shape is wrong"))
+    with pytest.raises(RuntimeError, match="a shape is wrong"):
+        run_study(study, store, measure, START, TWO_TRIALS, seed=1)
+
+
 @pytest.mark.filterwarnings("ignore:Heartbeat of storage")  # ask() gives none
 @pytest.mark.parametrize("n_killed", [1, 2])
-def test_trials_that_died_before_their_first_sign_of_life_are_replaced(store, n_killed):
-    study = open_study(store, "study", TWO_TRIALS)
+def test_trials_that_died_before_their_first_sign_of_life_are_replaced(impatient_store, n_killed):
+    study = open_study(impatient_store, "study", TWO_TRIALS)
     for _ in range(n_killed):
         study.ask()  # as a process that is killed right then leaves it
-    rates = run(store, learning_rate)
+    rates = run(impatient_store, learning_rate)
     assert len(rates) == 2
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from gru4rec import ConfigError, TrainingDivergedError
+from gru4rec import ConfigError, GRU4RecError, TrainingDivergedError
 from gru4rec_kedro.search_space import SearchedOption, TuningConfig, as_option, is_integer
 
 if TYPE_CHECKING:
@@ -20,8 +20,15 @@ logger = logging.getLogger(__name__)
 
 # what is wrong with the options of one trial, and no reason to end the study
 _FAILURES = (TrainingDivergedError, ConfigError, MemoryError, torch.OutOfMemoryError)
+# how torch says that memory was not enough where it has no class for it: on a CPU, on a Mac's GPU
+_NO_MEMORY = ("not enough memory", "allocate memory", "out of memory", "bad_alloc", "alloc_failed")
 _WAIT_SECONDS = 1.0
 _PRUNE_FROM_EPOCH = 2
+
+
+class _TrialFailedError(Exception):
+    """A trial failed by its options; why is in its attributes, too."""
+
 
 Measure = Callable[[dict[str, Any], Callable[[int, float], None]], float]
 
@@ -77,10 +84,9 @@ def run_study(
     begun, at_begin = time.monotonic(), len(finished_trials(study))
     waited_for: set[int] = set()
     while not _is_over(begun, tuning):
-        n_finished = len(finished_trials(study))
+        n_finished, running = _count_trials(study)
         if n_finished >= tuning.n_trials:
             break
-        running = _running_trials(study)
         if n_finished + len(running) >= tuning.n_trials:
             if not waited_for:
                 logger.info("Waiting for the trials of other processes")
@@ -94,20 +100,30 @@ def run_study(
         study.optimize(
             lambda trial: _run_trial(trial, measure, start, tuning, seed),
             n_trials=1,
-            catch=_FAILURES,
+            catch=(_TrialFailedError,),
         )
         _tell_progress(study, tuning, begun, at_begin)
 
 
 def finished_trials(study: "optuna.Study") -> list[Any]:
     """Returns the trials that count, by number: not those of processes that were killed."""
-    from optuna.trial import TrialState  # noqa: PLC0415
+    return [trial for trial in study.get_trials(deepcopy=False) if _counts(trial)]
 
-    return [
-        trial
-        for trial in study.get_trials(deepcopy=False)
-        if trial.state in {TrialState.COMPLETE, TrialState.PRUNED} or "error" in trial.user_attrs
-    ]
+
+def _counts(trial: Any) -> bool:
+    from optuna.trial import TrialState  # noqa: PLC0415  (optional)
+
+    return trial.state in {TrialState.COMPLETE, TrialState.PRUNED} or "error" in trial.user_attrs
+
+
+def _count_trials(study: "optuna.Study") -> tuple[int, list[Any]]:
+    """Counts the finished trials, and returns those that are running at the same moment.
+
+    One that ended between two looks would be neither, and one too many would begin.
+    """
+    trials = study.get_trials(deepcopy=False)
+    running = [trial for trial in trials if not trial.state.is_finished()]
+    return sum(trial.state.is_finished() and _counts(trial) for trial in trials), running
 
 
 def decoded(trial: Any) -> dict[str, Any]:
@@ -142,9 +158,19 @@ def _run_trial(
     }
     try:
         return measure(options, report)
-    except _FAILURES as error:
+    except Exception as error:
+        if not _is_of_the_options(error):
+            raise
         trial.set_user_attr("error", str(error) or type(error).__name__)
-        raise
+        raise _TrialFailedError from error
+
+
+def _is_of_the_options(error: Exception) -> bool:
+    """Whether other options may well do better."""
+    if isinstance(error, _FAILURES):
+        return True
+    said = str(error).lower()
+    return isinstance(error, RuntimeError | GRU4RecError) and any(s in said for s in _NO_MEMORY)
 
 
 def _is_first(trial: Any) -> bool:
@@ -191,12 +217,6 @@ def _encode(value: Any) -> Any:
 
 def _decode(value: Any) -> Any:
     return json.loads(value) if isinstance(value, str) and value.startswith("[") else value
-
-
-def _running_trials(study: "optuna.Study") -> list[Any]:
-    from optuna.trial import TrialState  # noqa: PLC0415
-
-    return study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
 
 
 def _is_over(begun: float, tuning: TuningConfig) -> bool:
