@@ -26,6 +26,7 @@ from gru4rec import (
     find_damaged,
     resolve_device,
 )
+from gru4rec.preparation.connection import say_cannot_spill
 from gru4rec_kedro.console import wrap_log_lines
 from gru4rec_kedro.datasets import EventsDataset, GRU4RecDataset
 from gru4rec_kedro.entries import (
@@ -63,6 +64,8 @@ def _find_mistake(
         catalog: Has them.
     """
     while error is not None and not isinstance(error, GRU4RecError):
+        if isinstance(error, duckdb.Error) and (no_room := say_cannot_spill(error)):
+            return DataError(no_room)
         if isinstance(error, duckdb.OutOfMemoryException):
             return DataError(
                 "A query needs more memory than DuckDB may use; raise memory_limit in globals.yml "

@@ -42,6 +42,13 @@ def test_too_little_memory_names_the_limit(caplog):
         ProjectHooks().on_pipeline_error(error, Pipeline([NODE]), EMPTY)
 
 
+def test_a_full_spill_disk_is_told_apart_from_too_little_memory():
+    said = "failed to offload data block of size 256.0 KiB (35.8 MiB/36.0 MiB used)."
+    error = wrapped(duckdb.OutOfMemoryException(f"{said}\n\nPossible solutions:"))
+    with pytest.raises(RunError, match=r"cannot write what exceeds its memory to .*duckdb \(fail"):
+        ProjectHooks().on_pipeline_error(error, Pipeline([NODE]), EMPTY)
+
+
 def test_any_other_error_names_its_node_and_goes_on(caplog):
     error = wrapped(KeyError("x"))
     ProjectHooks().on_node_error(error, NODE, EMPTY)

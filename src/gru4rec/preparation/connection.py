@@ -87,7 +87,7 @@ def private_connection(memory_limit: str | None = None) -> Backend:
     Raises:
         ConfigError: DuckDB cannot work with the limit.
     """
-    spill = Path(platformdirs.user_cache_dir("gru4rec")) / "duckdb"
+    spill = _spill_folder()
     with contextlib.suppress(OSError):  # a query that spills will say so
         # DuckDB creates its own folder when it spills, but none above it
         spill.parent.mkdir(parents=True, exist_ok=True)
@@ -103,6 +103,25 @@ def private_connection(memory_limit: str | None = None) -> Backend:
             f"memory_limit is {memory_limit!r} in globals.yml, the catalog entry or the call; "
             f"write it like 4GB or 512MiB ({str(error).splitlines()[0]})"
         ) from None
+
+
+def _spill_folder() -> Path:
+    return Path(platformdirs.user_cache_dir("gru4rec")) / "duckdb"
+
+
+def say_cannot_spill(error: duckdb.Error) -> str | None:
+    """Says what to do where a query had no room to spill; None where it failed for another reason.
+
+    DuckDB calls that too little memory, or an error of the file that it would have written.
+    """
+    said, folder = str(error).partition("\n")[0].rstrip("."), _spill_folder()
+    if not any(sign in said for sign in ("failed to offload", "duckdb_temp_", str(folder))):
+        return None
+    return (
+        f"A query cannot write what exceeds its memory to {folder} ({said}). Make room there, or "
+        "raise memory_limit: what queries may use, such as 4GB, before they write to that folder. "
+        "It lies in the user's cache folder, which XDG_CACHE_HOME moves on Linux"
+    )
 
 
 def require_columns(present: Collection[object], wanted: Iterable[str], origin: str) -> None:

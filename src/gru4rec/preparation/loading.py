@@ -21,6 +21,7 @@ from gru4rec.preparation.connection import (
     frame_to_table,
     private_connection,
     require_columns,
+    say_cannot_spill,
     table_to_frame,
 )
 from gru4rec.preparation.dates import join_date, measure_dates, read_dates
@@ -302,12 +303,14 @@ def _measure(facts: ir.Table) -> dict[str, Any]:
     """Runs the query that reads the log first, and so finds what is unreadable in it."""
     try:
         return fetch_row(facts)
-    except duckdb.OutOfMemoryException:
-        raise DataError(
-            "Reading the log needs more memory than DuckDB may use; raise memory_limit, which is "
-            "set for the catalog entry or the connection"
-        ) from None
     except duckdb.Error as error:
+        if no_room := say_cannot_spill(error):
+            raise DataError(no_room) from None
+        if isinstance(error, duckdb.OutOfMemoryException):
+            raise DataError(
+                "Reading the log needs more memory than DuckDB may use; raise memory_limit, which "
+                "is set for the catalog entry or the connection"
+            ) from None
         # of damage inside a Parquet file DuckDB mostly tells by the base class of its errors
         if type(error) is not duckdb.Error and not isinstance(error, _UNREADABLE):
             raise

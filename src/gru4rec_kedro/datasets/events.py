@@ -9,7 +9,8 @@ import pandas as pd
 from kedro.io import AbstractVersionedDataset, Version
 from kedro_datasets._typing import TablePreview
 
-from gru4rec import local_connection
+from gru4rec import DataError, local_connection
+from gru4rec.preparation.connection import say_cannot_spill
 from gru4rec_kedro.datasets.written_whole import WrittenWhole
 
 Events: TypeAlias = ir.Table | pd.DataFrame
@@ -48,6 +49,8 @@ class _ParquetEvents(AbstractVersionedDataset[Events, Events]):
         try:
             data.to_parquet(str(path))
         except duckdb.IOException as error:  # such as a full disk
+            if no_room := say_cannot_spill(error):
+                raise DataError(no_room) from None
             raise OSError(str(error)) from error
 
     def _exists(self) -> bool:
