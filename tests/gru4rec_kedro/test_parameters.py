@@ -6,7 +6,7 @@ import yaml
 from gru4rec import Config, ConfigError
 from gru4rec_kedro.parameters import ExperimentConfig, Parameters
 
-RUNTIME_ONLY = {"events", "prepared", "sessions", "candidates"}
+RUNTIME_ONLY = {"events", "prepared", "sessions", "candidates", "when_locked"}
 PROJECT_ONLY = RUNTIME_ONLY | {"experiment", "published", "recommendation", "baselines", "tuning"}
 PARAMETERS = Path(__file__).parents[2] / "conf/base/parameters.yml"
 
