@@ -37,6 +37,7 @@ def test_run_writes_every_catalog_entry_and_nothing_else(finished):
     assert written == {
         f"data/test/{name}"
         for name in (
+            ".runs/lock",  # which keeps other runs out
             "02_intermediate/events.parquet",
             "03_primary/filtered_events.parquet",
             "05_model_input/train.parquet",

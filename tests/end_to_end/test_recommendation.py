@@ -1,5 +1,6 @@
 """The pipeline `recommendation` as its users run it."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -131,8 +132,11 @@ def test_a_killed_run_goes_on_where_it_was(project, recommend, models, log, envi
     process.send_signal(signal.SIGKILL)
     process.wait()
     done = {name: time for name, time in written(project).items() if name[0] != "."}
-    # the part that was being written is left under a hidden name, if there was one
-    (project / PARTS / ".part-00010.parquet.left").touch()
+    # the part that was being written is left under a hidden name, if there was one, and goes
+    # after a day
+    left = project / PARTS / ".part-00010.parquet.left"
+    left.touch()
+    os.utime(left, (time.time() - 25 * 60 * 60,) * 2)
     assert "_SUCCESS" not in done
     with KedroSession.create(project, env="test") as session:
         catalog = session.load_context().catalog
@@ -142,7 +146,8 @@ def test_a_killed_run_goes_on_where_it_was(project, recommend, models, log, envi
     found = recommend(**options)
 
     assert_same(found, expected(models[NEW], log, k=2))
-    now = written(project)
+    assert not left.exists()
+    now = {name: time for name, time in written(project).items() if name[0] != "."}
     n_parts = -(-log["SessionId"].nunique() // 100)
     assert sorted(now) == ["_SUCCESS", *(f"part-{number:05d}.parquet" for number in range(n_parts))]
     assert {name for name in done if now[name] == done[name]} == set(done)
