@@ -26,7 +26,7 @@ from gru4rec import (
     find_damaged,
     resolve_device,
 )
-from gru4rec.preparation.connection import say_cannot_spill
+from gru4rec.preparation import say_cannot_spill
 from gru4rec_kedro.console import wrap_log_lines
 from gru4rec_kedro.datasets import EventsDataset, GRU4RecDataset
 from gru4rec_kedro.entries import (

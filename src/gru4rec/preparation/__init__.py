@@ -5,7 +5,7 @@ pandas DataFrame goes in and comes out as one.
 """
 
 from gru4rec.preparation.accounting import account_for_events, count_log
-from gru4rec.preparation.connection import local_connection, private_connection
+from gru4rec.preparation.connection import local_connection, private_connection, say_cannot_spill
 from gru4rec.preparation.databricks import load_databricks_table
 from gru4rec.preparation.filtering import filter_sessions
 from gru4rec.preparation.frames import split_data, train_valid_test_split
@@ -29,6 +29,7 @@ __all__ = [
     "local_connection",
     "private_connection",
     "read_log",
+    "say_cannot_spill",
     "split_data",
     "split_sessions",
     "stream_sessions",

@@ -10,7 +10,7 @@ from kedro.io import AbstractVersionedDataset, Version
 from kedro_datasets._typing import TablePreview
 
 from gru4rec import DataError, local_connection
-from gru4rec.preparation.connection import say_cannot_spill
+from gru4rec.preparation import say_cannot_spill
 from gru4rec_kedro.datasets.written_whole import WrittenWhole
 
 Events: TypeAlias = ir.Table | pd.DataFrame
