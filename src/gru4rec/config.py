@@ -266,8 +266,8 @@ class LoadingConfig(Section):
     """
 
     time_unit: TimeUnit = "s"
-    whole_seconds: bool = False
     time_format: TimeFormats = []
+    whole_seconds: bool = False
     date_key: str | None = None
     date_format: TimeFormats = []
     event_key: str | None = None

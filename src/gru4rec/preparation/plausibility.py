@@ -48,6 +48,11 @@ def refuse_outside(numbers: ir.NumericColumn, name: str, unit: str) -> None:
         DataError: Always.
     """
     facts = _count_units(numbers, unit)
+    if facts["lowest"] is None:  # the statistics in a Parquet file may deny values that are there
+        raise DataError(
+            f"The time column {name!r} has other values at each reading; its file is damaged, "
+            "export it again"
+        )
     shown = " and ".join(dict.fromkeys(_say(facts[end], unit) for end in ("lowest", "highest")))
     zeros = f" ({facts['zeros']:,} of them are 0)" if facts["zeros"] else ""
     raise DataError(

@@ -1,9 +1,11 @@
+import ibis
 import pandas as pd
 import pytest
 
 from gru4rec.config import DataConfig, LoadingConfig
 from gru4rec.errors import DataError
 from gru4rec.preparation import load_events
+from gru4rec.preparation.plausibility import refuse_outside
 
 KEYS = DataConfig(session_key="s", item_key="i", time_key="t")
 T0 = 1_500_000_000
@@ -67,3 +69,8 @@ def test_values_that_stand_for_nothing_can_be_dropped() -> None:
     times = [T0, NEVER, 0, T0 + 1]
     kept = load(times, "s", missing=[0, NEVER], drop_missing=True)
     assert kept["Time"].tolist() == [T0, T0 + 1]
+
+
+def test_values_that_are_gone_at_the_second_reading_are_of_a_damaged_file() -> None:
+    with pytest.raises(DataError, match="'t' has other values at each reading; its file is dam"):
+        refuse_outside(ibis.memtable({"t": [T0]})["t"], "t", "s")
