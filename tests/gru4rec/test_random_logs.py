@@ -328,6 +328,9 @@ def test_a_log_is_the_same_from_a_text_file(
     path: Path = tmp_path_factory.mktemp("logs") / "log.csv"
     frame.to_csv(path, index=False)
     events = ours(lambda: load_events(read_log(path), DataConfig(), LoadingConfig()))
+    if "\0" in path.read_text(encoding="utf-8"):  # no text has that
+        assert events is None
+        return
     assert events is not None
     wanted = wanted.sort_values(ORDER, kind="stable", ignore_index=True)
     pd.testing.assert_frame_equal(table_to_frame(events), wanted, check_dtype=False)
