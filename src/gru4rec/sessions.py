@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from gru4rec.columns import PLACE
+from gru4rec.columns import PLACE, refuse_places
 from gru4rec.config import MANY_EQUAL_TIMES
 from gru4rec.errors import DataError
 from gru4rec.exactness import refuse_inexact_times
@@ -83,7 +83,7 @@ def order_sessions(data: pd.DataFrame, session_key: str, item_key: str, time_key
             f"session_key, item_key and time_key are {', '.join(map(repr, keys))}; each names a "
             "column of its own"
         )
-    repeated = [key for key in keys if data[key].ndim > 1]
+    repeated = [key for key in (*keys, PLACE) if key in data and data[key].ndim > 1]
     if repeated:
         raise DataError(f"the data has several columns named {repeated[0]!r}; keep one")
     if data.empty:
@@ -91,7 +91,10 @@ def order_sessions(data: pd.DataFrame, session_key: str, item_key: str, time_key
     sessions = _present_ids(data, session_key)
     items = _present_ids(data, item_key)
     times = _as_times(data[time_key], time_key)
-    places = [_as_times(data[PLACE], PLACE)] if PLACE in data.columns else []
+    places = []
+    if PLACE in data.columns:
+        refuse_places(int(data[PLACE].isna().sum()))
+        places = [_as_times(data[PLACE], PLACE)]
     # stable: events in equal times stay as they are
     order = np.lexsort((*places, times, _sortable(sessions)))
     sessions, items, times = sessions[order], items[order], times[order]
@@ -140,6 +143,8 @@ def _as_times(column: "pd.Series[Any]", name: str) -> npt.NDArray[Any]:
     n_missing = int(column.isna().sum())
     if n_missing:
         raise DataError(f"column {name!r} has {n_missing} missing value(s); drop them first")
+    if str(column.dtype).startswith(("date32", "date64")):  # Arrow's
+        column = column.astype("datetime64[s]")
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
         # timestamps count from 1970; dtype strings of pandas differ in unit, their order does not
         return column.astype("int64").to_numpy()

@@ -95,6 +95,9 @@ def test_neighbouring_large_ids_are_two_sessions() -> None:
         pd.to_datetime(["2020-01-03", "2020-01-01", "2020-01-02"]),
         pd.to_datetime(["2020-01-03", "2020-01-01", "2020-01-02"], utc=True),
         pd.to_datetime(["1969-01-03", "1969-01-01", "1969-01-02"]),
+        pd.array(
+            pd.to_datetime(["2020-01-03", "2020-01-01", "2020-01-02"]).date, "date32[pyarrow]"
+        ),
         pd.array([30, 10, 20], dtype="Int64"),
         pd.array([3.5, 0.25, 3.25], dtype="Float64"),
         pd.array([30, 10, 20], dtype="int64[pyarrow]"),

@@ -20,7 +20,7 @@ import platformdirs
 import pyarrow as pa
 from ibis.backends.duckdb import Backend
 
-from gru4rec.columns import ITEM, PLACE, SESSION, TIME
+from gru4rec.columns import ITEM, PLACE, SESSION, TIME, refuse_places
 from gru4rec.errors import ConfigError, DataError
 from gru4rec.foreign_frames import as_frame
 from gru4rec.preparation.headers import hint_at_header
@@ -214,7 +214,8 @@ def as_events_table(
     """Checks events with canonical columns; those of a frame are copied to a private connection.
 
     A query on a connection, as `load_events` gives one, is not run for that: its values are
-    checked already.
+    checked already. Rows of a frame in equal times stay in their order; those of a table are in the
+    order of `PlaceInSession`, which `load_events` adds where it is needed, or else of item.
 
     Raises:
         DataError: It is neither a table nor a frame, a column is missing or of a wrong kind, or
@@ -226,6 +227,7 @@ def as_events_table(
         refuse_nulls({name: int(frame[[name]].isna().to_numpy().sum()) for name in EVENT_COLUMNS})
         if PLACE not in frame.columns:  # rows in equal times stay in the order that they have
             frame = frame[list(EVENT_COLUMNS)].assign(**{PLACE: np.arange(len(frame))})
+        refuse_places(int(frame[[PLACE]].isna().to_numpy().sum()))
         events = frame_to_table(private_connection(), frame, [*EVENT_COLUMNS, PLACE])
     require_columns(events.columns, EVENT_COLUMNS, origin)
     _refuse_other_kinds(events, origin)

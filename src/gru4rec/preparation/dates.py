@@ -8,7 +8,7 @@ import ibis.expr.types as ir
 
 from gru4rec.config import LoadingConfig
 from gru4rec.errors import DataError
-from gru4rec.preparation.formats import DAY_FORMAT, read_formats, read_iso
+from gru4rec.preparation.formats import DAY_FORMAT, read_formats, read_iso, width_of
 from gru4rec.preparation.missing import is_missing
 from gru4rec.preparation.proposals import advise_format
 from gru4rec.preparation.time_checks import keep_broken, say_formats
@@ -76,9 +76,18 @@ def join_date(dates: ir.Column, clock: ir.Column, name: str, loading: LoadingCon
         )
     # what is no date stays as it is, to be counted and shown
     day = ibis.coalesce(_read_days(dates, loading).strftime(DAY_FORMAT), dates)
-    joined = day + " " + clock.cast("string")
+    joined = day + " " + _as_clock(clock, loading)
     missing = is_missing(dates, loading.missing) | is_missing(clock, loading.missing)
     return cast(ir.Column, ibis.cases((~missing, joined)))
+
+
+def _as_clock(clock: ir.Column, loading: LoadingConfig) -> ir.StringColumn:
+    """Clock times as text; integers have lost the zeros in front, 93000 is 09:30:00."""
+    text = cast(ir.StringColumn, clock.cast("string"))
+    widths = {width_of(layout) for layout in loading.time_format}
+    if clock.type().is_integer() and len(widths) == 1 and (width := widths.pop()):
+        return text.lpad(width, "0")
+    return text
 
 
 def _read_days(dates: ir.Column, loading: LoadingConfig) -> ir.TimestampColumn:

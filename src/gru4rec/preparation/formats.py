@@ -19,6 +19,7 @@ _AMBIGUOUS = (
 )
 _ABBREVIATION = rf"(?i)(^|[^/\w])({'|'.join(_AMBIGUOUS.split())})([^/\w]|$)"
 DAY_FORMAT = "%Y-%m-%d"
+_WIDTHS = {"%Y": 4, "%j": 3, **dict.fromkeys(["%y", "%m", "%d", "%H", "%I", "%M", "%S"], 2)}
 
 
 def _as_moment(text: str, layout: str) -> Any:
@@ -53,7 +54,20 @@ def read_formats(text: ir.StringColumn, formats: Sequence[str]) -> ir.TimestampC
 def _read_one(text: ir.StringColumn, layout: str) -> Any:
     if has_zone(layout):
         return _read_zoned(text, layout).cast("timestamp")
-    return _read_naive(text, layout).cast("timestamp")
+    moments = _read_naive(text, layout).cast("timestamp")
+    width = width_of(layout)
+    # digits without anything between them are read from the left, however many there are
+    return moments if width is None else ibis.cases((text.length() == width, moments))
+
+
+def width_of(layout: str) -> int | None:
+    """The length of what a format with adjacent numbers writes; None where it is not fixed."""
+    parts = re.findall("%.|[^%]", layout)
+    if not re.search("%[a-zA-Z]%[a-zA-Z]", layout) or any(
+        part[0] == "%" and part not in _WIDTHS for part in parts
+    ):
+        return None
+    return sum(_WIDTHS.get(part, 1) for part in parts)
 
 
 def has_zone(layout: str) -> bool:

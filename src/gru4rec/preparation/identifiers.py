@@ -160,6 +160,12 @@ def _tell_of_odd_ids(name: str, facts: Mapping[str, Any], mostly_numbers: bool) 
             name,
             such_as("blank", "ids"),
         )
+    if not mostly_numbers and facts["alike"] > facts["blank"]:
+        _log.warning(
+            "The column %r has %s; 10.0 and 10 are two ids here, because most ids are no numbers",
+            name,
+            such_as("alike", "ids"),
+        )
     odd = {"zero": "with a zero in front,", "exponent": "with an exponent,", "other": "others,"}
     found = [such_as(kind, what) for kind, what in odd.items() if facts[kind]]
     if mostly_numbers and found:

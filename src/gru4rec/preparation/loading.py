@@ -1,6 +1,7 @@
 """From a raw log to events: three columns with known names, exact ids and time in seconds."""
 
 import logging
+import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, cast
 
@@ -8,7 +9,7 @@ import duckdb
 import ibis
 import ibis.expr.types as ir
 
-from gru4rec.columns import ITEM, PLACE, SESSION, TIME
+from gru4rec.columns import ITEM, PLACE, SESSION, TIME, refuse_places
 from gru4rec.config import MISSING_WORDS, DataConfig, LoadingConfig
 from gru4rec.errors import ConfigError, DataError
 from gru4rec.foreign_frames import as_frame
@@ -26,8 +27,14 @@ from gru4rec.preparation.connection import (
 )
 from gru4rec.preparation.dates import join_date, measure_dates, read_dates
 from gru4rec.preparation.identifiers import as_written, measure_ids, read_ids
-from gru4rec.preparation.missing import is_missing, refuse_missing, without_words
+from gru4rec.preparation.missing import (
+    is_missing,
+    refuse_missing,
+    without_words,
+    words_that_are_no_numbers,
+)
 from gru4rec.preparation.ordering import (
+    FINE,
     ORDER,
     ROW,
     add_place,
@@ -110,8 +117,9 @@ def load_and_describe(
     ties = fetch_row(measure_ties(events.filter(_KEPT)))
     ordered = has_order(log)
     told = judge_ties(ties, loading, ordered)
-    if ties["tied"] or loading.order_key is not None:
-        _warn_of_copies(events, facts["kept"])
+    if ties["tied"]:
+        _warn_of_copies(events, ties["events"])
+    if ties["tied"] or {ORDER, FINE} & set(events.columns):
         if ordered and loading.ties != "item":
             rows = _pick_columns(with_rows(log), data, loading)
         events = add_place(_read_columns(rows, data, loading, facts))
@@ -120,12 +128,13 @@ def load_and_describe(
     return events.filter(_KEPT).select(*columns_of(events)), told
 
 
-def load_items(log: ir.Table, item_key: str) -> ir.Table:
+def load_items(log: ir.Table, item_key: str, missing: Collection[str] = MISSING_WORDS) -> ir.Table:
     """Reads a list of items, with ids as `load_events` reads them; empty lines do not count.
 
     Args:
         log: A table with the column of items; others are ignored.
         item_key: Name of that column; without it, `ItemId` is taken.
+        missing: Words that stand for nothing, see `LoadingConfig`.
 
     Returns:
         A table of `ItemId`, int64 or text.
@@ -135,7 +144,7 @@ def load_items(log: ir.Table, item_key: str) -> ir.Table:
     """
     name = ITEM if item_key not in log.columns and ITEM in log.columns else item_key
     require_columns(log.columns, [name], "The list of items")
-    rows = log.filter(~is_missing(log[name], MISSING_WORDS))
+    rows = log.filter(~is_missing(log[name], missing))
     facts = _measure(rows.aggregate(rows=rows.count(), **measure_ids(rows[name], name)))
     return rows.select(read_ids(rows[name], name, facts, is_text_log(rows)).name(ITEM))
 
@@ -146,7 +155,7 @@ def _read_columns(
     start = _find_start(rows, loading, _facts_of(facts, _DATE))
     keys, is_text = _column_keys(data, loading), is_text_log(rows)
     if facts["lacking"]:
-        rows = rows.filter(~_lacks_value(rows, keys, loading.missing))
+        rows = rows.filter(~_lacks_value(rows, keys, loading))
     read = {
         # without a column of sessions, all events are of one
         name: read_ids(rows[name], keys[name], _facts_of(facts, name), is_text)
@@ -155,10 +164,30 @@ def _read_columns(
         for name in (SESSION, ITEM)
     }
     read[TIME] = read_time(rows[TIME], data.time_key, loading, _facts_of(facts, TIME), start)
+    fine = _find_finer(rows[TIME], data.time_key, loading, _facts_of(facts, TIME))
+    if fine is not None:
+        read[FINE] = fine
     if loading.order_key is not None:
         read[ORDER] = read_order(rows[ORDER], loading.order_key, _facts_of(facts, ORDER))
     further = [_KEPT, *([ROW] if ROW in rows.columns else [])]
     return rows.select(*further, **read)
+
+
+def _find_finer(
+    times: ir.Column, name: str, loading: LoadingConfig, facts: Mapping[str, Any]
+) -> ir.Column | None:
+    """Times that order events which are in equal seconds once they are read; None if none are."""
+    kind = times.type()
+    in_nanoseconds = loading.time_unit == "ns" or (kind.is_timestamp() and kind.scale == 9)
+    if loading.ties == "item" or loading.date_key is not None or loading.time_unit == "ordinal":
+        return None
+    if not (loading.whole_seconds or in_nanoseconds):
+        return None
+    if loading.time_unit != "timestamp":
+        return times.cast("int64" if facts["integral"] else "float64")
+    if kind.is_timestamp():
+        return times
+    return read_time(times, name, loading.model_copy(update={"whole_seconds": False}), facts)
 
 
 def _find_start(
@@ -186,7 +215,7 @@ def read_raw(log: ir.Table, data: DataConfig, loading: LoadingConfig) -> ir.Tabl
         as_written(without_words(rows[SESSION], loading.missing)).name(SESSION),
         as_written(without_words(rows[ITEM], loading.missing)).name(ITEM),
         kept=rows[_KEPT],
-        lacks_value=_lacks_value(rows, _column_keys(data, loading), loading.missing),
+        lacks_value=_lacks_value(rows, _column_keys(data, loading), loading),
     )
 
 
@@ -248,19 +277,29 @@ def _pick_columns(log: ir.Table, data: DataConfig, loading: LoadingConfig) -> ir
     return rows.mutate(**{ITEM: ibis.cases((rows[_KEPT], rows[ITEM]))})
 
 
-def _lacks_value(rows: ir.Table, names: Iterable[str], words: Collection[str]) -> ir.BooleanValue:
+def _lacks_value(rows: ir.Table, names: Iterable[str], loading: LoadingConfig) -> ir.BooleanValue:
     """True for rows in which a value is missing that must be there."""
     lacks: ir.BooleanValue = ibis.literal(False)
     for name in names:
-        lacks |= is_missing(rows[name], words) & (rows[_KEPT] if name == ITEM else True)
+        missing = is_missing(rows[name], _words_of(name, loading))
+        lacks |= missing & (rows[_KEPT] if name == ITEM else True)
     return lacks
+
+
+def _words_of(name: str, loading: LoadingConfig) -> list[str]:
+    """What stands for nothing in a column: no number where numbers count from 0."""
+    counts = name == ORDER or (name == TIME and loading.date_key is not None)
+    return words_that_are_no_numbers(loading.missing) if counts else loading.missing
 
 
 def select_types(log: ir.Table, loading: LoadingConfig) -> ir.BooleanValue:
     """True for the events of the types that count."""
     if loading.event_key is None:
         return ibis.literal(True)
-    return _event_types(log, loading.event_key).isin(loading.event_types).fill_null(False)
+    given, wanted = _event_types(log, loading.event_key), [t.strip() for t in loading.event_types]
+    # blanks around them do not count, and mostly there are none
+    found = ibis.cases((given.isin(wanted), True), else_=given.strip().isin(wanted))
+    return cast(ir.BooleanValue, found.fill_null(False))
 
 
 def _event_types(log: ir.Table, event_key: str) -> ir.StringColumn:
@@ -277,7 +316,7 @@ def _collect_facts(rows: ir.Table, data: DataConfig, loading: LoadingConfig) -> 
         if name in keys
     }
     present = {
-        name: without_words(rows[name], loading.missing)
+        name: without_words(rows[name], _words_of(name, loading))
         for name in (TIME, _DATE, ORDER)
         if name in keys
     }
@@ -290,12 +329,11 @@ def _collect_facts(rows: ir.Table, data: DataConfig, loading: LoadingConfig) -> 
         f"{name}_{fact}": value for name, of in measures.items() for fact, value in of.items()
     }
     for name in keys:
-        aggregates[f"{name}_missing"] = _lacks_value(rows, [name], loading.missing).sum()
-    lacking = _lacks_value(rows, keys, loading.missing).sum()
+        aggregates[f"{name}_missing"] = _lacks_value(rows, [name], loading).sum()
+    lacks = _lacks_value(rows, keys, loading)
+    aggregates["lacking"], aggregates["left"] = lacks.sum(), (rows[_KEPT] & ~lacks).sum()
     return _measure(
-        rows.aggregate(
-            rows=rows.count(), kept=rows[_KEPT].sum().fill_null(0), lacking=lacking, **aggregates
-        )
+        rows.aggregate(rows=rows.count(), kept=rows[_KEPT].sum().fill_null(0), **aggregates)
     )
 
 
@@ -314,6 +352,8 @@ def _measure(facts: ir.Table) -> dict[str, Any]:
         # of damage inside a Parquet file DuckDB mostly tells by the base class of its errors
         if type(error) is not duckdb.Error and not isinstance(error, _UNREADABLE):
             raise
+        if ours := re.search(r"The column '.*' has (nested values|fractions of) .*", str(error)):
+            raise DataError(ours[0]) from None
         if is_text_log(facts):
             advice = "Mend this row, or set the right delimiter"
         elif damaged := find_damaged(parquet_files(facts)):
@@ -357,21 +397,25 @@ def _refuse_missing(
     if not facts["lacking"]:
         return
     keys = _column_keys(data, loading)
+    counts = {key: facts[f"{name}_missing"] for name, key in keys.items()}
+    if counts.get(PLACE):
+        refuse_places(counts[PLACE])
     if loading.drop_missing:
-        if facts["lacking"] < facts["rows"]:
+        found = ", ".join(f"{key!r} has {count:,}" for key, count in counts.items() if count)
+        if facts["left"]:
             _log.warning(
-                "%s of %s rows are dropped, because a session, an item or a time is missing",
+                "%s of %s rows are dropped, because values are missing: %s",
                 f"{facts['lacking']:,}",
                 f"{facts['rows']:,}",
+                found,
             )
             return
         raise DataError(
-            f"Each of the {facts['rows']:,} rows lacks a session, an item or a time, so that "
-            f"drop_missing drops all; check the columns {', '.join(map(repr, keys.values()))}"
+            f"drop_missing drops each of the {facts['kept']:,} events, because values are missing: "
+            f"{found}; check these columns"
         )
-    counts = {key: facts[f"{name}_missing"] for name, key in keys.items()}
     rows = _pick_columns(with_rows(log) if has_order(log) else log, data, loading)
-    first = rows.filter(_lacks_value(rows, keys, loading.missing))
+    first = rows.filter(_lacks_value(rows, keys, loading))
     numbers: list[int] = []
     if ROW in first.columns:
         found = first.order_by(ROW).limit(3).to_pyarrow()[ROW].to_pylist()

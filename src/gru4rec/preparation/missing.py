@@ -1,6 +1,7 @@
 """Values that are not there: null, NaN, blank text, and words that mean nothing."""
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 
 import ibis
 import ibis.expr.types as ir
@@ -12,7 +13,8 @@ def is_missing(column: ir.Column, words: Collection[str] = ()) -> ir.BooleanColu
     """True where a value is null, NaN, blank text or one of the words.
 
     Args:
-        column: Of any kind; numbers are compared with the words that are whole numbers.
+        column: Of any kind; numbers are compared with the words that are whole numbers, and
+            timestamps with those that are dates.
         words: Such as `NULL`; blanks around them do not count.
     """
     kind = column.type()
@@ -24,7 +26,17 @@ def is_missing(column: ir.Column, words: Collection[str] = ()) -> ir.BooleanColu
     numbers = [int(word) for word in words if _is_whole(word)]
     if numbers and (kind.is_integer() or kind.is_floating() or kind.is_decimal()):
         missing |= column.isin(numbers).fill_null(False)
+    moments = [moment for word in words if (moment := _as_moment(word))]
+    if moments and (kind.is_timestamp() or kind.is_date()):
+        missing |= column.cast("timestamp").isin(moments).fill_null(False)
     return missing
+
+
+def _as_moment(word: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(word).replace(tzinfo=None)
+    except ValueError:
+        return None
 
 
 def _is_word(column: ir.StringColumn, words: Collection[str]) -> ir.BooleanColumn:
@@ -33,9 +45,10 @@ def _is_word(column: ir.StringColumn, words: Collection[str]) -> ir.BooleanColum
         return without_point_zero(bare).isin(["", *words])
     # of most values the first character or the length tells, at a tenth of the cost
     first = column.ascii_str()
+    firsts = [ord("0"), *(ord(word[0]) for word in words if word[:1].isdecimal())]
     longest = max(map(len, words), default=0)
     return ibis.cases(
-        (first.between(ord("1"), ord("9")), False),
+        (first.between(max(firsts) + 1, ord("9")), False),
         ((first > ord(" ")) & (column.length() > longest), False),
         else_=bare.isin(["", *words]),
     )
@@ -43,6 +56,11 @@ def _is_word(column: ir.StringColumn, words: Collection[str]) -> ir.BooleanColum
 
 def _is_whole(word: str) -> bool:
     return word.removeprefix("-").isdecimal()
+
+
+def words_that_are_no_numbers(words: Collection[str]) -> list[str]:
+    """Those that stand for nothing also where numbers count from 0, such as positions."""
+    return [word for word in words if not _is_whole(word)]
 
 
 def without_words(column: ir.Column, words: Collection[str]) -> ir.Column:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import ibis
+import ibis.expr.operations as ops
 import ibis.expr.types as ir
 from ibis import _
 
@@ -14,6 +15,7 @@ from gru4rec.errors import DataError
 
 ROW = "_row"
 ORDER = "_order"
+FINE = "_fine"  # times as the log has them, where reading them makes different ones equal
 _TOO_MANY = 0.5
 
 _log = logging.getLogger(__name__)
@@ -21,7 +23,10 @@ _log = logging.getLogger(__name__)
 
 def has_order(log: ir.Table) -> bool:
     """Tells whether the rows of a source have an order of their own, as those of a file have."""
-    return bool(log.get_backend().name == "duckdb")
+    # what joins or groups gives its rows in another order each time
+    steps = (ops.PhysicalTable, ops.Project, ops.Filter)
+    in_order = all(isinstance(step, steps) for step in log.op().find(ops.Relation))
+    return bool(log.get_backend().name == "duckdb" and in_order)
 
 
 def with_rows(log: ir.Table) -> ir.Table:
@@ -33,12 +38,14 @@ def measure_order(column: ir.Column) -> dict[str, ir.Scalar]:
     """Says what must be known of an order key before `read_order` can read it."""
     if not column.type().is_string():
         return {}
-    number = column.try_cast("float64")
-    whole = column.try_cast("int64")
+    number, whole = column.try_cast("float64"), column.try_cast("int64")
+    broken = column.notnull() & number.isnull()
+    # a cast of text to whole numbers rounds
+    is_fraction = whole.isnull() | (whole.cast("float64") != number)
     return {
-        "broken": (column.notnull() & number.isnull()).sum(),
-        "example": column.min(where=column.notnull() & number.isnull()),
-        "fractions": (number.notnull() & whole.isnull()).sum(),
+        "broken": broken.sum(),
+        "example": column.min(where=broken),
+        "fractions": is_fraction.sum(where=number.notnull()),
     }
 
 
@@ -64,12 +71,12 @@ def measure_ties(events: ir.Table) -> ir.Table:
     """Counts the events that share their time (and order key, if there is one) with another.
 
     Args:
-        events: Events with canonical columns, and `ORDER` where there is an order key.
+        events: Events with canonical columns, and `FINE` and `ORDER` where they are needed.
 
     Returns:
         A table of one row: `tied` events, `events` in all, and the smallest `session` with some.
     """
-    keys = [SESSION, TIME, *([ORDER] if ORDER in events.columns else [])]
+    keys = [SESSION, TIME, *(name for name in (FINE, ORDER) if name in events.columns)]
     groups = events.group_by(keys).agg(n=_.count())
     return groups.aggregate(
         tied=_.n.sum(where=_.n > 1).fill_null(0),
@@ -129,7 +136,7 @@ def judge_ties(facts: Mapping[str, Any], loading: LoadingConfig, ordered: bool) 
 
 def add_place(events: ir.Table) -> ir.Table:
     """Adds each event's place in its session by time, `ORDER`, then `ROW` or else item."""
-    keys = [TIME, *(name for name in (ORDER, ROW) if name in events.columns)]
+    keys = [TIME, *(name for name in (FINE, ORDER, ROW) if name in events.columns)]
     if ROW not in events.columns:
         keys.append(ITEM)
     window = ibis.window(group_by=SESSION, order_by=keys)

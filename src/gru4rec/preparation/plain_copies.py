@@ -1,6 +1,7 @@
 """Copies of text files as DuckDB reads them, in the user's cache folder until the process ends."""
 
 import atexit
+import contextlib
 import functools
 import hashlib
 import logging
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TextIO
 
 import platformdirs
+from filelock import BaseFileLock, FileLock, Timeout
 
 from gru4rec.errors import DataError
 from gru4rec.files import written_whole
@@ -20,6 +22,9 @@ from gru4rec.preparation.file_kinds import LogFile
 
 # compressions that DuckDB unpacks itself
 _NATIVE = {"none", "gzip", "zstd"}
+
+_PREFIX, _LOCK = "text-", "lock"
+_held: list[BaseFileLock] = []  # until the process ends, however it does
 
 _log = logging.getLogger(__name__)
 
@@ -110,9 +115,21 @@ def _write(source: Source, path: Path) -> None:
 def _folder() -> Path:
     cache = Path(platformdirs.user_cache_dir("gru4rec"))
     cache.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="text-", dir=cache))
+    with contextlib.suppress(OSError):
+        _remove_left(cache)
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=cache))
+    with contextlib.suppress(OSError):  # some file systems have no locks
+        _held.append(FileLock(folder / _LOCK))
+        _held[-1].acquire(timeout=0)
     atexit.register(_remove, folder, os.getpid())
     return folder
+
+
+def _remove_left(cache: Path) -> None:
+    """Removes the copies of processes that were killed: nobody holds their locks."""
+    for lock in cache.glob(f"{_PREFIX}*/{_LOCK}"):
+        with contextlib.suppress(Timeout), FileLock(lock, timeout=0):
+            shutil.rmtree(lock.parent, ignore_errors=True)
 
 
 def _remove(folder: Path, owner: int) -> None:

@@ -97,7 +97,11 @@ def _fits_most(facts: dict[str, Any], unit: str) -> bool:
 def _advise(facts: dict[str, Any], unit: str) -> str:
     best, second = _rank_units(facts)
     if unit not in UNITS_PER_SECOND:
-        return "Mend or drop these rows; a time that is not known must not be a date"
+        return (
+            "Mend or drop these rows; with drop_missing: true, rows are dropped that have, as "
+            "time, session or item, a value that is listed in missing of the section 'loading' "
+            "(such as '9999-12-31 00:00:00')"
+        )
     if _are_mixed(facts, second):
         return (
             f"The log mixes units: {_describe(facts)}. Bring all times to one unit before they "

@@ -141,11 +141,17 @@ def _find_files(path: str) -> list[Path]:
 
 
 def _find_files_in(folder: Path) -> list[Path]:
-    """All logs in a folder and below; what has a name like `_SUCCESS` or `.part` is none."""
+    """All logs in a folder and below; what is, or is in, `_SUCCESS` or `.part` is none."""
+    if (folder / "_delta_log").is_dir():
+        raise DataError(
+            f"{folder} is a Delta table, which may hold files that it has deleted; export it as "
+            "Parquet, or read it with Spark or the package deltalake and give what they return"
+        )
     present = [
         file
         for file in sorted(folder.rglob("*"))
-        if file.is_file() and not file.name.startswith((".", "_"))
+        if file.is_file()
+        and not any(part.startswith((".", "_")) for part in file.relative_to(folder).parts)
     ]
     # what is less surely a log counts where there is nothing else: a folder of CSV files may have
     # a .json or .log that describes them

@@ -121,7 +121,10 @@ def _as_text(column: ir.Column) -> ir.StringColumn:
 def _is_integer(column: ir.Column) -> ir.BooleanValue:
     kind = column.type()
     if kind.is_string():
-        return (column.try_cast("int64").cast("string") == column).fill_null(False)
+        digits = column.try_cast("int64").cast("string")
+        # blanks around a number do not count, and mostly there are none
+        whole = ibis.cases((digits == column, True), else_=digits == column.strip())
+        return cast(ir.BooleanValue, whole.fill_null(False))
     return ibis.literal(kind.is_integer() or (kind.is_decimal() and kind.scale == 0))
 
 

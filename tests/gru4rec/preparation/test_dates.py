@@ -52,6 +52,11 @@ def test_a_clock_time_is_of_its_own_date(
 
 def test_clock_times_may_be_digits() -> None:
     assert load([105109], ["2019-10-01"], time_format="%H%M%S") == [OCTOBER + 39_069]
+    # integers have lost the zeros in front of them
+    assert load([93005, 5], ["2019-10-01"] * 2, time_format="%H%M%S") == [
+        OCTOBER + 9.5 * 3600 + 5,
+        OCTOBER + 5,
+    ]
 
 
 def test_counts_take_dates_in_a_format_too() -> None:

@@ -74,6 +74,8 @@ def test_several_formats_are_tried_in_order() -> None:
 
 def test_numbers_may_be_the_digits_of_dates() -> None:
     assert load([20200701], time_format="%Y%m%d") == [JULY]
+    with pytest.raises(DataError, match=r"1 values such as '2020071' that are not"):
+        load(["20200701", "2020071"], time_format="%Y%m%d")
 
 
 @pytest.mark.parametrize(

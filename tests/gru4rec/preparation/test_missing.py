@@ -83,7 +83,7 @@ def test_every_column_counts_and_words_of_others_do_not(tmp_path: Path) -> None:
 
 
 def test_a_log_of_nothing_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="Each of the 2 rows lacks a session, an item or a time"):
+    with pytest.raises(DataError, match=r"drops each of the 2 events, .*'ItemId' has 2"):
         load(written(tmp_path, ["NULL", "nan"], ".csv"), drop_missing=True)
 
 
@@ -152,6 +152,8 @@ def test_versions_among_names_stay_as_they_are(
 ) -> None:
     items = ["v10", "10.0", "10", "a", "b"]
     assert load(written(tmp_path, items, ".csv"))["ItemId"].tolist() == items
+    caplog.clear()
+    load(written(tmp_path, ["v10", "10", "a", "b"], ".csv"))
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert load(written(tmp_path, ["a", " a ", "b"], ".csv"))["ItemId"].tolist() == ["a", "a", "b"]
     assert "1 ids such as ' a '; they are read without the blanks around them" in caplog.text
@@ -197,3 +199,66 @@ def test_arrow_kinds_of_text_are_alike() -> None:
         table = pa.table({"SessionId": [1, 1, 1], "ItemId": items, "Time": [T0, T0 + 1, T0 + 2]})
         found = load(table.to_pandas(types_mapper=pd.ArrowDtype), drop_missing=True)
         assert found["ItemId"].tolist() == ["10", "10"], kind
+
+
+def test_a_word_may_begin_with_a_digit(tmp_path: Path) -> None:
+    log = written(tmp_path, ["1n/a", "10", "9999-x", "2"], ".csv")
+    found = load(log, missing=["1n/a", "9999-x"], drop_missing=True)
+    assert found["ItemId"].tolist() == [10, 2]
+
+
+@pytest.mark.parametrize("kind", ["text", "datetime64[s]", "datetime64[ns]"])
+def test_a_date_may_stand_for_never(kind: str) -> None:
+    times = ["2020-01-01 00:00:00", "2200-12-31 00:00:00", "2020-01-02 00:00:00"]
+    log = written(Path(), ["1", "2", "3"], "frame").assign(Time=times)
+    log = log if kind == "text" else log.assign(Time=log["Time"].astype(kind))
+    with pytest.raises(DataError, match=r"1 of 3 times .*drop_missing: true"):
+        load(log, time_unit="timestamp")
+    found = load(log, time_unit="timestamp", missing=[times[1]], drop_missing=True)
+    assert found["ItemId"].tolist() == ["1", "3"]
+
+
+def test_numbers_that_stand_for_nothing_are_none_among_positions() -> None:
+    log = pd.DataFrame(
+        {"SessionId": [1, 1, 2], "ItemId": ["a", "b", "0"], "Time": T0, "Pos": [0, 1, 2]}
+    )
+    found = load(log, missing=["0"], drop_missing=True, order_key="Pos")
+    assert found["ItemId"].tolist() == ["a", "b"]
+    placed = log.rename(columns={"Pos": "PlaceInSession"})
+    assert load(placed, missing=["0"], drop_missing=True)["ItemId"].tolist() == ["a", "b"]
+
+
+def test_what_is_dropped_is_no_copy(caplog: pytest.LogCaptureFixture) -> None:
+    log = pd.DataFrame({"SessionId": 1, "ItemId": ["a", "b", "NULL", "NULL"], "Time": T0})
+    load(log, drop_missing=True)
+    assert "2 of 4 rows are dropped, because values are missing: 'ItemId' has 2" in caplog.text
+    assert "exact copies" not in caplog.text
+
+
+def test_nothing_left_of_the_types_that_count_is_refused() -> None:
+    log = pd.DataFrame(
+        {"SessionId": 1, "ItemId": ["NULL", "b"], "Time": [T0, T0 + 1], "kind": ["view", "x"]}
+    )
+    types = {"event_key": "kind", "event_types": ["view"], "filter_events": "after"}
+    with pytest.raises(DataError, match="drop_missing drops each of the 1 events"):
+        load(log, drop_missing=True, session_gap=60, **types)
+
+
+def test_blanks_around_types_do_not_count() -> None:
+    log = written(Path(), ["1", "2", "3", "4"], "frame")
+    log["kind"] = ["view ", "view", " view", "buy"]
+    found = load(log, event_key="kind", event_types="view")
+    assert found["ItemId"].tolist() == ["1", "2", "3"]
+
+
+def test_the_words_of_a_list_of_items_are_a_choice(tmp_path: Path) -> None:
+    path = tmp_path / "items.csv"
+    path.write_text("ItemId\nNA\nA\n-\n")
+    assert load_items(read_log(path), "ItemId", ["-"]).to_pandas()["ItemId"].tolist() == ["NA", "A"]
+
+
+def test_whole_numbers_among_names_are_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    load(written(tmp_path, ["10", "10.0", "a", "b", "c"], ".csv"))
+    assert "1 ids such as '10.0'; 10.0 and 10 are two ids here" in caplog.text

@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import ibis
 import numpy as np
 import pandas as pd
 import pytest
@@ -220,3 +221,58 @@ def test_a_model_is_the_same_from_a_file_and_from_its_frame(tmp_path: Path) -> N
     from_file = GRU4Rec(**options).fit(load(read_log(tmp_path / "log.csv")).to_pandas())
     assert from_file.vocabulary.ids.tolist() == [3, 1, 2, 5, 4]
     assert from_frame.history["loss"].tolist() == from_file.history["loss"].tolist()
+
+
+def test_an_order_key_may_have_fractions(tmp_path: Path) -> None:
+    log = log_of([[1, 2, 3]]).assign(Pos=[1.4, 1.2, 1.3])
+    log.to_csv(tmp_path / "log.csv", index=False)
+    found = load(read_log(tmp_path / "log.csv"), order_key="Pos", ties="refuse").to_pandas()
+    assert items_of(found) == [2, 3, 1]
+
+
+def test_times_that_reading_makes_equal_keep_their_order() -> None:
+    log = log_of([[30, 20, 10, 5]]).assign(
+        Time=[1_500_000_000_000 + t for t in (900, 500, 100, 2000)]
+    )
+    assert load(log, time_unit="ms", whole_seconds=True)["ItemId"].tolist() == [10, 20, 30, 5]
+    text = log.assign(Time=log["Time"].astype(str))
+    assert load(text, time_unit="ms", whole_seconds=True)["ItemId"].tolist() == [10, 20, 30, 5]
+    stamps = log.assign(Time=pd.to_datetime(log["Time"], unit="ms"))
+    found = load(stamps, time_unit="timestamp", whole_seconds=True, ties="refuse")
+    assert found["ItemId"].tolist() == [10, 20, 30, 5]
+    iso = stamps.assign(Time=stamps["Time"].astype(str))
+    found = load(iso, time_unit="timestamp", whole_seconds=True, ties="refuse")
+    assert found["ItemId"].tolist() == [10, 20, 30, 5]
+
+
+@pytest.mark.parametrize("unit", ["ns", "timestamp"])
+def test_nanoseconds_order_events(unit: str) -> None:
+    log = log_of([[3, 2, 1]]).assign(Time=[T0 * 10**9 + t for t in (300, 200, 100)])
+    if unit == "timestamp":
+        log = log.assign(Time=pd.to_datetime(log["Time"], unit="ns"))
+    assert load(log, time_unit=unit, ties="refuse")["ItemId"].tolist() == [1, 2, 3]
+
+
+def test_what_groups_or_joins_has_no_order(caplog: pytest.LogCaptureFixture) -> None:
+    table = frame_to_table(private_connection(), log_of([[9, 3], [5, 4]], [0, 10]), KEYS)
+    few = table.mutate(Time=ibis.cases((table.ItemId == 3, T0), else_=table.Time))
+    load(few.filter(few.ItemId > 0))
+    assert "as the rows of the log are" in caplog.text
+    caplog.clear()
+    load(few.distinct())
+    assert "They are ordered by item id" in caplog.text
+
+
+def test_places_that_are_missing_are_refused() -> None:
+    log = log_of([[9, 3]]).assign(PlaceInSession=[0, None])
+    for call in (
+        lambda: load(log),
+        lambda: load(log, drop_missing=True),
+        lambda: order_sessions(log, *KEYS),
+        lambda: filter_sessions(log, SessionFilterConfig(min_item_support=1)),
+    ):
+        with pytest.raises(DataError, match=r"'PlaceInSession' has 1 missing .*or drop the column"):
+            call()
+    twice = pd.concat([log_of([[9, 3]]), log[["PlaceInSession"]], log[["PlaceInSession"]]], axis=1)
+    with pytest.raises(DataError, match="several columns named 'PlaceInSession'"):
+        order_sessions(twice, *KEYS)

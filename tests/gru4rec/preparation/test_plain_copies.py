@@ -59,6 +59,20 @@ def test_copies_go_when_the_process_ends(tmp_path: Path) -> None:
     assert not [*cache.rglob("text-*")]
 
 
+def test_copies_of_a_killed_process_go_with_the_next(tmp_path: Path, cache_folder: Path) -> None:
+    script = (
+        "import os, sys; from gru4rec import read_log\n"
+        "read_log(sys.argv[1]); os._exit(9)"  # as when it is killed
+    )
+    (tmp_path / "log.csv").write_bytes(MIXED)
+    for n_left in (1, 1):
+        subprocess.run([sys.executable, "-c", script, str(tmp_path / "log.csv")], check=False)
+        assert len([*cache_folder.rglob("log.csv.txt")]) == n_left
+    read_log(tmp_path / "log.csv")  # of this process
+    read_log(tmp_path / "log.csv")
+    assert len([*cache_folder.rglob("log.csv.txt")]) == 1
+
+
 def test_without_a_cache_folder_the_reason_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

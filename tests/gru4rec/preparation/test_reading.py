@@ -169,6 +169,9 @@ def test_a_folder_is_all_logs_in_it(tmp_path: Path) -> None:
     for name, value in (("part-0", 1), ("day=2/part-1", 2), ("_part-2", 3), (".part-3", 4)):
         pd.DataFrame({"a": [value]}).to_parquet(folder / f"{name}.parquet")
     write(folder / "_SUCCESS", "")
+    for hidden in (".ipynb_checkpoints", "_temporary"):  # copies, and what is not whole
+        (folder / hidden).mkdir()
+        pd.DataFrame({"a": [5]}).to_parquet(folder / hidden / "part-5.parquet")
     assert sorted(read_log(folder).to_pyarrow()["a"].to_pylist()) == [1, 2]
     (tmp_path / "empty").mkdir()
     with pytest.raises(MissingLogError, match=r"empty has no file that ends in one of \.csv"):
@@ -184,6 +187,13 @@ def test_a_folder_takes_files_without_suffix_and_leaves_out_what_describes(tmp_p
     for name in ("part-00000", "part-00001-3f2.c000.csv", "export.log"):
         (tmp_path / name).unlink()
     assert rows_of(tmp_path) == {"a": ["x"]}
+
+
+def test_a_delta_table_is_refused(tmp_path: Path) -> None:
+    pd.DataFrame({"a": [1]}).to_parquet(tmp_path / "part-0.parquet")
+    (tmp_path / "_delta_log").mkdir()
+    with pytest.raises(DataError, match=r"is a Delta table, .* export it as Parquet"):
+        read_log(tmp_path)
 
 
 def test_a_glob_of_folders_is_all_logs_in_them(tmp_path: Path) -> None:

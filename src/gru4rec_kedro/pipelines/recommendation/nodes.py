@@ -46,7 +46,7 @@ def recommend_items(
     events = _with_ids_of(model, load_events(sessions, data, loading))
     shortlist = None
     if candidates is not None:
-        items = _with_ids_of(model, load_items(candidates, data.item_key))
+        items = _with_ids_of(model, load_items(candidates, data.item_key, loading.missing))
         shortlist = model.shortlist(items.to_pyarrow()[columns.ITEM].to_pandas())
     return Parts(lambda: _recommend_in_parts(events, model, shortlist, recommendation))
 
