@@ -68,7 +68,10 @@ def account_for_events(
     ]
     first = filter_report.iloc[0]
     loaded = {name: first[f"{name}_left"] + first[f"{name}_removed"] for name in _COUNTED}
-    stages.append(("cut at gaps" if stages else "log", loaded))
+    if not stages:
+        stages.append(("log", loaded))
+    elif stages[-1][1] != loaded:
+        stages.append(("cut at gaps", loaded))
     stages += [(remark, loaded) for remark in log_counts["step"][is_remark]]
     for row in filter_report.to_dict(orient="records"):
         round_ = f", round {row['round']}" if row["round"] else ""

@@ -103,7 +103,7 @@ def read_ids(
     """Reads ids as int64 where they are whole numbers, else as text.
 
     What is certainly the same id becomes one: blanks around ids go, and where most ids are whole
-    numbers, `10.0` is `10`. What remains odd among whole numbers is told in a log line.
+    numbers, `10.0` is `10`.
 
     Args:
         column: The raw ids; null where they are missing.
@@ -116,7 +116,7 @@ def read_ids(
     """
     kind = column.type()
     if kind.is_string():
-        return _read_text(column, name, facts, from_text_file)
+        return _read_text(column, facts, from_text_file)
     if kind.is_uuid():
         return column.cast("string")
     if facts.get("odd"):
@@ -130,21 +130,32 @@ def read_ids(
     return column.cast("int64")
 
 
-def _read_text(
-    column: ir.Column, name: str, facts: Mapping[str, Any], from_text_file: bool
-) -> ir.Column:
-    n = {fact: facts[fact] or 0 for fact in (*_KINDS, "blank")}
-    numbers = n["whole"] + n["alike"] + n["exponent"]
-    mostly_numbers = numbers > n["zero"] + n["other"]
-    _tell_of_odd_ids(name, facts, mostly_numbers)
-    as_numbers = from_text_file and n["zero"] + n["exponent"] + n["other"] == 0
-    if not n["alike"] and not n["blank"]:
+def _read_text(column: ir.Column, facts: Mapping[str, Any], from_text_file: bool) -> ir.Column:
+    as_numbers = from_text_file and not any(facts[kind] for kind in ("zero", "exponent", "other"))
+    if not facts["alike"] and not facts["blank"]:
         return column.cast("int64") if as_numbers else column
-    bare = without_point_zero(column.strip()) if mostly_numbers else column.strip()
+    bare = column.strip()
+    if _are_mostly_numbers(facts):
+        bare = without_point_zero(bare)
     return bare.cast("int64") if as_numbers else bare
 
 
-def _tell_of_odd_ids(name: str, facts: Mapping[str, Any], mostly_numbers: bool) -> None:
+def _are_mostly_numbers(facts: Mapping[str, Any]) -> bool:
+    n = {kind: facts[kind] or 0 for kind in _KINDS}
+    return bool(n["whole"] + n["alike"] + n["exponent"] > n["zero"] + n["other"])
+
+
+def tell_of_odd_ids(name: str, facts: Mapping[str, Any]) -> None:
+    """Tells in log lines what `read_ids` makes of text that is odd.
+
+    Args:
+        name: How the column is called by the user.
+        facts: The values of `measure_ids`.
+    """
+    if "whole" not in facts:  # no text
+        return
+    mostly_numbers = _are_mostly_numbers(facts)
+
     def such_as(fact: str, what: str) -> str:
         return f"{facts[fact]:,} {what} such as {reprlib.repr(facts[f'{fact}_example'])}"
 
@@ -160,7 +171,7 @@ def _tell_of_odd_ids(name: str, facts: Mapping[str, Any], mostly_numbers: bool) 
             name,
             such_as("blank", "ids"),
         )
-    if not mostly_numbers and facts["alike"] > facts["blank"]:
+    if not mostly_numbers and (facts["alike"] or 0) > (facts["blank"] or 0):
         _log.warning(
             "The column %r has %s; 10.0 and 10 are two ids here, because most ids are no numbers",
             name,

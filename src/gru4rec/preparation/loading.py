@@ -26,7 +26,7 @@ from gru4rec.preparation.connection import (
     table_to_frame,
 )
 from gru4rec.preparation.dates import join_date, measure_dates, read_dates
-from gru4rec.preparation.identifiers import as_written, measure_ids, read_ids
+from gru4rec.preparation.identifiers import as_written, measure_ids, read_ids, tell_of_odd_ids
 from gru4rec.preparation.missing import (
     is_missing,
     refuse_missing,
@@ -113,6 +113,8 @@ def load_and_describe(
     facts = _collect_facts(rows, data, loading)
     _refuse_nothing(log, loading, facts["rows"], facts["kept"])
     _refuse_missing(log, data, loading, facts)
+    for name, key in ((SESSION, str(data.session_key)), (ITEM, data.item_key)):
+        tell_of_odd_ids(key, _facts_of(facts, name))
     events = _read_columns(rows, data, loading, facts)
     ties = fetch_row(measure_ties(events.filter(_KEPT)))
     ordered = has_order(log)
@@ -146,6 +148,7 @@ def load_items(log: ir.Table, item_key: str, missing: Collection[str] = MISSING_
     require_columns(log.columns, [name], "The list of items")
     rows = log.filter(~is_missing(log[name], missing))
     facts = _measure(rows.aggregate(rows=rows.count(), **measure_ids(rows[name], name)))
+    tell_of_odd_ids(name, facts)
     return rows.select(read_ids(rows[name], name, facts, is_text_log(rows)).name(ITEM))
 
 

@@ -104,7 +104,7 @@ def test_what_is_dropped_is_accounted_for() -> None:
     assert found.to_numpy().tolist()[:3] == [
         ["log", 0, 0, 0, 8, 3, 2],
         ["missing values", 2, 0, 0, 6, 3, 2],
-        ["cut at gaps", 0, 0, 0, 6, 3, 2],
+        ["repeats", 0, 0, 0, 6, 3, 2],
     ]
 
 
