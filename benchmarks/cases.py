@@ -20,13 +20,14 @@ from torch import Tensor
 from benchmarks.measure import interleaved, memory_of, peak_memory
 from benchmarks.plain import PlainTrainer
 from gru4rec import GRU4Rec, ModelConfig
-from gru4rec.batching import make_schedule
-from gru4rec.checkpoint import Checkpoint, architecture_of, save_checkpoint
+from gru4rec.data.schedule import make_schedule
+from gru4rec.data.vocabulary import Vocabulary
 from gru4rec.evaluation import prepare_evaluation, rank_prepared
-from gru4rec.network import new_network, seeded_draw
-from gru4rec.sampling import PopularitySampler
-from gru4rec.training import Trainer, TrainingState, make_optimizer
-from gru4rec.vocabulary import Vocabulary
+from gru4rec.learning.trainer import Trainer, TrainingState
+from gru4rec.model.build import architecture_of, make_optimizer
+from gru4rec.model.negatives import PopularitySampler
+from gru4rec.model.network import new_network, seeded_draw
+from gru4rec.storage.model_file import Checkpoint, save_checkpoint
 
 N_ITEMS, N_SAMPLE = 37_000, 2048
 CASES = {

@@ -23,7 +23,6 @@ from gru4rec.config import (
     load_config,
     resolve_device,
 )
-from gru4rec.description import describe_model
 from gru4rec.errors import (
     ConfigError,
     DatabricksError,
@@ -44,11 +43,12 @@ from gru4rec.evaluation import (
     rank_events,
     summarise,
 )
+from gru4rec.evaluation.intervals import confidence_intervals, paired_differences
 from gru4rec.files import check_local, make_folders, written_whole
-from gru4rec.intervals import confidence_intervals, paired_differences
 from gru4rec.recommender import GRU4Rec, build_model, load_model, save_model
-from gru4rec.recommending import LiveSession
-from gru4rec.shortlist import Shortlist
+from gru4rec.serving.live import LiveSession
+from gru4rec.serving.shortlist import Shortlist
+from gru4rec.storage.description import describe_model
 
 if TYPE_CHECKING:
     from gru4rec import baselines

@@ -14,17 +14,6 @@ import pandas as pd
 import torch
 
 from gru4rec import columns
-from gru4rec.archive import Place
-from gru4rec.autograd_step import find_loss
-from gru4rec.batching import Schedule, make_schedule
-from gru4rec.checkpoint import (
-    Checkpoint,
-    Note,
-    architecture_of,
-    load_checkpoint,
-    new_generator,
-    save_checkpoint,
-)
 from gru4rec.config import (
     Config,
     EvaluationConfig,
@@ -33,6 +22,9 @@ from gru4rec.config import (
     as_config,
     resolve_device,
 )
+from gru4rec.data.schedule import Schedule, make_schedule
+from gru4rec.data.sessions import Sessions, order_sessions
+from gru4rec.data.vocabulary import UNKNOWN, Vocabulary
 from gru4rec.errors import (
     ConfigError,
     DataError,
@@ -48,19 +40,22 @@ from gru4rec.evaluation import (
     rank_prepared,
     summarise,
 )
+from gru4rec.evaluation.ranking import Best, join, score
 from gru4rec.files import check_local
-from gru4rec.memory import (
+from gru4rec.learning.autograd_step import find_loss
+from gru4rec.learning.trainer import EpochState, Progress, Trainer, TrainingState
+from gru4rec.model.build import architecture_of, make_optimizer, new_generator
+from gru4rec.model.memory import (
     describe_needs,
     memory_of_training,
     refuse_absurd_sizes,
     why_out_of_memory,
 )
-from gru4rec.network import Network, append_items, compatible_draw, new_network, seeded_draw
-from gru4rec.onnx_export import export_onnx
+from gru4rec.model.negatives import NegativeSampler, PopularitySampler
+from gru4rec.model.network import Network, append_items, compatible_draw, new_network, seeded_draw
 from gru4rec.progress import ProgressDisplay
-from gru4rec.ranking import Best, join, score
-from gru4rec.recommending import (
-    LiveSession,
+from gru4rec.serving.live import LiveSession
+from gru4rec.serving.recommendations import (
     as_column,
     best_items,
     check_k,
@@ -69,12 +64,11 @@ from gru4rec.recommending import (
     reading,
     recommendations,
 )
-from gru4rec.resuming import Checkpoints, find_origin
-from gru4rec.sampling import NegativeSampler, PopularitySampler
-from gru4rec.sessions import Sessions, order_sessions
-from gru4rec.shortlist import Shortlist, as_shortlist
-from gru4rec.training import EpochState, Progress, Trainer, TrainingState, make_optimizer
-from gru4rec.vocabulary import UNKNOWN, Vocabulary
+from gru4rec.serving.shortlist import Shortlist, as_shortlist
+from gru4rec.storage.archive import Place
+from gru4rec.storage.model_file import Checkpoint, Note, load_checkpoint, save_checkpoint
+from gru4rec.storage.onnx_export import export_onnx
+from gru4rec.storage.training_checkpoints import Checkpoints, find_origin
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import MarkedYAMLError, YAMLError
 
 from gru4rec import ConfigError
-from gru4rec.safe_yaml import load_yaml
+from gru4rec.config.safe_yaml import load_yaml
 from gru4rec_kedro.hooks import RunError
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
-from gru4rec.network import Architecture, Network, new_network, seeded_draw
+from gru4rec.model.network import Architecture, Network, new_network, seeded_draw
 
 # shared, separate and no embedding; two layers of unequal size everywhere
 ARCHITECTURES = {

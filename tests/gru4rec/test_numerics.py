@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from gru4rec import GRU4Rec, TrainingDivergedError
-from gru4rec.autograd_step import AutogradStep
-from gru4rec.checkpoint import architecture_of, new_generator
 from gru4rec.config import ModelConfig
-from gru4rec.fast_step import FastStep
-from gru4rec.network import Dropout, new_network, seeded_draw
-from gru4rec.training import Trainer, make_optimizer
+from gru4rec.learning.autograd_step import AutogradStep
+from gru4rec.learning.compiled_step import CompiledStep
+from gru4rec.learning.trainer import Trainer
+from gru4rec.model.build import architecture_of, make_optimizer, new_generator
+from gru4rec.model.network import Dropout, new_network, seeded_draw
 
 CPU = torch.device("cpu")
 LOSSES = ["cross-entropy", "bpr-max"]
@@ -46,7 +46,7 @@ def train(
 
 
 def assert_exact(loss: str, items: tuple[Tensor, Tensor, Tensor], scale: float) -> None:
-    fast = train(FastStep, loss, items, scale, double=False)
+    fast = train(CompiledStep, loss, items, scale, double=False)
     exact = train(AutogradStep, loss, items, scale, double=True)
     for name, tensor in fast.items():
         assert tensor.isfinite().all(), name

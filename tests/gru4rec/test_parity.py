@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from gru4rec import GRU4Rec, rank_events, summarise
-from gru4rec.batching import make_schedule
-from gru4rec.network import Network
-from gru4rec.sessions import order_sessions
-from gru4rec.vocabulary import Vocabulary
+from gru4rec.data.schedule import make_schedule
+from gru4rec.data.sessions import order_sessions
+from gru4rec.data.vocabulary import Vocabulary
+from gru4rec.model.network import Network
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 OFFICIAL = json.loads((REFERENCE / "official.json").read_text())

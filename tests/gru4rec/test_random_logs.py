@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 
 from gru4rec import GRU4Rec, GRU4RecError, batch_eval
 from gru4rec.config import DataConfig, DataSplitConfig, LoadingConfig, SessionFilterConfig
+from gru4rec.data.sessions import order_sessions
+from gru4rec.data.vocabulary import Vocabulary, as_ids
 from gru4rec.errors import DataError
 from gru4rec.evaluation import rank_events
 from gru4rec.preparation import (
@@ -31,8 +33,6 @@ from gru4rec.preparation import (
     train_valid_test_split,
 )
 from gru4rec.preparation.connection import frame_to_table, table_to_frame
-from gru4rec.sessions import order_sessions
-from gru4rec.vocabulary import Vocabulary, as_ids
 
 S, I, T = KEYS = ["SessionId", "ItemId", "Time"]  # noqa: E741
 ORDER = [S, T]  # events in equal times stay in the order of the rows

@@ -8,9 +8,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from gru4rec import columns
+from gru4rec.data.sessions import Sessions, order_sessions
+from gru4rec.data.vocabulary import Vocabulary
 from gru4rec.errors import ConfigError, NotFittedError, shown
-from gru4rec.sessions import Sessions, order_sessions
-from gru4rec.vocabulary import Vocabulary
 
 Doubles = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

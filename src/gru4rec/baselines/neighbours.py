@@ -6,7 +6,7 @@ from math import inf
 import numpy as np
 
 from gru4rec.baselines.base import Baseline, Doubles, Ints, check_at_least
-from gru4rec.sessions import Sessions
+from gru4rec.data.sessions import Sessions
 
 
 class _SessionKNN(Baseline):
@@ -63,7 +63,7 @@ class _SessionKNN(Baseline):
 
     def score_next(self, items: Ints, offsets: Ints) -> Doubles:
         """Scores all items as the next one; see `evaluation.NextItemModel`."""
-        from gru4rec.baselines import neighbour_kernels  # noqa: PLC0415  (half a second)
+        from gru4rec.compute.compiled import neighbour_kernels  # noqa: PLC0415  (half a second)
 
         lengths = np.repeat(np.diff(offsets), np.diff(offsets))
         behind = np.repeat(offsets[1:], np.diff(offsets)) - 1 - np.arange(len(items))

@@ -3,7 +3,7 @@
 import numpy as np
 
 from gru4rec.baselines.base import Baseline, Doubles, Ints, as_tie_breaker
-from gru4rec.sessions import Sessions
+from gru4rec.data.sessions import Sessions
 
 
 class Popularity(Baseline):

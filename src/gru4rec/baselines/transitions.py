@@ -13,7 +13,7 @@ from gru4rec.baselines.base import (
     check_at_least,
     last_items,
 )
-from gru4rec.sessions import Sessions
+from gru4rec.data.sessions import Sessions
 
 
 class MarkovChain(Baseline):

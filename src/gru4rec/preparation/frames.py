@@ -12,8 +12,8 @@ from pandas.api import types
 from gru4rec.columns import ITEM, SESSION, TIME
 from gru4rec.config import Config, DataConfig, DataSplitConfig, as_config
 from gru4rec.errors import ConfigError, DataError
-from gru4rec.exactness import refuse_inexact_times
-from gru4rec.foreign_frames import as_frame
+from gru4rec.frames.exactness import refuse_inexact_times
+from gru4rec.frames.foreign_frames import as_frame
 from gru4rec.preparation.connection import (
     LATEST_TIME,
     private_connection,

@@ -12,7 +12,7 @@ import ibis.expr.types as ir
 from gru4rec.columns import ITEM, PLACE, SESSION, TIME, refuse_places
 from gru4rec.config import MISSING_WORDS, DataConfig, LoadingConfig
 from gru4rec.errors import ConfigError, DataError
-from gru4rec.foreign_frames import as_frame
+from gru4rec.frames.foreign_frames import as_frame
 from gru4rec.preparation.connection import (
     DAY,
     EVENT_COLUMNS,

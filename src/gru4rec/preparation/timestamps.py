@@ -7,7 +7,7 @@ import ibis
 import ibis.expr.types as ir
 
 from gru4rec.config import LoadingConfig
-from gru4rec.exactness import largest_exact
+from gru4rec.frames.exactness import largest_exact
 from gru4rec.preparation.formats import (
     DAY_FORMAT,
     is_zoned,

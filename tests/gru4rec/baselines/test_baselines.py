@@ -292,7 +292,7 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         return score(items, offsets)
 
     monkeypatch.setattr(model, "score_next", note)
-    monkeypatch.setattr("gru4rec.evaluation._BLOCK_NUMBERS", 100)
+    monkeypatch.setattr("gru4rec.evaluation.ranks._BLOCK_NUMBERS", 100)
     in_blocks = rank_events(model, log).to_frame()
 
     pd.testing.assert_frame_equal(in_blocks, at_once)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from gru4rec import GRU4Rec, columns
 from gru4rec.config import DataConfig, DataSplitConfig, LoadingConfig, SessionFilterConfig
+from gru4rec.data.sessions import order_sessions
 from gru4rec.errors import DataError
 from gru4rec.preparation import (
     filter_sessions,
@@ -24,7 +25,6 @@ from gru4rec.preparation import (
     stream_sessions,
 )
 from gru4rec.preparation.connection import frame_to_table
-from gru4rec.sessions import order_sessions
 
 KEYS = ["SessionId", "ItemId", "Time"]
 DAY = 86_400

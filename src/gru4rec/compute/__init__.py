@@ -1,0 +1,1 @@
+"""Loops over numbers that are too slow in Python; they see arrays, not models or tables."""

@@ -1,0 +1,217 @@
+"""The compiled loops of ranking on a CPU: they read a tile of scores once, on all threads.
+
+A unit of work is a row of the tile, so the number of threads changes nothing. Importing this module
+takes half a second, so it is imported where it is used.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from gru4rec.compute.compiled import openmp
+from gru4rec.compute.compiled.arrays import Floats, Ints
+from gru4rec.compute.compiled.compiling import compiled
+from gru4rec.compute.compiled.openmp import ADDRESS, INT, arguments_at, floats, ints, prefetch, take
+
+_ONE, _ZERO = np.float32(1), np.float32(0)
+_AHEAD = 8192  # numbers of a table that are asked for before they are used
+_CHUNK = 32  # scores looked at together for one that is good enough
+
+# sums of ones may be taken in parts
+_compiled = compiled(forceinline=True, fastmath={"reassoc"})
+
+
+@_compiled
+def count(scores: Floats, biases: Floats, own: Any) -> Any:
+    """Counts items whose score is not below a target's, and those whose score is the target's.
+
+    Counted in 32-bit floats, which hold whole numbers to 2^24 and add up eight at a time.
+
+    Args:
+        scores: Products of a state and the output embeddings, shape (n,), n ≤ 2^24.
+        biases: Of the items, shape (n,).
+        own: Score of the target; of one that is no number, no item is below it.
+
+    Returns:
+        Both counts.
+    """
+    below, equal = _ZERO, _ZERO
+    for j in range(len(scores)):
+        score = scores[j] + biases[j]
+        below += _ONE if score < own else _ZERO
+        equal += _ONE if score == own else _ZERO
+    return len(scores) - int(below), int(equal)
+
+
+@_compiled
+def any_above(scores: Floats, biases: Floats, least: Any) -> Any:
+    """Says whether any of the scores, biases added, exceeds `least`; both of shape (n,)."""
+    above = _ZERO
+    for j in range(len(scores)):
+        above += _ONE if scores[j] + biases[j] > least else _ZERO
+    return above > _ZERO
+
+
+@_compiled
+def insert(values: Floats, items: Ints, size: int, value: Any, item: int) -> None:
+    """Inserts an item into the best so far, after those with an equal score.
+
+    Moving a few numbers costs less than the jumps of a heap, which cannot be foreseen.
+
+    Args:
+        values: Scores, the highest first, shape (k,).
+        items: Their items, shape (k,).
+        size: How many there are; if there is no room, the last one goes.
+        value: Score of the item; higher than the last one if there is no room.
+        item: Its index.
+    """
+    at = min(size, len(values) - 1)
+    while at > 0 and values[at - 1] < value:
+        values[at], items[at] = values[at - 1], items[at - 1]
+        at -= 1
+    values[at], items[at] = value, item
+
+
+@_compiled
+def keep_best(
+    scores: Floats, biases: Floats, first: int, seen: Ints, values: Floats, items: Ints, size: int
+) -> int:
+    """Inserts the best items of a tile into the best so far.
+
+    Args:
+        scores: Products of a state and the output embeddings, shape (n,).
+        biases: Of the items, shape (n,).
+        first: Index of the tile's first item.
+        seen: Items to leave out, ascending, shape (n_seen,).
+        values: Scores of the best so far, see `insert`, shape (k,).
+        items: Their items, shape (k,).
+        size: How many there are so far.
+
+    Returns:
+        How many there are now.
+    """
+    k = len(values)
+    least = values[k - 1] if size == k else np.float32(-np.inf)
+    for begin in range(0, len(scores), _CHUNK):
+        some, its_biases = scores[begin : begin + _CHUNK], biases[begin : begin + _CHUNK]
+        if not any_above(some, its_biases, least):
+            continue
+        for j in range(len(some)):
+            score, item = some[j] + its_biases[j], first + begin + j
+            # items come in ascending order: of equal ones the earlier stays
+            if score > least and not (len(seen) > 0 and _is_among(seen, item)):
+                insert(values, items, size, score, item)
+                size = min(size + 1, k)
+                if size == k:
+                    least = values[k - 1]
+    return size
+
+
+@_compiled
+def _is_among(ascending: Ints, item: int) -> Any:
+    place = np.searchsorted(ascending, item)
+    return place < len(ascending) and ascending[place] == item
+
+
+@_compiled
+def dot(row: Floats, state: Floats) -> Any:
+    """The dot product of a row and a state, shape (units,) each."""
+    total = _ZERO
+    for j in range(len(row)):
+        total += row[j] * state[j]
+    return total
+
+
+MULTIPLY = openmp.arguments(rows=ADDRESS, state=ADDRESS, out=ADDRESS, width=INT)
+
+
+@openmp.loop(MULTIPLY)
+def multiply(pointer: Any) -> None:
+    """Fills in the products (n,) of rows (n, width) and a state (width,)."""
+    given = arguments_at(pointer)
+    n, width = given.n, given.width
+    rows, state = floats(given.rows, (n, width)), floats(given.state, width)
+    out, ahead = floats(given.out, n), max(1, _AHEAD // width)
+    begin, end = take(pointer)
+    while begin < end:
+        for i in range(begin, end):
+            prefetch(given.rows + 4 * width * (i + ahead), width)
+            out[i] = dot(rows[i], state)
+        begin, end = take(pointer)
+
+
+COUNT = openmp.arguments(
+    scores=ADDRESS,
+    biases=ADDRESS,
+    targets=ADDRESS,
+    own=ADDRESS,
+    found=ADDRESS,
+    at_least=ADDRESS,
+    equal=ADDRESS,
+    first=INT,
+    width=INT,
+)
+
+
+@openmp.loop(COUNT)
+def count_tile(pointer: Any) -> None:
+    """Adds `count` of each row of a tile to `at_least` and `equal`.
+
+    `found` receives the scores of the targets that are among the tile's items, from `first` on.
+    """
+    given = arguments_at(pointer)
+    scores = floats(given.scores, (given.n, given.width))
+    biases, own, found = (
+        floats(given.biases, given.width),
+        floats(given.own, given.n),
+        floats(given.found, given.n),
+    )
+    targets = ints(given.targets, given.n)
+    at_least, equal = ints(given.at_least, given.n), ints(given.equal, given.n)
+    begin, end = take(pointer)
+    while begin < end:
+        for i in range(begin, end):
+            place = targets[i] - given.first
+            if 0 <= place < given.width:
+                found[i] = scores[i, place] + biases[place]
+            not_below, same = count(scores[i], biases, own[i])
+            at_least[i] += not_below
+            equal[i] += same
+        begin, end = take(pointer)
+
+
+BEST = openmp.arguments(
+    scores=ADDRESS,
+    biases=ADDRESS,
+    seen=ADDRESS,
+    seen_ends=ADDRESS,
+    values=ADDRESS,
+    items=ADDRESS,
+    sizes=ADDRESS,
+    n_seen=INT,
+    first=INT,
+    width=INT,
+    k=INT,
+)
+
+
+@openmp.loop(BEST)
+def best_of_tile(pointer: Any) -> None:
+    """Runs `keep_best` for each row of a tile."""
+    given = arguments_at(pointer)
+    n, k = given.n, given.k
+    scores, biases = floats(given.scores, (n, given.width)), floats(given.biases, given.width)
+    seen, seen_ends = ints(given.seen, given.n_seen), ints(given.seen_ends, n)
+    values, items, sizes = (
+        floats(given.values, (n, k)),
+        ints(given.items, (n, k)),
+        ints(given.sizes, n),
+    )
+    begin, end = take(pointer)
+    while begin < end:
+        for i in range(begin, end):
+            left_out = seen[seen_ends[i - 1] if i > 0 else 0 : seen_ends[i]]
+            sizes[i] = keep_best(
+                scores[i], biases, given.first, left_out, values[i], items[i], sizes[i]
+            )
+        begin, end = take(pointer)

@@ -1,0 +1,1 @@
+"""Training: the step with its gradients, and the loop over an epoch."""

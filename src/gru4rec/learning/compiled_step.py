@@ -1,0 +1,382 @@
+"""The training step on a CPU, with its gradients written out.
+
+The same numbers as `AutogradStep`, against which tests hold it, but
+
+- every distinct candidate is scored once: what its copies add to the softmax is one weight;
+- torch makes the matrix products, compiled loops do all between them in one pass over memory each,
+  on the same threads;
+- gradients are written to where the update reads them, and only the rows in use are updated;
+- in small networks, whose many small calls leave the other threads idle, these copy and update rows
+  of the tables meanwhile.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gru4rec.compute.compiled import row_kernels, step_kernels
+from gru4rec.compute.compiled.large_pages import use_large_pages
+from gru4rec.compute.compiled.openmp import Loop, Meanwhile
+from gru4rec.config import ModelConfig
+from gru4rec.errors import ConfigError
+from gru4rec.learning.gradients import Cell, Gru, OriginalGru
+from gru4rec.model import optimizer
+from gru4rec.model.network import Dropout, Network
+from gru4rec.model.optimizer import Adagrad
+
+# those of which the gradient is a compiled loop
+COMPILED_LOSSES = ("cross-entropy", "bpr-max")
+
+# with fewer multiplications in its GRU layers a step gains little by several threads on them
+_FEW = 10_000_000
+
+# numbers of 32 bits in a line of a processor's cache
+_LINE = 16
+
+
+class Table:
+    """A table with room for the gradients of the rows that a step uses.
+
+    Args:
+        name: Of the table.
+        network: Has the table; is changed in place.
+        adagrad: Is changed in place.
+        most_rows: Rows that a step uses at most.
+        with_bias: Whether its items have biases that are updated with it.
+
+    Attributes:
+        sizes: Arguments of loops over its rows.
+        gradient: Shape (most rows, stride): that of the row, of the bias, and what fills the line.
+        late: 1 for rows whose gradient takes longer, else 0, shape (most rows,).
+        update: Updates distinct rows by their gradients; see `step_kernels.adagrad`.
+    """
+
+    def __init__(
+        self, name: str, network: Network, adagrad: Adagrad, most_rows: int, with_bias: bool = False
+    ) -> None:
+        table, state = network.tables[name], _optimised(adagrad, name)
+        biases = {}
+        if with_bias:
+            biases = {f"bias_{key}": value for key, value in _optimised(adagrad, "bias").items()}
+            biases["biases"] = network.tables["bias"]
+        use_large_pages(table, *state.values(), *biases.values())
+        width = table.shape[1]
+        # rows that begin with a line are written faster
+        stride = -(-(width + with_bias) // _LINE) * _LINE
+        self.gradient = torch.empty(most_rows, stride)
+        self.late = torch.zeros(most_rows, dtype=torch.int64)
+        self.sizes: dict[str, Any] = {
+            "table": table,
+            "n_rows": len(table),
+            "width": width,
+            "stride": stride,
+        }
+        self.update = Loop(
+            step_kernels.adagrad,
+            step_kernels.ADAGRAD,
+            grain=max(1, min(128, 8192 // width)),
+            gradient=self.gradient,
+            late=self.late,
+            **self.sizes,
+            **state,
+            **biases,
+            **_options(adagrad),
+        )
+
+
+class Dense:
+    """All tensors that are no tables.
+
+    Args:
+        weights: By name; are changed in place.
+        adagrad: Is changed in place.
+    """
+
+    def __init__(self, weights: dict[str, Tensor], adagrad: Adagrad) -> None:
+        self._kept = weights, adagrad  # alive for as long as their addresses are here
+        sizes = np.array([weight.numel() for weight in weights.values()])
+        units = -(-sizes // step_kernels.PORTION)
+        self._n_units = int(units.sum())
+        self._tensors = torch.zeros(len(weights), 6, dtype=torch.int64)
+        self._tensors[:, 0] = torch.from_numpy(np.cumsum(units) - units)
+        self._tensors[:, 1] = torch.from_numpy(sizes)
+        self._places = {name: place for place, name in enumerate(weights)}
+        for name, place in self._places.items():
+            its = _optimised(adagrad, name)
+            for column, tensor in enumerate((weights[name], *its.values()), start=2):
+                self._tensors[place, column] = tensor.data_ptr()
+        self._update = Loop(
+            step_kernels.adagrad_dense,
+            step_kernels.DENSE,
+            grain=1,
+            tensors=self._tensors,
+            n_tensors=len(weights),
+            **_options(adagrad),
+        )
+
+    def update(self, gradients: dict[str, Tensor]) -> None:
+        """Updates all tensors by their gradients."""
+        addresses = self._tensors.numpy()[:, 5]
+        for name, gradient in gradients.items():
+            addresses[self._places[name]] = gradient.data_ptr()
+        self._update(self._n_units)
+
+
+def _optimised(adagrad: Adagrad, name: str) -> dict[str, Tensor]:
+    """The optimiser's state of a tensor, as the compiled loops name it."""
+    state = {"accumulators": adagrad.accumulators[name]}
+    if adagrad.momentum:
+        state["velocities"] = adagrad.velocities[name]
+    return state
+
+
+def _options(adagrad: Adagrad) -> dict[str, float]:
+    return {
+        "rate": adagrad.learning_rate,
+        "epsilon": optimizer.EPSILON,
+        "momentum": adagrad.momentum,
+    }
+
+
+class Distinct:
+    """Lists the distinct items of a step; see `row_kernels.number_distinct`.
+
+    Args:
+        n_items: Size of the catalogue.
+        most: How many can be listed.
+
+    Attributes:
+        n: How many are listed.
+        n_items: Size of the catalogue.
+        rows: The list, shape (most,).
+        slots: Hash table of places in it.
+    """
+
+    def __init__(self, n_items: int, most: int) -> None:
+        self.n, self.n_items = 0, n_items
+        self.rows = np.empty(most, dtype=np.int64)
+        self.slots = np.empty(1 << (2 * most).bit_length(), dtype=np.int64)
+        self._rows = torch.from_numpy(self.rows)
+
+    @property
+    def listed(self) -> Tensor:
+        """The distinct items so far, shape (n,)."""
+        return self._rows[: self.n]
+
+    def forget(self) -> None:
+        """Begins an empty list."""
+        self.n = 0
+        self.slots.fill(-1)
+
+    def add(self, items: Tensor, places: Tensor) -> None:
+        """Lists items (n,) and fills in their places in the list, shape (at least n,)."""
+        self.n = row_kernels.number_distinct(
+            items.numpy(), self.n_items, self.n, self.slots, self.rows, places.numpy()
+        )
+
+
+class CompiledStep:
+    """Trains on mini-batches on a CPU; see `AutogradStep`.
+
+    Raises:
+        ConfigError: The loss is not one of `COMPILED_LOSSES`.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        adagrad: Adagrad,
+        config: ModelConfig,
+        dropout: Dropout,
+        log_counts: Tensor,
+    ) -> None:
+        if config.loss not in COMPILED_LOSSES:
+            raise ConfigError(f"the gradient of the loss {config.loss!r} is no compiled loop")
+        self._config, self._dropout = config, dropout
+        self._embed = network.embed
+        self._direct = network.architecture.gates_per_item
+        self._shared = network.architecture.shared
+        most_candidates = config.batch_size + config.n_sample
+        most_rows = most_candidates + (config.batch_size if self._shared else 0)
+        self._rows = Distinct(network.n_items, most_rows)
+        self._outputs = Table("output", network, adagrad, most_rows, with_bias=True)
+        if self._shared:
+            self._input_rows, self._inputs = self._rows, self._outputs
+        else:
+            self._input_rows = Distinct(network.n_items, config.batch_size)
+            self._inputs = Table("input", network, adagrad, config.batch_size)
+        self._cells = _make_cells(network, config.batch_size)
+        self._dense = Dense(network.dense, adagrad)
+        self._places = torch.empty(most_candidates, dtype=torch.int64)
+        self._input_places = torch.empty(config.batch_size, dtype=torch.int64)
+        self._products, self._scores = torch.empty(2, config.batch_size * most_candidates)
+        self._positives, self._draws = torch.empty(2, most_candidates, dtype=torch.int64)
+        self._offsets, self._copies, self._shares = torch.empty(3, most_candidates)
+        self._gathered = torch.empty(most_rows, self._outputs.sizes["stride"])
+        self._with_one = torch.zeros(config.batch_size, self._outputs.sizes["stride"])
+        self._with_one[:, self._outputs.sizes["width"]] = 1
+        self._gather = self._make_gather(network.tables["bias"], log_counts)
+        multiplications = config.batch_size * sum(w.numel() for w in network.dense.values())
+        self._is_small = multiplications < _FEW
+        self._losses = torch.empty(config.batch_size)
+        self._lose = self._make_loss()
+
+    def _make_gather(self, biases: Tensor, log_counts: Tensor) -> Loop:
+        config = self._config
+        logq = config.logq if config.loss == "cross-entropy" else 0.0
+        use_large_pages(log_counts)
+        return Loop(
+            step_kernels.gather,
+            step_kernels.GATHER,
+            grain=128,
+            out=self._gathered,
+            biases=biases,
+            log_counts=log_counts,
+            positives=self._positives,
+            draws=self._draws,
+            offsets=self._offsets,
+            copies=self._copies,
+            shares=self._shares,
+            logarithms=config.loss == "cross-entropy",
+            positive_logq=logq,
+            negative_logq=logq * config.sample_alpha,
+            **self._outputs.sizes,
+        )
+
+    def _make_loss(self) -> Loop:
+        config = self._config
+        given = {
+            "products": self._products,
+            "scores": self._scores,
+            "offsets": self._offsets,
+            "places": self._places,
+            "losses": self._losses,
+            "scale": 1 / config.batch_size,
+        }
+        if config.loss == "bpr-max":
+            given |= {"copies": self._copies, "bpreg": config.bpreg, "elu_param": config.elu_param}
+            return Loop(step_kernels.bpr_max, step_kernels.BPR_MAX, grain=4, **given)
+        given |= {"shares": self._shares}
+        return Loop(step_kernels.cross_entropy, step_kernels.CROSS_ENTROPY, grain=4, **given)
+
+    def __call__(
+        self, inputs: Tensor, targets: Tensor, negatives: Tensor, hidden: list[Tensor]
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Trains on one mini-batch; see `AutogradStep.__call__`."""
+        n, n_candidates = len(inputs), self._list_rows(inputs, targets, negatives)
+        rows, input_rows = self._rows.listed, self._input_rows.listed
+        n_common = n_candidates if self._shared else 0  # candidates among the rows of inputs
+        with self._beside(self._gather, rows=rows, n_candidates=n_candidates):
+            x = self._embed(inputs)
+            states, masks = self._forward(x, hidden)
+        outputs = self._gathered[:n_candidates, : states[-1].shape[1]]
+        scores = self._differentiate_loss(states[-1], outputs)
+        # a column of ones beside the state gives the biases' gradients in the same product
+        self._with_one[:n, : outputs.shape[1]] = states[-1]
+        torch.mm(scores.T, self._with_one[:n], out=self._outputs.gradient[:n_candidates])
+        by_state = (outputs.T @ scores.T).T
+
+        by_inputs = self._inputs.gradient.numpy()
+        input_places = self._input_places.numpy()[:n]
+        late = self._outputs.late.numpy()
+        if self._shared:
+            late[input_places] = 1
+        with self._beside(self._outputs.update, rows=rows, n_biases=n_candidates, turn=0):
+            by_x = self._backward(by_state, masks)
+            # the rows of inputs that are no candidates have nothing yet
+            by_inputs[n_common : len(input_rows)] = 0
+            row_kernels.add_rows(by_inputs, input_places, by_x.numpy())
+        self._inputs.update(
+            len(input_rows), rows=input_rows, n_biases=n_common, turn=int(self._shared)
+        )
+        if self._shared:
+            late[input_places] = 0
+        self._dense.update(
+            {
+                f"gru{layer}.{name}": gradient
+                for layer, cell in enumerate(self._cells)
+                for name, gradient in cell.gradients.items()
+            }
+        )
+        return self._losses[:n].sum(), states
+
+    def _beside(self, loop: Loop, rows: Tensor, **values: int) -> Meanwhile:
+        """Runs a loop over rows beside what is in a block, or after it if that is much work.
+
+        Little work in many calls leaves the other threads idle; loops over rows wait for memory.
+        """
+        return loop.meanwhile(len(rows), beside=self._is_small, rows=rows, **values)
+
+    def _list_rows(self, inputs: Tensor, targets: Tensor, negatives: Tensor) -> int:
+        """Lists the distinct candidates, then the inputs; returns how many candidates there are."""
+        if len(targets) + len(negatives) > len(self._places):
+            raise IndexError(
+                f"{len(negatives)} negatives were drawn, but n_sample is {self._config.n_sample}"
+            )
+        if len(inputs) > len(self._input_places):
+            raise IndexError(f"a batch has {len(inputs)} rows, not {len(self._input_places)}")
+        n_candidates: int = row_kernels.list_candidates(
+            targets.numpy(),
+            negatives.numpy(),
+            self._rows.n_items,
+            self._rows.slots,
+            self._rows.rows,
+            self._places.numpy(),
+            self._positives.numpy(),
+            self._draws.numpy(),
+        )
+        self._rows.n = n_candidates
+        if not self._shared:
+            self._input_rows.forget()
+        self._input_rows.add(inputs, self._input_places)
+        return n_candidates
+
+    def _forward(self, x: Tensor, hidden: list[Tensor]) -> tuple[list[Tensor], list[Tensor | None]]:
+        """Advances the hidden states; returns them, and the dropout masks."""
+        dropout = self._dropout
+        masks: list[Tensor | None] = []
+        if not self._direct:
+            x = self._drop(x, dropout.p_embed, masks)
+        states = []
+        for layer, (h, cell) in enumerate(zip(hidden, self._cells, strict=True)):
+            first_without_embedding = self._direct and layer == 0
+            probability = dropout.p_embed if first_without_embedding else dropout.p_hidden
+            x = self._drop(cell.forward(x, h), probability, masks)
+            states.append(x)
+        return states, masks
+
+    def _drop(self, values: Tensor, probability: float, masks: list[Tensor | None]) -> Tensor:
+        mask = self._dropout.mask(values, probability)
+        masks.append(mask)
+        return values if mask is None else values.mul_(mask)
+
+    def _differentiate_loss(self, state: Tensor, outputs: Tensor) -> Tensor:
+        """Fills in the losses; returns their gradient by the scores, shape (n, n_candidates)."""
+        n, n_candidates = len(state), len(outputs)
+        # faster than the other way round; the loop that adds the offsets turns them
+        products = self._products[: n * n_candidates].view(n_candidates, n)
+        torch.mm(outputs, state.T, out=products)
+        self._lose(n, width=n_candidates)
+        scores: Tensor = self._scores[: n * n_candidates].view(n, n_candidates)
+        return scores
+
+    def _backward(self, gradient: Tensor, masks: list[Tensor | None]) -> Tensor:
+        """Computes the gradients of the cells; returns the one by the input rows."""
+        for cell in reversed(self._cells):
+            gradient = cell.backward(_masked(gradient, masks.pop()))
+        gradient = gradient.contiguous()
+        return _masked(gradient, masks.pop()) if masks else gradient
+
+
+def _make_cells(network: Network, most_rows: int) -> list[Cell]:
+    cells: list[Cell] = []
+    for layer in range(len(network.architecture.layers)):
+        weights = network.cell_weights(layer)
+        cells.append(OriginalGru(weights) if "bias" in weights else Gru(weights, most_rows))
+    return cells
+
+
+def _masked(gradient: Tensor, mask: Tensor | None) -> Tensor:
+    return gradient if mask is None else gradient.mul_(mask)

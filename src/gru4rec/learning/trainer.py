@@ -1,0 +1,235 @@
+"""The loop over an epoch, on one training state."""
+
+import itertools
+import logging
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from gru4rec.config import ModelConfig
+from gru4rec.data.schedule import Schedule
+from gru4rec.errors import TrainingDivergedError
+from gru4rec.learning.autograd_step import AutogradStep
+from gru4rec.model.negatives import NegativeSampler
+from gru4rec.model.network import Dropout, Network
+from gru4rec.model.optimizer import Adagrad
+from gru4rec.model.states import reset_states
+
+logger = logging.getLogger(__name__)
+
+# losses are looked at once in so many steps: a look waits for the device
+_CHECK_EVERY = 128
+_ADVICE = (
+    "a lower learning_rate or momentum usually helps, and cross-entropy is more robust than bpr-max"
+)
+
+
+@dataclass
+class TrainingState:
+    """All that training changes.
+
+    Attributes:
+        network: Weights.
+        optimizer: Accumulators and velocities.
+        counts: Training events of each item, shape (n_items,), int64.
+        generator: Source of negatives and dropout.
+        epochs: Epochs done so far.
+    """
+
+    network: Network
+    optimizer: Adagrad
+    counts: Tensor
+    generator: torch.Generator
+    epochs: int = 0
+
+
+@dataclass
+class EpochState:
+    """What an epoch that is not over has come to.
+
+    Attributes:
+        hidden: Hidden states after the last step, per layer (lanes, units).
+        step: Steps done.
+        total: Sum of the losses that were looked at.
+        pending: Losses that were not, shape () each.
+        seconds: Time spent.
+    """
+
+    hidden: list[Tensor]
+    step: int = 0
+    total: float = 0.0
+    pending: list[Tensor] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where an epoch stands.
+
+    Attributes:
+        epoch: Counted from 1.
+        step: Steps done.
+        events: Targets seen in this epoch.
+        loss: Mean loss of these targets.
+        seconds: Since the epoch began.
+    """
+
+    epoch: int
+    step: int
+    events: int
+    loss: float
+    seconds: float
+
+    @property
+    def events_per_second(self) -> float:
+        """Targets a second."""
+        return self.events / max(self.seconds, 1e-9)
+
+
+OnProgress = Callable[[Progress], None]
+AfterStep = Callable[[EpochState], None]
+Step = Callable[[Tensor, Tensor, Tensor, list[Tensor]], tuple[Tensor, list[Tensor]]]
+
+
+class Trainer:
+    """Runs epochs on a training state.
+
+    Args:
+        state: Is changed in place.
+        config: Loss, dropout and batch size.
+        sampler: Extra negatives; None for in-batch negatives only.
+        before_change: Is called when all is ready for a step, before it changes weights.
+    """
+
+    def __init__(
+        self,
+        state: TrainingState,
+        config: ModelConfig,
+        sampler: NegativeSampler | None,
+        before_change: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.state = state
+        self.config = config
+        self.sampler = sampler
+        self._before_change = before_change
+        self._train_on = _make_step(state, config)
+
+    def run_epoch(
+        self,
+        items: npt.NDArray[np.int64],
+        schedule: Schedule,
+        on_progress: OnProgress = lambda _: None,
+        after_step: AfterStep = lambda _: None,
+        begun: EpochState | None = None,
+    ) -> Progress:
+        """Trains on every target of the schedule once.
+
+        Args:
+            items: Item index of each event, shape (n_events,).
+            schedule: Plan over these events, not empty.
+            on_progress: Is told now and then how the epoch stands.
+            after_step: Is given what the epoch has come to after each step but the last.
+            begun: What it had come to when it was ended before; None for a new epoch.
+
+        Returns:
+            The epoch's totals.
+
+        Raises:
+            TrainingDivergedError: A loss, or at the end a weight, is not finite.
+        """
+        network = self.state.network
+        inputs = torch.from_numpy(items[schedule.positions]).to(network.device)
+        targets = torch.from_numpy(items[schedule.positions + 1]).to(network.device)
+        starts = torch.from_numpy(schedule.starts).to(network.device)
+        at = begun or EpochState(network.zero_state(schedule.n_lanes))
+        clock_zero = time.perf_counter() - at.seconds
+        epoch = self.state.epochs + 1
+        for begin, end in itertools.islice(schedule.steps(), at.step, None):
+            hidden = reset_states(at.hidden, starts[begin:end])
+            loss, at.hidden = self.step(inputs[begin:end], targets[begin:end], hidden)
+            at.step += 1
+            at.pending.append(loss)
+            at.seconds = time.perf_counter() - clock_zero
+            if len(at.pending) == _CHECK_EVERY or at.step == schedule.n_steps:
+                at.total += _sum_finite(at.pending, epoch, at.step)
+                at.pending.clear()
+                progress = Progress(epoch, at.step, end, at.total / end, at.seconds)
+                on_progress(progress)
+            if at.step < schedule.n_steps:
+                after_step(at)
+        # the loss of a step is that before its update, and tells of the rows only that it reads
+        check_finite(self.state, at)
+        self.state.epochs = epoch
+        return progress
+
+    def step(
+        self, inputs: Tensor, targets: Tensor, hidden: list[Tensor]
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Draws negatives and trains on one mini-batch; see `AutogradStep.__call__`.
+
+        Args:
+            inputs: Item indices, shape (n,).
+            targets: Item indices, shape (n,).
+            hidden: Hidden states, per layer (n, units).
+
+        Returns:
+            The sum of the rows' losses, and the new hidden states, cut off from the past;
+            `run_epoch` changes them when sessions end.
+        """
+        negatives = self.sampler.sample() if self.sampler else targets[:0]
+        self._before_change()
+        return self._train_on(inputs, targets, negatives, hidden)
+
+
+def _make_step(state: TrainingState, config: ModelConfig) -> Step:
+    dropout = Dropout(config.dropout_p_embed, config.dropout_p_hidden, state.generator)
+    log_counts = torch.log(state.counts.to(torch.float32).to(state.network.device))
+    if state.network.device.type == "cpu":
+        # compiled loops take half a second to import: only those who train pay for them
+        from gru4rec.learning.compiled_step import COMPILED_LOSSES, CompiledStep  # noqa: PLC0415
+
+        if config.loss in COMPILED_LOSSES:
+            return CompiledStep(state.network, state.optimizer, config, dropout, log_counts)
+        logger.info(
+            "The loss %s has no compiled loop; autograd computes it, which takes longer",
+            config.loss,
+        )
+    return AutogradStep(state.network, state.optimizer, config, dropout, log_counts)
+
+
+def check_finite(state: TrainingState, at: EpochState) -> None:
+    """Makes sure that a state is worth keeping.
+
+    Args:
+        state: After a step.
+        at: What the epoch has come to.
+
+    Raises:
+        TrainingDivergedError: A loss or a weight is not finite.
+    """
+    epoch = state.epochs + 1
+    if at.pending:
+        _sum_finite(at.pending, epoch, at.step)
+    for weight in (*state.network.tables.values(), *state.network.dense.values()):
+        # both are NaN where one value is; unlike isfinite() they take no memory
+        if not all(math.isfinite(bound) for bound in weight.aminmax()):
+            raise TrainingDivergedError(
+                f"the weights are not finite in epoch {epoch}, step {at.step}; {_ADVICE}"
+            )
+
+
+def _sum_finite(losses: list[Tensor], epoch: int, last_step: int) -> float:
+    values = torch.stack(losses).cpu().double()
+    total = float(values.sum())
+    if not math.isfinite(total):
+        step = last_step - len(values) + 1 + int((~torch.isfinite(values)).nonzero()[0])
+        raise TrainingDivergedError(
+            f"the loss is not finite in epoch {epoch}, step {step}; {_ADVICE}"
+        )
+    return total

@@ -1,0 +1,1 @@
+"""Weights as tensors: the network, its losses, optimiser and negatives, the memory they take."""

@@ -1,0 +1,1 @@
+"""Recommendations of a model that is only read."""
