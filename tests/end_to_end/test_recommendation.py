@@ -66,7 +66,9 @@ def assert_same(frame, other):
 
 
 def written(project):
-    return {path.name: path.stat().st_mtime_ns for path in (project / PARTS).glob("*")}
+    """What is there under its final name; a killed run's temporary part stays for a day."""
+    found = (path for path in (project / PARTS).glob("*") if path.name[0] != ".")
+    return {path.name: path.stat().st_mtime_ns for path in found}
 
 
 def test_every_session_of_the_log_is_answered_by_the_newest_model(recommend, models, log):
@@ -131,7 +133,7 @@ def test_a_killed_run_goes_on_where_it_was(project, recommend, models, log, envi
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    done = {name: time for name, time in written(project).items() if name[0] != "."}
+    done = written(project)
     # the part that was being written is left under a hidden name, if there was one, and goes
     # after a day
     left = project / PARTS / ".part-00010.parquet.left"
@@ -147,7 +149,7 @@ def test_a_killed_run_goes_on_where_it_was(project, recommend, models, log, envi
 
     assert_same(found, expected(models[NEW], log, k=2))
     assert not left.exists()
-    now = {name: time for name, time in written(project).items() if name[0] != "."}
+    now = written(project)
     n_parts = -(-log["SessionId"].nunique() // 100)
     assert sorted(now) == ["_SUCCESS", *(f"part-{number:05d}.parquet" for number in range(n_parts))]
     assert {name for name in done if now[name] == done[name]} == set(done)
