@@ -6,6 +6,8 @@ import pandas as pd
 
 from gru4rec.errors import DataError
 
+LARGEST_EXACT_DOUBLE = 2**53  # from here on a 64-bit float may stand for several whole numbers
+
 _LARGEST = {
     "float16": 2**11,
     "halffloat[pyarrow]": 2**11,

@@ -22,6 +22,7 @@ from ibis.backends.duckdb import Backend
 
 from gru4rec.columns import ITEM, PLACE, SESSION, TIME, refuse_places
 from gru4rec.errors import ConfigError, DataError
+from gru4rec.frames.exactness import largest_exact
 from gru4rec.frames.foreign_frames import as_frame
 from gru4rec.preparation.headers import hint_at_header
 from gru4rec.preparation.local_backend import LocalBackend
@@ -190,7 +191,7 @@ def _as_arrow(values: "pd.Series[Any] | pd.DataFrame", name: str) -> pa.Array:
 
 def _refuse_inexact_halves(array: pa.Array, name: str) -> None:
     beyond = array.to_numpy(zero_copy_only=False)
-    beyond = beyond[np.abs(beyond) >= 2**11]
+    beyond = beyond[np.abs(beyond) >= largest_exact("float16")]
     if len(beyond):
         raise DataError(
             f"The column {name!r} of type float16 has {len(beyond):,} values such as {beyond[0]} "

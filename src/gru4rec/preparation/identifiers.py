@@ -10,11 +10,10 @@ import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
 from gru4rec.errors import DataError
+from gru4rec.frames.exactness import LARGEST_EXACT_DOUBLE, largest_exact
 from gru4rec.preparation.missing import is_missing, without_point_zero
 
 _LARGEST_INT = 2**63 - 1
-# from here on a float may stand for several whole numbers
-LARGEST_EXACT = {dt.Float16: 2**11, dt.Float32: 2**24, dt.Float64: 2**53}
 _KINDS = ("whole", "alike", "zero", "exponent", "other")
 _LONGEST_NUMBER = len(str(-(2**63)))
 _LEADING_ZERO = r"^[+-]?0[0-9]+$"
@@ -59,7 +58,7 @@ def _kind_of(column: ir.StringColumn, words: Collection[str]) -> ir.IntegerColum
     bare = column.strip()
     plain = without_point_zero(bare)
     number = plain.try_cast("int64")
-    exact = (plain == bare) | (number.abs() < LARGEST_EXACT[dt.Float64])
+    exact = (plain == bare) | (number.abs() < LARGEST_EXACT_DOUBLE)
     whole, alike, zero, exponent, other = range(len(_KINDS))
     return ibis.cases(
         (is_missing(column, words), None),
@@ -82,12 +81,16 @@ def as_written(column: ir.Column) -> ir.Column:
     return without_point_zero(column.strip()) if column.type().is_string() else column
 
 
+def _largest_exact(kind: dt.DataType) -> int:
+    return largest_exact(kind) or LARGEST_EXACT_DOUBLE
+
+
 def _is_odd(column: ir.Column, name: str) -> ir.BooleanColumn | None:
     """True where a number is no 64-bit integer; None where that is no question."""
     kind = column.type()
     if kind.is_floating():
         # not floor(), which is a 64-bit integer in DuckDB and fails on infinity
-        return (column % 1 != 0) | (column.abs() >= LARGEST_EXACT[type(kind)])
+        return (column % 1 != 0) | (column.abs() >= _largest_exact(kind))
     if kind.is_decimal():
         return (column % 1 != 0) | (column.abs() > _LARGEST_INT)
     if kind == dt.uint64:
@@ -120,7 +123,7 @@ def read_ids(
     if kind.is_uuid():
         return column.cast("string")
     if facts.get("odd"):
-        exact = LARGEST_EXACT[type(kind)] if kind.is_floating() else 0
+        exact = _largest_exact(kind) if kind.is_floating() else 0
         why = f" ({kind} holds whole numbers below {exact:,} exactly)" if exact else ""
         raise DataError(
             f"The column {name!r} of type {kind} has {facts['odd']:,} ids such as "

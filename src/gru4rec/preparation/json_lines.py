@@ -10,10 +10,10 @@ import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 from ibis.backends.duckdb import Backend
 
+from gru4rec.frames.exactness import LARGEST_EXACT_DOUBLE
 from gru4rec.preparation.file_kinds import LogFile
 
 _SAMPLE = 20_000  # objects that are looked at for names
-_LARGEST_EXACT_FLOAT = 2**53
 
 
 @ibis.udf.scalar.builtin  # type: ignore[untyped-decorator]
@@ -81,7 +81,7 @@ def _as_text(value: ir.Column, name: str) -> ir.StringColumn:
     kind = json_type(value)
     text = json_extract_string(value, "$")
     is_inexact = (kind == "DOUBLE") & text.re_search("[.e]")
-    is_inexact &= text.try_cast("float64").abs() >= _LARGEST_EXACT_FLOAT
+    is_inexact &= text.try_cast("float64").abs() >= LARGEST_EXACT_DOUBLE
     nested = error(f"The column '{name}' has nested values (lists or objects); flatten them first")
     inexact = error(f"The column '{name}' has fractions of 2**53 or more; write them as text")
     return cast(
