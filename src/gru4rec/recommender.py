@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 
 from gru4rec import columns
+from gru4rec.compute import Best
 from gru4rec.config import (
     Config,
     EvaluationConfig,
@@ -40,11 +41,11 @@ from gru4rec.evaluation import (
     rank_prepared,
     summarise,
 )
-from gru4rec.evaluation.ranking import Best, join, score
+from gru4rec.evaluation.ranking import join
 from gru4rec.files import check_local
-from gru4rec.learning.autograd_step import find_loss
 from gru4rec.learning.trainer import EpochState, Progress, Trainer, TrainingState
 from gru4rec.model.build import architecture_of, make_optimizer, new_generator
+from gru4rec.model.losses import find_loss
 from gru4rec.model.memory import (
     describe_needs,
     memory_of_training,
@@ -487,7 +488,7 @@ class GRU4Rec:
         """Scores every item as the next one of sessions so far; see `evaluation.NextItemModel`."""
         with reading():
             states = final_states(self.network, items, offsets)
-            scores: npt.NDArray[np.float32] = score(self.network, states).cpu().numpy()
+            scores: npt.NDArray[np.float32] = self.network.scores(states).cpu().numpy()
         return scores
 
     def live_session(self, session: Any = 0) -> LiveSession:

@@ -1,6 +1,6 @@
 """Small logs and small networks."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
+from gru4rec.compute import ENGINES, Plain, using
 from gru4rec.model.network import Architecture, Network, new_network, seeded_draw
 
 # shared, separate and no embedding; two layers of unequal size everywhere
@@ -63,3 +64,10 @@ def make_network() -> Callable[..., Network]:
         return network
 
     return make
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> Iterator[Plain]:
+    """Each engine in turn computes on the CPU."""
+    with using(request.param) as found:
+        yield found

@@ -16,6 +16,8 @@ from gru4rec.data.sessions import order_sessions
 from gru4rec.data.vocabulary import Vocabulary
 from gru4rec.model.network import Network
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 REFERENCE = Path(__file__).parents[1] / "reference"
 OFFICIAL = json.loads((REFERENCE / "official.json").read_text())
 CUTOFFS = [1, 5, 10, 20]

@@ -4,8 +4,10 @@ from abc import abstractmethod
 from math import inf
 
 import numpy as np
+import torch
 
 from gru4rec.baselines.base import Baseline, Doubles, Ints, check_at_least
+from gru4rec.compute import SessionIndex, engine_of
 from gru4rec.data.sessions import Sessions
 
 
@@ -51,7 +53,7 @@ class _SessionKNN(Baseline):
         is_last = np.append((session[1:] != session[:-1]) | (items[1:] != items[:-1]), True)
         session, items, places = session[is_last], items[is_last], places[is_last]
         by_item = np.argsort(items, kind="stable")  # oldest session first
-        self._index = (
+        self._index = SessionIndex(
             _offsets(items[by_item], n_items),
             session[by_item],
             places[by_item],
@@ -59,27 +61,21 @@ class _SessionKNN(Baseline):
             items,
             places,
         )
-        self._n_items = n_items
 
     def score_next(self, items: Ints, offsets: Ints) -> Doubles:
         """Scores all items as the next one; see `evaluation.NextItemModel`."""
-        from gru4rec.compute.compiled import neighbour_kernels  # noqa: PLC0415  (half a second)
-
         lengths = np.repeat(np.diff(offsets), np.diff(offsets))
         behind = np.repeat(offsets[1:], np.diff(offsets)) - 1 - np.arange(len(items))
-        scores = np.zeros((len(offsets) - 1, self._n_items))
-        neighbour_kernels.score_neighbours(
+        return engine_of(torch.device("cpu")).score_neighbours(
             items,
             self._weigh(behind, lengths),
             offsets,
-            *self._index,
+            self._index,
             self.k,
             self.m,
             self._normalised,
             self._distance_decay,
-            scores,
         )
-        return scores
 
 
 class SKNN(_SessionKNN):

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import torch
+
+from gru4rec.compute import engine_of
 
 
 @dataclass(frozen=True)
@@ -70,20 +73,15 @@ def make_schedule(
     if len(order) == 0:
         nothing = np.empty(0, dtype=np.int64)
         return Schedule(nothing, nothing.astype(np.bool_), np.zeros(1, dtype=np.int64))
-    # compiled loops take half a second to import
-    from gru4rec.compute.compiled import schedule_kernels  # noqa: PLC0415
-
-    lanes, begins = np.empty_like(order), np.empty_like(order)
-    schedule_kernels.assign_lanes(n_targets, min(batch_size, len(order)), lanes, begins)
+    engine = engine_of(torch.device("cpu"))
+    lanes, begins = engine.assign_lanes(n_targets, min(batch_size, len(order)))
     ends = np.zeros(lanes.max() + 1, dtype=np.int64)
     np.maximum.at(ends, lanes, begins + n_targets)
     row_of_lane = np.argsort(np.argsort(-ends, kind="stable"), kind="stable")
     n_active = len(ends) - np.searchsorted(np.sort(ends), np.arange(ends.max()), side="right")
     step_offsets = np.concatenate([[0], np.cumsum(n_active)])
-    positions = np.empty(step_offsets[-1], dtype=np.int64)
-    starts = np.empty(step_offsets[-1], dtype=np.bool_)
-    schedule_kernels.fill_schedule(
-        offsets[order], n_targets, begins, row_of_lane[lanes], step_offsets, positions, starts
+    positions, starts = engine.fill_schedule(
+        offsets[order], n_targets, begins, row_of_lane[lanes], step_offsets
     )
     kept = int(np.searchsorted(-n_active, -min_lanes, side="right"))
     n_kept = int(step_offsets[kept])

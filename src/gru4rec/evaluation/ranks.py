@@ -19,14 +19,13 @@ from gru4rec.data.sessions import Sessions, order_sessions
 from gru4rec.data.vocabulary import UNKNOWN, Ids, Vocabulary
 from gru4rec.errors import DataError
 from gru4rec.evaluation.metrics import Metric, summarise
-from gru4rec.evaluation.ranking import BLOCK_ROWS, rank
+from gru4rec.evaluation.ranking import BLOCK_ROWS, rank, ranks_of
 from gru4rec.model.network import Network
 from gru4rec.model.states import reset_states
 from gru4rec.progress import ProgressDisplay
 
 logger = logging.getLogger(__name__)
 
-_FAVOURED = {"standard": 1.0, "median": 0.5, "conservative": 0.0}  # ties counted for the target
 _BLOCK_NUMBERS = 1 << 22  # scores in memory at once: 32 MB of 64-bit numbers
 
 
@@ -202,8 +201,8 @@ def rank_prepared(
         told = schedule.positions + 1
         ranks[told], ties[told] = _rank_schedule(network, data.indices, schedule, options.mode)
     else:
-        told, at_least, ties[told] = _count_scores(model, data)
-        ranks[told] = at_least - _FAVOURED[options.mode] * ties[told]
+        told, at_least, equal = _count_scores(model, data)
+        ranks[told], ties[told] = ranks_of(at_least, equal, options.mode)
     session_of_event = sessions.session_of_event
     places = data.places
     targets = places > 0
@@ -243,8 +242,8 @@ def _count_scores(
     """Compares the scores of targets with those of all items, a block of targets at a time.
 
     Returns:
-        The targets' events, how many items have at least their score (themselves included), and
-        how many others have exactly it; all of shape (n,).
+        The targets' events, how many items have at least their score, and how many exactly it, both
+        with themselves; all of shape (n,).
     """
     places = data.places
     targets = np.flatnonzero(places > 0)
@@ -267,8 +266,7 @@ def _count_scores(
             equal.append((scores == own).sum(axis=1))
             done += len(block)
             display.update(done)
-    ties = np.concatenate(equal) - 1
-    return targets, np.concatenate(at_least), ties.clip(min=0)
+    return targets, np.concatenate(at_least), np.concatenate(equal)
 
 
 def _checked(scores: Any, shape: tuple[int, int], origin: str) -> npt.NDArray[np.floating[Any]]:

@@ -1,40 +1,15 @@
 """The training step, with its gradients left to autograd: on any device, and easy to read.
 
-On a CPU `compiled_step` does the same faster; tests hold one against the other.
+Other steps do the same faster; tests hold them against this one.
 """
-
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from gru4rec.config import ModelConfig
-from gru4rec.errors import ConfigError
-from gru4rec.model.losses import bpr_max, cross_entropy
+from gru4rec.model.losses import find_loss
 from gru4rec.model.network import Dropout, Network
 from gru4rec.model.optimizer import Adagrad
-
-# scores and log-Q correction (None without one), as in `losses`, and the options → (n_rows,)
-LossFunction = Callable[[Tensor, Tensor | None, ModelConfig], Tensor]
-
-LOSSES: dict[str, LossFunction] = {
-    "cross-entropy": lambda scores, log_q, _: cross_entropy(scores, log_q),
-    "bpr-max": lambda scores, _, config: bpr_max(scores, config.bpreg, config.elu_param),
-}
-
-
-def find_loss(name: str) -> LossFunction:
-    """Returns the function of a loss.
-
-    Raises:
-        ConfigError: There is none.
-    """
-    if name not in LOSSES:
-        raise ConfigError(
-            f"the loss {name!r} has no function in gru4rec.learning.autograd_step.LOSSES, "
-            f"which has {', '.join(LOSSES)}; add it there"
-        )
-    return LOSSES[name]
 
 
 class AutogradStep:
@@ -58,7 +33,8 @@ class AutogradStep:
     ) -> None:
         self._network, self._adagrad, self._config = network, adagrad, config
         self._dropout, self._log_counts = dropout, log_counts
-        self._lose = find_loss(config.loss)
+        self._loss = find_loss(config.loss)
+        self._options = {name: config[name] for name in self._loss.options}
 
     def __call__(
         self, inputs: Tensor, targets: Tensor, negatives: Tensor, hidden: list[Tensor]
@@ -81,8 +57,8 @@ class AutogradStep:
             differentiable = Network(network.architecture, {}, dense)
             states = differentiable.advance(gathered.inputs, hidden, self._dropout)
             scores = states[-1] @ gathered.outputs.T + gathered.biases
-            losses = self._lose(scores, self._log_q(targets, negatives), self._config)
-            loss = losses.sum()
+            log_q = [self._log_q(targets, negatives)] if self._loss.takes_log_q else []
+            loss = self._loss.function(scores, *log_q, **self._options).sum()
             leaves = [*gathered.rows.values(), *dense.values()]
             gradients = torch.autograd.grad(loss / self._config.batch_size, leaves)
         for (name, rows), gradient in zip(gathered.numbers.items(), gradients, strict=False):

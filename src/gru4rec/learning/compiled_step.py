@@ -8,6 +8,17 @@ The same numbers as `AutogradStep`, against which tests hold it, but
 - gradients are written to where the update reads them, and only the rows in use are updated;
 - in small networks, whose many small calls leave the other threads idle, these copy and update rows
   of the tables meanwhile.
+
+What lies where in a step of n rows and d distinct candidates, of k units in the last layer; with a
+shared table the distinct inputs are listed behind the candidates:
+
+    rows       the distinct items                            (d + distinct inputs,)
+    gathered   their embeddings, copied from the table       (d + …, stride ≥ k + 1)
+    offsets    bias and logarithm of the weight              (d,)
+    products   gathered · states, rows of the batch as columns (d, n)
+    scores     products + offsets, then their gradient       (n, d)
+    gradient   of each distinct row: k numbers, its bias, and what fills a line of the cache
+                                                             (d + …, stride)
 """
 
 from typing import Any
@@ -16,18 +27,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gru4rec.compute.compiled import row_kernels, step_kernels
+from gru4rec.compute.compiled import loss_kernels, row_kernels, update_kernels
 from gru4rec.compute.compiled.large_pages import use_large_pages
-from gru4rec.compute.compiled.openmp import Loop, Meanwhile
+from gru4rec.compute.compiled.loops import Loop, Meanwhile
 from gru4rec.config import ModelConfig
 from gru4rec.errors import ConfigError
-from gru4rec.learning.gradients import Cell, Gru, OriginalGru
+from gru4rec.learning.cells import Cell, Gru, OriginalGru
 from gru4rec.model import optimizer
+from gru4rec.model.losses import find_loss
 from gru4rec.model.network import Dropout, Network
 from gru4rec.model.optimizer import Adagrad
-
-# those of which the gradient is a compiled loop
-COMPILED_LOSSES = ("cross-entropy", "bpr-max")
 
 # with fewer multiplications in its GRU layers a step gains little by several threads on them
 _FEW = 10_000_000
@@ -50,7 +59,7 @@ class Table:
         sizes: Arguments of loops over its rows.
         gradient: Shape (most rows, stride): that of the row, of the bias, and what fills the line.
         late: 1 for rows whose gradient takes longer, else 0, shape (most rows,).
-        update: Updates distinct rows by their gradients; see `step_kernels.adagrad`.
+        update: Updates distinct rows by their gradients; see `update_kernels.adagrad`.
     """
 
     def __init__(
@@ -74,8 +83,7 @@ class Table:
             "stride": stride,
         }
         self.update = Loop(
-            step_kernels.adagrad,
-            step_kernels.ADAGRAD,
+            update_kernels.adagrad,
             grain=max(1, min(128, 8192 // width)),
             gradient=self.gradient,
             late=self.late,
@@ -97,7 +105,7 @@ class Dense:
     def __init__(self, weights: dict[str, Tensor], adagrad: Adagrad) -> None:
         self._kept = weights, adagrad  # alive for as long as their addresses are here
         sizes = np.array([weight.numel() for weight in weights.values()])
-        units = -(-sizes // step_kernels.PORTION)
+        units = -(-sizes // update_kernels.PORTION)
         self._n_units = int(units.sum())
         self._tensors = torch.zeros(len(weights), 6, dtype=torch.int64)
         self._tensors[:, 0] = torch.from_numpy(np.cumsum(units) - units)
@@ -108,8 +116,7 @@ class Dense:
             for column, tensor in enumerate((weights[name], *its.values()), start=2):
                 self._tensors[place, column] = tensor.data_ptr()
         self._update = Loop(
-            step_kernels.adagrad_dense,
-            step_kernels.DENSE,
+            update_kernels.adagrad_dense,
             grain=1,
             tensors=self._tensors,
             n_tensors=len(weights),
@@ -181,7 +188,7 @@ class CompiledStep:
     """Trains on mini-batches on a CPU; see `AutogradStep`.
 
     Raises:
-        ConfigError: The loss is not one of `COMPILED_LOSSES`.
+        ConfigError: The gradient of the loss is no compiled loop.
     """
 
     def __init__(
@@ -192,7 +199,8 @@ class CompiledStep:
         dropout: Dropout,
         log_counts: Tensor,
     ) -> None:
-        if config.loss not in COMPILED_LOSSES:
+        self._loss = find_loss(config.loss)
+        if self._loss.kernel is None:
             raise ConfigError(f"the gradient of the loss {config.loss!r} is no compiled loop")
         self._config, self._dropout = config, dropout
         self._embed = network.embed
@@ -221,15 +229,14 @@ class CompiledStep:
         multiplications = config.batch_size * sum(w.numel() for w in network.dense.values())
         self._is_small = multiplications < _FEW
         self._losses = torch.empty(config.batch_size)
-        self._lose = self._make_loss()
+        self._lose = self._make_loss(self._loss.kernel)
 
     def _make_gather(self, biases: Tensor, log_counts: Tensor) -> Loop:
         config = self._config
-        logq = config.logq if config.loss == "cross-entropy" else 0.0
+        logq = config.logq if self._loss.takes_log_q else 0.0
         use_large_pages(log_counts)
         return Loop(
-            step_kernels.gather,
-            step_kernels.GATHER,
+            row_kernels.gather,
             grain=128,
             out=self._gathered,
             biases=biases,
@@ -239,27 +246,27 @@ class CompiledStep:
             offsets=self._offsets,
             copies=self._copies,
             shares=self._shares,
-            logarithms=config.loss == "cross-entropy",
+            logarithms=self._loss.takes_log_q,
             positive_logq=logq,
             negative_logq=logq * config.sample_alpha,
             **self._outputs.sizes,
         )
 
-    def _make_loss(self) -> Loop:
-        config = self._config
+    def _make_loss(self, kernel: str) -> Loop:
+        of = getattr(loss_kernels, kernel)
         given = {
             "products": self._products,
             "scores": self._scores,
             "offsets": self._offsets,
             "places": self._places,
+            "copies": self._copies,
+            "shares": self._shares,
             "losses": self._losses,
-            "scale": 1 / config.batch_size,
+            "scale": 1 / self._config.batch_size,
         }
-        if config.loss == "bpr-max":
-            given |= {"copies": self._copies, "bpreg": config.bpreg, "elu_param": config.elu_param}
-            return Loop(step_kernels.bpr_max, step_kernels.BPR_MAX, grain=4, **given)
-        given |= {"shares": self._shares}
-        return Loop(step_kernels.cross_entropy, step_kernels.CROSS_ENTROPY, grain=4, **given)
+        given = {name: value for name, value in given.items() if name in of.arguments}
+        options = {name: self._config[name] for name in self._loss.options}
+        return Loop(of, grain=4, **given, **options)
 
     def __call__(
         self, inputs: Tensor, targets: Tensor, negatives: Tensor, hidden: list[Tensor]

@@ -6,6 +6,8 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +18,7 @@ from gru4rec.config import ModelConfig
 from gru4rec.data.schedule import Schedule
 from gru4rec.errors import TrainingDivergedError
 from gru4rec.learning.autograd_step import AutogradStep
+from gru4rec.model.losses import find_loss
 from gru4rec.model.negatives import NegativeSampler
 from gru4rec.model.network import Dropout, Network
 from gru4rec.model.optimizer import Adagrad
@@ -47,6 +50,12 @@ class TrainingState:
     counts: Tensor
     generator: torch.Generator
     epochs: int = 0
+
+    def addresses(self) -> list[int]:
+        """Where the numbers of all weights and of their optimiser lie."""
+        network, adagrad = self.network, self.optimizer
+        named = (network.tables, network.dense, adagrad.accumulators, adagrad.velocities)
+        return [tensor.data_ptr() for tensors in named for tensor in tensors.values()]
 
 
 @dataclass
@@ -98,7 +107,7 @@ Step = Callable[[Tensor, Tensor, Tensor, list[Tensor]], tuple[Tensor, list[Tenso
 
 
 class Trainer:
-    """Runs epochs on a training state.
+    """Runs epochs on a training state, also where a tensor of it is replaced in between.
 
     Args:
         state: Is changed in place.
@@ -118,7 +127,7 @@ class Trainer:
         self.config = config
         self.sampler = sampler
         self._before_change = before_change
-        self._train_on = _make_step(state, config)
+        self._make_step()
 
     def run_epoch(
         self,
@@ -184,23 +193,35 @@ class Trainer:
         """
         negatives = self.sampler.sample() if self.sampler else targets[:0]
         self._before_change()
+        if self._addresses != self.state.addresses():
+            # somebody has replaced a tensor, and the step would go on with the old one
+            self._make_step()
         return self._train_on(inputs, targets, negatives, hidden)
+
+    def _make_step(self) -> None:
+        self._addresses = self.state.addresses()
+        self._train_on = _make_step(self.state, self.config)
+
+
+# engines with a training step of their own; for all others autograd finds the gradients
+_STEPS = {"compiled": ("gru4rec.learning.compiled_step", "CompiledStep")}
 
 
 def _make_step(state: TrainingState, config: ModelConfig) -> Step:
     dropout = Dropout(config.dropout_p_embed, config.dropout_p_hidden, state.generator)
     log_counts = torch.log(state.counts.to(torch.float32).to(state.network.device))
-    if state.network.device.type == "cpu":
-        # compiled loops take half a second to import: only those who train pay for them
-        from gru4rec.learning.compiled_step import COMPILED_LOSSES, CompiledStep  # noqa: PLC0415
-
-        if config.loss in COMPILED_LOSSES:
-            return CompiledStep(state.network, state.optimizer, config, dropout, log_counts)
+    make: Any = AutogradStep
+    engine = state.network.engine
+    if engine.name in _STEPS and find_loss(config.loss).kernel:
+        module, name = _STEPS[engine.name]
+        make = getattr(import_module(module), name)  # only those who train pay for the import
+    elif engine.name in _STEPS:
         logger.info(
             "The loss %s has no compiled loop; autograd computes it, which takes longer",
             config.loss,
         )
-    return AutogradStep(state.network, state.optimizer, config, dropout, log_counts)
+    step: Step = make(state.network, state.optimizer, config, dropout, log_counts)
+    return step
 
 
 def check_finite(state: TrainingState, at: EpochState) -> None:

@@ -1,14 +1,18 @@
-"""The two losses (CIKM 2018, sections 2.2 and 3.2), one value per row.
+"""The losses (CIKM 2018, sections 2.2 and 3.2), one value per row.
 
 Row i's positive is candidate i. All other candidates are its negatives, also one that happens to
 be the same item.
 """
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F  # noqa: N812  (the name that everybody knows)
 from torch import Tensor
 
 from gru4rec.compute.constants import EPSILON
+from gru4rec.errors import ConfigError
 
 
 def cross_entropy(scores: Tensor, log_q: Tensor | None = None) -> Tensor:
@@ -45,3 +49,42 @@ def bpr_max(scores: Tensor, bpreg: float, elu_param: float) -> Tensor:
     wins = torch.sigmoid(scores.diagonal()[:, None] - scores)
     ranking = -torch.log((weights * wins).sum(dim=1) + EPSILON)
     return ranking + bpreg * (weights * scores**2).sum(dim=1)
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What training needs to know of a loss.
+
+    Attributes:
+        function: Scores (n_rows, n_candidates) → (n_rows,); is given the options by name.
+        options: Options of the model that it takes.
+        takes_log_q: It is a softmax over all candidates: `function` takes the log-Q correction of
+            each, or None, after the scores, and copies of a candidate add up to one weight.
+        kernel: The compiled loop of its gradient, in `compute.compiled.loss_kernels`; None leaves
+            it to autograd, which takes several times as long on a CPU.
+    """
+
+    function: Callable[..., Tensor]
+    options: tuple[str, ...] = ()
+    takes_log_q: bool = False
+    kernel: str | None = None
+
+
+LOSSES = {
+    "cross-entropy": Loss(cross_entropy, takes_log_q=True, kernel="cross_entropy"),
+    "bpr-max": Loss(bpr_max, options=("bpreg", "elu_param"), kernel="bpr_max"),
+}
+
+
+def find_loss(name: str) -> Loss:
+    """Returns the entry of a loss.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    if name not in LOSSES:
+        raise ConfigError(
+            f"the loss {name!r} has no entry in gru4rec.model.losses.LOSSES, which has "
+            f"{', '.join(LOSSES)}; add it there"
+        )
+    return LOSSES[name]

@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from gru4rec.compute.compiled.large_pages import use_large_pages
+from gru4rec.compute import engine_of
 
 # draws are made for many steps at once, but more than this gains nothing
 _BLOCK = 1 << 20
@@ -61,14 +61,9 @@ class PopularitySampler:
         device: torch.device,
     ) -> None:
         weights = counts.to(generator.device, torch.float64) ** alpha
-        self._cumulative = torch.cumsum(weights, 0) / weights.sum()
-        self._cumulative[-1] = 1.0
-        # where a search may begin: at the item that holds the lower end of its part of [0, 1)
-        parts = torch.arange(len(weights), dtype=torch.float64, device=weights.device)
-        parts /= len(weights)
-        self._guide = torch.searchsorted(self._cumulative, parts, right=True)
-        if weights.device.type == "cpu":
-            use_large_pages(self._cumulative, self._guide)
+        cumulative = torch.cumsum(weights, 0) / weights.sum()
+        cumulative[-1] = 1.0
+        self._invert = engine_of(weights.device).make_inverse(cumulative)
         self._n_sample = n_sample
         self._n_steps = most_draws(n_sample, cache_size) // max(1, n_sample)
         self._generator = generator
@@ -116,14 +111,5 @@ class PopularitySampler:
             generator=self._generator,
             device=self._generator.device,
         )
-        if uniform.device.type == "cpu":
-            from gru4rec.compute.compiled import sampling_kernels as kernels  # noqa: PLC0415  (half a second)
-            from gru4rec.compute.compiled.openmp import Loop  # noqa: PLC0415
-
-            items = torch.empty(len(uniform), dtype=torch.int64)
-            loop = Loop(kernels.invert_all, kernels.INVERT, 8192, n_items=len(self._guide))
-            cumulative, guide = self._cumulative, self._guide
-            loop(len(items), cumulative=cumulative, guide=guide, numbers=uniform, items=items)
-        else:
-            items = torch.searchsorted(self._cumulative, uniform, right=True)
+        items = self._invert(uniform)
         return items.view(self._n_steps, self._n_sample).to(self._device)

@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gru4rec.compute import Plain, engine_of
+
 # draw(matrix, σ) fills the matrix with U(−σ, σ)
 Draw = Callable[[Tensor, float], None]
 
@@ -95,15 +97,7 @@ class Dropout:
         """Returns what to multiply values by, of their shape; None where nothing is dropped."""
         if probability == 0:
             return None
-        mask = torch.empty_like(values, memory_format=torch.contiguous_format)
-        if mask.device.type != "cpu":
-            mask.bernoulli_(1 - probability, generator=self.generator)
-            return mask.div_(1 - probability)
-        from gru4rec.compute.compiled import row_kernels  # noqa: PLC0415  (half a second)
-
-        key = torch.empty((), dtype=torch.int64).random_(generator=self.generator)
-        row_kernels.fill_mask(mask.numpy(), int(key), probability)
-        return mask
+        return engine_of(values.device).dropout_mask(values, probability, self.generator)
 
 
 class Network:
@@ -137,6 +131,11 @@ class Network:
     def device(self) -> torch.device:
         """Where all tensors are."""
         return self.tables["bias"].device
+
+    @property
+    def engine(self) -> Plain:
+        """What computes there."""
+        return engine_of(self.device)
 
     def zero_state(self, n: int) -> list[Tensor]:
         """Returns the hidden states before the first item: per layer (n, units)."""
@@ -172,6 +171,10 @@ class Network:
                 x = dropout(x, dropout.p_embed if first_without_embedding else dropout.p_hidden)
             states.append(x)
         return states
+
+    def scores(self, states: Tensor) -> Tensor:
+        """Scores all items after the last layer's states (n, units); shape (n, n_items)."""
+        return self.engine.scores(self.tables["output"], self.tables["bias"], states)
 
     def cell_weights(self, layer: int) -> dict[str, Tensor]:
         """Returns the weights of a layer by their names as arguments of the cell."""

@@ -2,9 +2,10 @@
 
 import copy
 
-import numpy as np
 import torch
 from torch import Tensor
+
+from gru4rec.compute import engine_of
 
 EPSILON = 1e-6
 
@@ -23,10 +24,8 @@ class Adagrad:
     ) -> None:
         self.learning_rate = learning_rate
         self.momentum = momentum
-        self.accumulators = {name: _zeros_like(p) for name, p in parameters.items()}
-        self.velocities = (
-            {name: _zeros_like(p) for name, p in parameters.items()} if momentum else {}
-        )
+        self.accumulators = _zeros_like(parameters)
+        self.velocities = _zeros_like(parameters) if momentum else {}
 
     @torch.no_grad()
     def update(self, name: str, parameter: Tensor, gradient: Tensor) -> None:
@@ -69,8 +68,6 @@ class Adagrad:
                 state[name] = torch.cat([old, old.new_zeros(n_rows, *old.shape[1:])])
 
 
-def _zeros_like(parameter: Tensor) -> Tensor:
+def _zeros_like(parameters: dict[str, Tensor]) -> dict[str, Tensor]:
     """Zeros that take no memory before they are written: a model that only answers needs none."""
-    if parameter.device.type != "cpu":
-        return torch.zeros_like(parameter)
-    return torch.from_numpy(np.zeros(parameter.shape, parameter.detach().numpy().dtype))
+    return {name: engine_of(p.device).zeros_like(p) for name, p in parameters.items()}

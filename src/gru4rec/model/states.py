@@ -2,6 +2,8 @@
 
 from torch import Tensor
 
+from gru4rec.compute import engine_of
+
 
 def reset_states(hidden: list[Tensor], starts: Tensor) -> list[Tensor]:
     """Cuts the states to the lanes that are left and zeroes those that begin a session, in place.
@@ -10,11 +12,4 @@ def reset_states(hidden: list[Tensor], starts: Tensor) -> list[Tensor]:
         hidden: Per layer (lanes so far, units).
         starts: Shape (lanes left,), bool.
     """
-    hidden = [h[: len(starts)] for h in hidden]
-    if starts.device.type != "cpu":
-        return [h.masked_fill_(starts[:, None], 0.0) for h in hidden]
-    from gru4rec.compute.compiled import row_kernels  # noqa: PLC0415  (half a second)
-
-    for h in hidden:
-        row_kernels.zero_rows(h.numpy(), starts.numpy())
-    return hidden
+    return engine_of(starts.device).reset_states([h[: len(starts)] for h in hidden], starts)

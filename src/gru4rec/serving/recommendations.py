@@ -11,9 +11,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from gru4rec.compute import Best
 from gru4rec.data.vocabulary import Indices, Vocabulary
 from gru4rec.errors import DataError, shown
-from gru4rec.evaluation.ranking import Best, top_k
+from gru4rec.evaluation.ranking import top_k
 from gru4rec.model.network import Network
 from gru4rec.serving.shortlist import Shortlist
 

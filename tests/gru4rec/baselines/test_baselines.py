@@ -25,6 +25,8 @@ from gru4rec.baselines import (
 )
 from gru4rec.errors import ConfigError, DataError, NotFittedError
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 # the definitions, one session and one item at a time
 
 Sessions = list[list[int]]

@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from gru4rec.data.schedule import Schedule, make_schedule
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 LENGTHS = st.lists(st.integers(0, 7), min_size=1, max_size=25)
 LANES = st.integers(1, 9)
 ORDER = st.randoms(use_true_random=False)

@@ -1,3 +1,5 @@
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import torch
@@ -5,8 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from gru4rec.compute import Best, Plain, using
+from gru4rec.compute.compiled import ranking as compiled_ranking
+from gru4rec.compute.compiled.engine import Compiled
+from gru4rec.compute.plain import Floats, Ints
 from gru4rec.evaluation import ranking
-from gru4rec.evaluation.ranking import Best, rank, score, top_k
+from gru4rec.evaluation.ranking import rank, top_k
 from gru4rec.model.network import Architecture, Network
 
 MODES = ["standard", "conservative", "median"]
@@ -22,7 +28,7 @@ def constant(bias: list[float]) -> Network:
     return network_of([[0.0]] * len(bias), bias)
 
 
-def by_row(best: Best) -> list[tuple[ranking.Ints, ranking.Floats]]:
+def by_row(best: Best) -> list[tuple[Ints, Floats]]:
     ends = np.cumsum(best.lengths)[:-1]
     return list(zip(np.split(best.items, ends), np.split(best.scores, ends), strict=True))
 
@@ -30,18 +36,24 @@ def by_row(best: Best) -> list[tuple[ranking.Ints, ranking.Floats]]:
 def test_score_is_the_product_with_the_output_embedding_plus_bias() -> None:
     network = network_of([[1.0, 2.0], [0.0, -1.0], [3.0, 0.0]], [0.5, 0.25, 0.0])
 
-    scores = score(network, torch.tensor([[1.0, 1.0], [2.0, 0.0]]))
+    scores = network.scores(torch.tensor([[1.0, 1.0], [2.0, 0.0]]))
 
     assert scores.tolist() == [[3.5, -0.75, 3.0], [2.5, 0.25, 6.0]]
 
 
-@pytest.fixture(params=["tiles", "block"], autouse=True)
-def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Ranks by compiled loops, and as other devices than the CPU do."""
-    if request.param == "block":
-        monkeypatch.setattr(ranking, "_count_tiles", ranking._count_block)
-        monkeypatch.setattr(ranking, "_best_of_tiles", ranking._best_of_block)
-    return str(request.param)
+ENGINES = {
+    "plain": Plain(),
+    "plain, a row at a time": Plain(block=1),
+    "compiled": Compiled(),
+    "compiled, the narrowest tiles": Compiled(tile=1),  # 512 items
+}
+
+
+@pytest.fixture(params=ENGINES, autouse=True)
+def engine(request: pytest.FixtureRequest) -> Iterator[Plain]:
+    """Engines, with little in memory at once, too."""
+    with using(ENGINES[request.param]) as found:
+        yield found
 
 
 @pytest.mark.parametrize(
@@ -98,9 +110,7 @@ def random_network(n_items: int, units: int) -> tuple[Network, Tensor]:
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("n_items", [30, 1700])
-def test_copies_tie_wherever_they_are(
-    n_items: int, mode: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_copies_tie_wherever_they_are(n_items: int, mode: str) -> None:
     network, targets = random_network(n_items, units=9)
     states = torch.randn(50, 9, generator=torch.Generator().manual_seed(2))
     scores = states.double() @ network.tables["output"].double().T + network.tables["bias"]
@@ -110,7 +120,6 @@ def test_copies_tie_wherever_they_are(
     share = {"standard": 0.0, "median": 0.5, "conservative": 1.0}[mode]
     expected = 1 + higher + share * (equal - 1)
 
-    monkeypatch.setattr(ranking, "_TILE", 1)  # the narrowest tiles, 512 items
     ranks, ties = rank(network, states, targets, mode)
 
     assert ranks.tolist() == expected.tolist()
@@ -141,8 +150,8 @@ def test_a_target_that_rounds_differently_alone_is_counted_again(
     network, targets = random_network(30, units=9)
     states = torch.randn(50, 9, generator=torch.Generator().manual_seed(2))
     expected = rank(network, states, targets, "median")
-    right = ranking._own_scores
-    monkeypatch.setattr(ranking, "_own_scores", lambda *given: right(*given) + 1e-6)
+    right = compiled_ranking.own_scores
+    monkeypatch.setattr(compiled_ranking, "own_scores", lambda *given: right(*given) + 1e-6)
 
     found = rank(network, states, targets, "median")
 
@@ -167,7 +176,6 @@ def test_blocks_change_nothing(mode: str, monkeypatch: pytest.MonkeyPatch) -> No
     expected = all_results()
 
     monkeypatch.setattr(ranking, "BLOCK_ROWS", 3)
-    monkeypatch.setattr(ranking, "_BLOCK", 30)
     assert all_results() == expected
 
 
@@ -183,9 +191,7 @@ def test_top_k_is_the_beginning_of_the_sorted_items(
     wanted = sorted((-score, item) for item, score in enumerate(scores) if item not in seen)[:k]
     network = constant([float(score) for score in scores])
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ranking, "_TILE", 1)
-        [(items, values)] = by_row(top_k(network, torch.zeros(1, 1), k, [seen]))
+    [(items, values)] = by_row(top_k(network, torch.zeros(1, 1), k, [seen]))
 
     assert [(-value, item) for item, value in zip(items, values, strict=True)] == wanted
 

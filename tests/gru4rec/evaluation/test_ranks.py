@@ -15,7 +15,6 @@ from gru4rec.config import Config
 from gru4rec.data.vocabulary import Vocabulary
 from gru4rec.errors import ConfigError, DataError
 from gru4rec.evaluation import batch_eval, by_network, evaluate, rank_events, ranking
-from gru4rec.evaluation.ranking import score
 from gru4rec.model.network import Architecture, Network
 from gru4rec.serving.recommendations import final_states
 
@@ -34,7 +33,7 @@ class Recurrent:
 
     @by_network
     def score_next(self, items: Any, offsets: Any) -> Any:
-        return score(self.network, final_states(self.network, items, offsets)).numpy()
+        return self.network.scores(final_states(self.network, items, offsets)).numpy()
 
 
 def model_of(network: Network, ids: list[Any] | None = None) -> Any:

@@ -1,4 +1,7 @@
+import inspect
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import get_args
 
 import numpy as np
@@ -7,14 +10,15 @@ import torch
 from torch import Tensor
 
 from gru4rec import GRU4Rec
+from gru4rec.compute.compiled import loss_kernels
 from gru4rec.config import Loss, ModelConfig
 from gru4rec.data.schedule import Schedule, make_schedule
 from gru4rec.errors import ConfigError, TrainingDivergedError
-from gru4rec.learning.autograd_step import LOSSES
-from gru4rec.learning.compiled_step import COMPILED_LOSSES, CompiledStep
+from gru4rec.learning.compiled_step import CompiledStep
 from gru4rec.learning.trainer import Progress, Trainer, TrainingState
+from gru4rec.model import losses
 from gru4rec.model.build import make_optimizer
-from gru4rec.model.losses import bpr_max, cross_entropy
+from gru4rec.model.losses import LOSSES, bpr_max, cross_entropy
 from gru4rec.model.network import Architecture, Network
 
 MakeNetwork = Callable[..., Network]
@@ -70,13 +74,13 @@ class WholeTables:
         states = network.advance(network.embed(inputs), hidden)
         scores = states[-1] @ tables["output"][candidates].T + tables["bias"][candidates]
         if config.loss == "bpr-max":
-            losses = bpr_max(scores, config.bpreg, config.elu_param)
+            lost = bpr_max(scores, config.bpreg, config.elu_param)
         else:
             of_targets = self.log_counts[targets]
             of_negatives = self.log_counts[negatives] * config.sample_alpha
             log_q = config.logq * torch.cat([of_targets, of_negatives])
-            losses = cross_entropy(scores, log_q)
-        (losses.sum() / config.batch_size).backward()
+            lost = cross_entropy(scores, log_q)
+        (lost.sum() / config.batch_size).backward()
         used_in = {"bias": candidates, "output": candidates, "input": inputs}
         if self.architecture.shared:
             used_in["output"] = torch.cat([inputs, candidates])
@@ -89,7 +93,7 @@ class WholeTables:
             velocity = velocity - config.learning_rate * gradient / root
             self.velocities[name][rows] = velocity
             self.weights[name][rows] += velocity
-        return float(losses.detach().sum()), [state.detach() for state in states]
+        return float(lost.detach().sum()), [state.detach() for state in states]
 
 
 @pytest.mark.parametrize("negatives", [[], [0, 3, 3, 9, 9, 9]], ids=["in batch", "sampled"])
@@ -309,8 +313,8 @@ def trained_on(loss: str, make_network: MakeNetwork) -> Network:
 def test_a_loss_without_a_compiled_loop_is_left_to_autograd(
     make_network: MakeNetwork, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setitem(LOSSES, "mine", lambda scores, _, config: bpr_max(scores, config.bpreg, 0))
-    monkeypatch.setitem(LOSSES, "bpr", lambda scores, _, config: bpr_max(scores, config.bpreg, 0.5))
+    monkeypatch.setitem(LOSSES, "mine", losses.Loss(partial(bpr_max, bpreg=1.0, elu_param=0)))
+    monkeypatch.setitem(LOSSES, "bpr", replace(LOSSES["bpr-max"], kernel=None))
     names = ("cross-entropy", "bpr-max", "bpr", "mine")
 
     with caplog.at_level("INFO"):
@@ -327,20 +331,55 @@ def test_a_loss_without_a_compiled_loop_is_left_to_autograd(
 def test_a_loss_without_a_function_is_refused(
     make_network: MakeNetwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(ConfigError, match=r"the loss 'mine' has no function in .*LOSSES"):
+    with pytest.raises(ConfigError, match=r"the loss 'mine' has no entry in .*LOSSES"):
         trained_on("mine", make_network)
     monkeypatch.delitem(LOSSES, "bpr-max")
-    with pytest.raises(ConfigError, match="the loss 'bpr-max' has no function"):
+    with pytest.raises(ConfigError, match="the loss 'bpr-max' has no entry"):
         GRU4Rec(loss="bpr-max", device="cpu")
 
 
-def test_every_loss_that_can_be_named_has_a_function_and_a_loop() -> None:
-    assert set(get_args(Loss)) == set(LOSSES) == set(COMPILED_LOSSES)
+def test_every_loss_that_can_be_named_has_an_entry() -> None:
+    assert set(get_args(Loss)) == set(LOSSES)
 
 
-def test_the_compiled_step_refuses_a_loss_that_it_does_not_have(make_network: MakeNetwork) -> None:
+@pytest.mark.parametrize("name", LOSSES)
+def test_what_an_entry_says_of_a_loss_is_there(name: str) -> None:
+    loss = LOSSES[name]
+    assert set(loss.options) <= ModelConfig.model_fields.keys()
+    taken = inspect.signature(loss.function).parameters
+    assert list(taken) == ["scores", *["log_q"] * loss.takes_log_q, *loss.options]
+    assert (
+        loss.kernel is None or set(loss.options) <= vars(loss_kernels)[loss.kernel].arguments.keys()
+    )
+
+
+def test_the_compiled_step_refuses_a_loss_that_it_does_not_have(
+    make_network: MakeNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
     trainer = make_trainer(make_network(Architecture((6,), 0, shared=True), 20))
     config = trainer.config.model_copy(update={"loss": "mine"})
+    monkeypatch.setitem(LOSSES, "mine", replace(LOSSES["bpr-max"], kernel=None))
     state = trainer.state
     with pytest.raises(ConfigError, match="the gradient of the loss 'mine' is no compiled loop"):
         CompiledStep(state.network, state.optimizer, config, None, torch.zeros(20))  # type: ignore[arg-type]
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize("kind", ["tables", "dense", "accumulators"])
+def test_a_tensor_that_somebody_replaces_is_trained(make_network: MakeNetwork, kind: str) -> None:
+    def train(replaced: bool) -> Trainer:
+        trainer = make_trainer(make_network(Architecture((6,), 0, shared=True), 20), [3, 4])
+        two = torch.tensor([1, 2]), torch.tensor([5, 6])
+        trainer.step(*two, trainer.state.network.zero_state(2))
+        owner = trainer.state.optimizer if kind == "accumulators" else trainer.state.network
+        tensors = getattr(owner, kind)
+        for name in tensors if replaced else ():
+            tensors[name] = tensors[name].clone()
+        trainer.step(*two, trainer.state.network.zero_state(2))
+        return trainer
+
+    usual, followed = train(replaced=False).state, train(replaced=True).state
+    for one, other in ((usual.network, followed.network), (usual.optimizer, followed.optimizer)):
+        for tensors in ("tables", "dense", "accumulators"):
+            for name, tensor in getattr(one, tensors, {}).items():
+                assert torch.equal(tensor, getattr(other, tensors)[name]), name

@@ -6,6 +6,8 @@ import torch
 
 from gru4rec.model.negatives import PopularitySampler
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 CPU = torch.device("cpu")
 
 

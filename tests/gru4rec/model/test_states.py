@@ -1,6 +1,9 @@
+import pytest
 import torch
 
 from gru4rec.model.states import reset_states
+
+pytestmark = pytest.mark.usefixtures("engine")
 
 
 def test_reset_zeroes_starting_lanes_and_drops_finished_ones() -> None:

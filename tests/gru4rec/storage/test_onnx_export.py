@@ -13,7 +13,6 @@ import torch
 from gru4rec import GRU4Rec
 from gru4rec.data.vocabulary import Vocabulary
 from gru4rec.errors import MissingExtraError, ModelFileError, NotFittedError
-from gru4rec.evaluation.ranking import score
 from gru4rec.model.network import Architecture, Network
 from gru4rec.storage.onnx_export import export_onnx
 
@@ -40,7 +39,7 @@ def assert_same_along_sessions(network: Network, session: Any, batch: int) -> No
         scores, *states = session.run(None, {"item": item, **state})
         state = {f"hidden{layer}": h for layer, h in enumerate(states)}
         hidden = network.advance(network.embed(torch.from_numpy(item)), hidden)
-        np.testing.assert_allclose(scores, score(network, hidden[-1]), rtol=0, atol=1e-5)
+        np.testing.assert_allclose(scores, network.scores(hidden[-1]), rtol=0, atol=1e-5)
         for layer, h in enumerate(hidden):
             np.testing.assert_allclose(states[layer], h, rtol=0, atol=1e-5)
 
@@ -102,7 +101,7 @@ def test_an_unknown_item_leaves_its_session_as_it_was(
     expected = [new.clone() for new in advanced]
     for new, old in zip(expected, hidden, strict=True):
         new[1] = old[1]
-    np.testing.assert_allclose(scores, score(network, expected[-1]), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(scores, network.scores(expected[-1]), rtol=0, atol=1e-5)
     for found, state in zip(states, expected, strict=True):
         np.testing.assert_allclose(found, state, rtol=0, atol=1e-5)
     begun = {name: np.zeros_like(h[:1]) for name, h in given.items()}

@@ -29,7 +29,8 @@ _UNUSED_SECONDS = 30 * 24 * 60 * 60  # after that the code of other versions is 
 
 def sources() -> list[Path]:
     """Files of everything that is compiled, or whose numbers are."""
-    return sorted(Path(__file__).parents[1].rglob("*.py"))
+    folder = Path(__file__).parents[1]
+    return sorted({*folder.rglob("*.py")} - {folder / "__init__.py"})
 
 
 def compiled(**options: Any) -> Callable[[Any], Any]:

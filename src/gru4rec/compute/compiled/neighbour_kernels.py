@@ -1,7 +1,4 @@
-"""The compiled loop of the session-kNN family.
-
-Importing this module takes half a second, so it is imported where it is used.
-"""
+"""The compiled loop of the session-kNN family; it runs on the calling thread."""
 
 import numpy as np
 

@@ -1,17 +1,16 @@
-"""The compiled loops of ranking on a CPU: they read a tile of scores once, on all threads.
+"""The compiled loops of ranking: they read a tile of scores once, on all threads.
 
-A unit of work is a row of the tile, so the number of threads changes nothing. Importing this module
-takes half a second, so it is imported where it is used.
+A unit of work is a row of the tile, so the number of threads changes nothing.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
-from gru4rec.compute.compiled import openmp
+from gru4rec.compute.compiled.addresses import prefetch
 from gru4rec.compute.compiled.arrays import Floats, Ints
 from gru4rec.compute.compiled.compiling import compiled
-from gru4rec.compute.compiled.openmp import ADDRESS, INT, arguments_at, floats, ints, prefetch, take
+from gru4rec.compute.compiled.loops import loop
 
 _ONE, _ZERO = np.float32(1), np.float32(0)
 _AHEAD = 8192  # numbers of a table that are asked for before they are used
@@ -122,96 +121,66 @@ def dot(row: Floats, state: Floats) -> Any:
     return total
 
 
-MULTIPLY = openmp.arguments(rows=ADDRESS, state=ADDRESS, out=ADDRESS, width=INT)
+@loop
+def multiply(
+    begin: int,
+    end: int,
+    rows: Annotated[Floats, "n", "width"],
+    state: Annotated[Floats, "width"],
+    out: Annotated[Floats, "n"],
+    width: int,
+) -> None:
+    """Fills in the products of rows and a state."""
+    ahead = max(1, _AHEAD // width)
+    for i in range(begin, end):
+        prefetch(rows, i + ahead)
+        out[i] = dot(rows[i], state)
 
 
-@openmp.loop(MULTIPLY)
-def multiply(pointer: Any) -> None:
-    """Fills in the products (n,) of rows (n, width) and a state (width,)."""
-    given = arguments_at(pointer)
-    n, width = given.n, given.width
-    rows, state = floats(given.rows, (n, width)), floats(given.state, width)
-    out, ahead = floats(given.out, n), max(1, _AHEAD // width)
-    begin, end = take(pointer)
-    while begin < end:
-        for i in range(begin, end):
-            prefetch(given.rows + 4 * width * (i + ahead), width)
-            out[i] = dot(rows[i], state)
-        begin, end = take(pointer)
-
-
-COUNT = openmp.arguments(
-    scores=ADDRESS,
-    biases=ADDRESS,
-    targets=ADDRESS,
-    own=ADDRESS,
-    found=ADDRESS,
-    at_least=ADDRESS,
-    equal=ADDRESS,
-    first=INT,
-    width=INT,
-)
-
-
-@openmp.loop(COUNT)
-def count_tile(pointer: Any) -> None:
+@loop
+def count_tile(
+    begin: int,
+    end: int,
+    scores: Annotated[Floats, "n", "width"],
+    biases: Annotated[Floats, "width"],
+    targets: Annotated[Ints, "n"],
+    own: Annotated[Floats, "n"],
+    found: Annotated[Floats, "n"],
+    at_least: Annotated[Ints, "n"],
+    equal: Annotated[Ints, "n"],
+    first: int,
+    width: int,
+) -> None:
     """Adds `count` of each row of a tile to `at_least` and `equal`.
 
     `found` receives the scores of the targets that are among the tile's items, from `first` on.
     """
-    given = arguments_at(pointer)
-    scores = floats(given.scores, (given.n, given.width))
-    biases, own, found = (
-        floats(given.biases, given.width),
-        floats(given.own, given.n),
-        floats(given.found, given.n),
-    )
-    targets = ints(given.targets, given.n)
-    at_least, equal = ints(given.at_least, given.n), ints(given.equal, given.n)
-    begin, end = take(pointer)
-    while begin < end:
-        for i in range(begin, end):
-            place = targets[i] - given.first
-            if 0 <= place < given.width:
-                found[i] = scores[i, place] + biases[place]
-            not_below, same = count(scores[i], biases, own[i])
-            at_least[i] += not_below
-            equal[i] += same
-        begin, end = take(pointer)
+    for i in range(begin, end):
+        place = targets[i] - first
+        if 0 <= place < width:
+            found[i] = scores[i, place] + biases[place]
+        not_below, same = count(scores[i], biases, own[i])
+        at_least[i] += not_below
+        equal[i] += same
 
 
-BEST = openmp.arguments(
-    scores=ADDRESS,
-    biases=ADDRESS,
-    seen=ADDRESS,
-    seen_ends=ADDRESS,
-    values=ADDRESS,
-    items=ADDRESS,
-    sizes=ADDRESS,
-    n_seen=INT,
-    first=INT,
-    width=INT,
-    k=INT,
-)
-
-
-@openmp.loop(BEST)
-def best_of_tile(pointer: Any) -> None:
+@loop
+def best_of_tile(
+    begin: int,
+    end: int,
+    scores: Annotated[Floats, "n", "width"],
+    biases: Annotated[Floats, "width"],
+    seen: Annotated[Ints, "n_seen"],
+    seen_ends: Annotated[Ints, "n"],
+    values: Annotated[Floats, "n", "k"],
+    items: Annotated[Ints, "n", "k"],
+    sizes: Annotated[Ints, "n"],
+    n_seen: int,  # noqa: ARG001
+    first: int,
+    width: int,  # noqa: ARG001
+    k: int,  # noqa: ARG001
+) -> None:
     """Runs `keep_best` for each row of a tile."""
-    given = arguments_at(pointer)
-    n, k = given.n, given.k
-    scores, biases = floats(given.scores, (n, given.width)), floats(given.biases, given.width)
-    seen, seen_ends = ints(given.seen, given.n_seen), ints(given.seen_ends, n)
-    values, items, sizes = (
-        floats(given.values, (n, k)),
-        ints(given.items, (n, k)),
-        ints(given.sizes, n),
-    )
-    begin, end = take(pointer)
-    while begin < end:
-        for i in range(begin, end):
-            left_out = seen[seen_ends[i - 1] if i > 0 else 0 : seen_ends[i]]
-            sizes[i] = keep_best(
-                scores[i], biases, given.first, left_out, values[i], items[i], sizes[i]
-            )
-        begin, end = take(pointer)
+    for i in range(begin, end):
+        left_out = seen[seen_ends[i - 1] if i > 0 else 0 : seen_ends[i]]
+        sizes[i] = keep_best(scores[i], biases, first, left_out, values[i], items[i], sizes[i])

@@ -1,16 +1,28 @@
 """Compiled loops over rows: which a training step uses, and their masks, copies and sums.
 
-They are compiled on first use and kept in the user's cache folder, run on the calling thread and
-release the interpreter's lock; they read and write NumPy arrays, which may be those of tensors.
-Importing this module takes half a second, so it is imported where it is used.
+All but `gather` run on the calling thread; they read and write NumPy arrays, which may be those of
+tensors.
 """
+
+from typing import Annotated
 
 import numpy as np
 
+from gru4rec.compute.compiled.addresses import prefetch
 from gru4rec.compute.compiled.arrays import Bools, Floats, Ints
 from gru4rec.compute.compiled.compiling import compiled
+from gru4rec.compute.compiled.loops import loop
 
 _compiled = compiled()
+
+# rows of a table are asked for so many rows before they are used: they are far apart in memory
+_AHEAD = 128
+
+# 2^64 divided by the golden ratio
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+# e^−700 is about as small as 64 bits can hold
+_MOST = np.float32(700)
 
 
 @_compiled
@@ -23,8 +35,9 @@ def number_distinct(
         items: Item indices, shape (n,).
         n_items: Size of the catalogue.
         first: How many rows are listed already; they are kept.
-        slots: A hash table of places in the list, with linear probing; −1 where it is free. Its
-            length is a power of two and at least twice that of the list.
+        slots: A hash table of places in the list: Fibonacci hashing (Knuth, TAOCP 3, 6.4), linear
+            probing, −1 where it is free. Its length is a power of two and at least twice that of
+            the list.
         rows: The list, long enough; is filled from `first` on.
         places: Place in the list of each of `items`, shape (at least n,); is filled.
 
@@ -40,8 +53,7 @@ def number_distinct(
         # a compiled loop would write anywhere
         if item < 0 or item >= n_items:
             raise IndexError("an item index is outside the catalogue")
-        # the upper half of a product with the golden ratio is well mixed
-        slot = np.int64((np.uint64(item) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)) & last
+        slot = np.int64((np.uint64(item) * _GOLDEN) >> np.uint64(32)) & last
         while slots[slot] >= 0 and rows[slots[slot]] != item:
             slot = (slot + 1) & last
         if slots[slot] < 0:
@@ -122,10 +134,68 @@ def fill_mask(mask: Floats, key: int, probability: float) -> None:
     bound = np.uint64(probability * 2**32)
     state = np.uint64(key)
     for i in range(0, len(values), 2):
-        state += np.uint64(0x9E3779B97F4A7C15)
+        state += _GOLDEN
         z = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         z ^= z >> np.uint64(31)
         values[i] = kept if (z >> np.uint64(32)) >= bound else dropped
         if i + 1 < len(values):
             values[i + 1] = kept if (z & np.uint64(0xFFFFFFFF)) >= bound else dropped
+
+
+@loop
+def gather(
+    begin: int,
+    end: int,
+    table: Annotated[Floats, "n_rows", "width"],
+    biases: Annotated[Floats, "n_rows"],
+    log_counts: Annotated[Floats, "n_rows"],
+    rows: Annotated[Ints, "n"],
+    positives: Annotated[Ints, "n_candidates"],
+    draws: Annotated[Ints, "n_candidates"],
+    out: Annotated[Floats, "n", "stride"],
+    offsets: Annotated[Floats, "n_candidates"],
+    copies: Annotated[Floats, "n_candidates"],
+    shares: Annotated[Floats, "n_candidates"],
+    n_rows: int,  # noqa: ARG001  (of the table)
+    width: int,
+    stride: int,  # noqa: ARG001  (of what is copied)
+    n_candidates: int,
+    logarithms: int,
+    positive_logq: float,
+    negative_logq: float,
+) -> None:
+    """Copies rows of a table and weighs candidates.
+
+    The first `n_candidates` rows are those. Each has so many positives and draws among the copies
+    of its item, and gets their number, the bias plus (if asked for) the logarithm of what they
+    weigh in the softmax together, and the share of one positive in that. A copy weighs
+    e^(−its log-Q correction).
+    """
+    for i in range(begin - _AHEAD, end):
+        if i + _AHEAD < end:
+            row = rows[i + _AHEAD]
+            prefetch(table, row)
+            prefetch(biases, row)
+            prefetch(log_counts, row)
+        if i >= begin:
+            original, copy = table[rows[i]], out[i]
+            for j in range(width):
+                copy[j] = original[j]
+    for i in range(begin, min(end, n_candidates)):
+        copies[i] = positives[i] + draws[i]
+        offsets[i] = biases[rows[i]]
+        if logarithms == 0:
+            continue
+        correction = negative_logq * log_counts[rows[i]]
+        if positives[i] == 0:
+            offsets[i] -= correction
+            if draws[i] > 1:
+                offsets[i] += np.log(copies[i])
+            continue
+        # 64 bits: with a strong correction the weights of popular items are very small
+        own = np.exp(-np.float64(min(positive_logq * log_counts[rows[i]], _MOST)))
+        weight = positives[i] * own
+        weight += draws[i] * np.exp(-np.float64(min(correction, _MOST)))
+        offsets[i] += np.log(weight)
+        shares[i] = own / weight

@@ -1,22 +1,11 @@
-"""The compiled loop of sampling on a CPU.
+"""The compiled loop of sampling: numbers in [0, 1) become items."""
 
-Importing this module takes half a second, so it is imported where it is used.
-"""
+from typing import Annotated, Any
 
-from typing import Any
-
-from gru4rec.compute.compiled import openmp
+from gru4rec.compute.compiled.addresses import prefetch
 from gru4rec.compute.compiled.arrays import Doubles, Ints
 from gru4rec.compute.compiled.compiling import compiled
-from gru4rec.compute.compiled.openmp import (
-    ADDRESS,
-    INT,
-    arguments_at,
-    doubles,
-    ints,
-    prefetch,
-    take,
-)
+from gru4rec.compute.compiled.loops import loop
 
 # the tables are asked for what so many draws need before it is used
 _BLOCK = 256
@@ -51,25 +40,22 @@ def invert(cumulative: Doubles, guide: Ints, number: float) -> Any:
     return item
 
 
-INVERT = openmp.arguments(
-    cumulative=ADDRESS, guide=ADDRESS, numbers=ADDRESS, items=ADDRESS, n_items=INT
-)
-
-
-@openmp.loop(INVERT)
-def invert_all(pointer: Any) -> None:
-    """Fills in what `invert` gives for each number (n,): items (n,)."""
-    given = arguments_at(pointer)
-    cumulative, guide = doubles(given.cumulative, given.n_items), ints(given.guide, given.n_items)
-    numbers, items = doubles(given.numbers, given.n), ints(given.items, given.n)
-    begin, end = take(pointer)
-    while begin < end:
-        for first in range(begin, end, _BLOCK):
-            block = range(first, min(first + _BLOCK, end))
-            for i in block:
-                prefetch(given.guide + 8 * part(numbers[i], given.n_items), 2)
-            for i in block:
-                prefetch(given.cumulative + 8 * guide[part(numbers[i], given.n_items)], 2)
-            for i in block:
-                items[i] = invert(cumulative, guide, numbers[i])
-        begin, end = take(pointer)
+@loop
+def invert_all(
+    begin: int,
+    end: int,
+    cumulative: Annotated[Doubles, "n_items"],
+    guide: Annotated[Ints, "n_items"],
+    numbers: Annotated[Doubles, "n"],
+    items: Annotated[Ints, "n"],
+    n_items: int,
+) -> None:
+    """Fills in the items that `invert` gives for numbers."""
+    for first in range(begin, end, _BLOCK):
+        block = range(first, min(first + _BLOCK, end))
+        for i in block:
+            prefetch(guide, part(numbers[i], n_items))
+        for i in block:
+            prefetch(cumulative, guide[part(numbers[i], n_items)])
+        for i in block:
+            items[i] = invert(cumulative, guide, numbers[i])

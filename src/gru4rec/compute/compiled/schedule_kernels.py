@@ -1,9 +1,4 @@
-"""Compiled loops of an epoch's schedule.
-
-They are compiled on first use and kept in the user's cache folder, run on the calling thread and
-release the interpreter's lock. Importing this module takes half a second, so it is imported where
-it is used.
-"""
+"""Compiled loops of an epoch's schedule; they run on the calling thread."""
 
 import heapq
 

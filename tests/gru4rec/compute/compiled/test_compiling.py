@@ -20,8 +20,8 @@ PACKAGE = Path(gru4rec.__file__).parent
 
 COMPILED = """
 import torch
-from gru4rec.compute.compiled import openmp, sampling_kernels
-loop = openmp.Loop(sampling_kernels.invert_all, sampling_kernels.INVERT, grain=9, n_items=2)
+from gru4rec.compute.compiled import loops, sampling_kernels
+loop = loops.Loop(sampling_kernels.invert_all, grain=9, n_items=2)
 room = {
     "cumulative": torch.tensor([0.5, 1.0, 1.0], dtype=torch.float64),
     "numbers": torch.tensor([0.1, 0.9, 0.1], dtype=torch.float64),
@@ -63,10 +63,10 @@ def test_where_nothing_can_be_written_it_is_compiled_each_time(tmp_path: Path, r
 
 def test_a_change_of_another_file_is_compiled_in(tmp_path: Path, run: Run) -> None:
     assert run() == ("[0, 1]\n", "")
-    openmp = tmp_path / "gru4rec/compute/compiled/openmp.py"
-    code = openmp.read_text(encoding="utf-8")
+    changed = tmp_path / "gru4rec/compute/compiled/addresses.py"
+    code = changed.read_text(encoding="utf-8")
     reads_one_further = code.replace("_double_pointer(address)", "_double_pointer(address + 8)")
-    openmp.write_text(reads_one_further, encoding="utf-8")
+    changed.write_text(reads_one_further, encoding="utf-8")
     assert run() == ("[0, 0]\n", "")
     assert len(os.listdir(tmp_path / "numba")) == 2
 

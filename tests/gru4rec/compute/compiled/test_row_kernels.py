@@ -1,8 +1,11 @@
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gru4rec.compute.compiled import row_kernels
+from gru4rec.compute.compiled.loops import Loop
 from gru4rec.compute.compiled.row_kernels import (
     fill_mask,
     list_candidates,
@@ -91,3 +94,52 @@ def test_a_mask_drops_with_its_probability_and_keeps_the_mean(probability: float
 def test_a_mask_follows_from_its_key() -> None:
     assert np.array_equal(mask((5, 3), 1, 0.5), mask((5, 3), 1, 0.5))
     assert not np.array_equal(mask((5, 3), 1, 0.5), mask((5, 3), 2, 0.5))
+
+
+@pytest.mark.parametrize(("logq", "alpha"), [(0.0, 0.5), (1.0, 0.75), (1.0, 0.0), (300.0, 0.5)])
+def test_copies_of_a_candidate_are_weighed_together(logq: float, alpha: float) -> None:
+    draw = torch.Generator().manual_seed(2)
+    # of the six rows all but the last are candidates
+    positives, draws = torch.tensor([0, 0, 1, 2, 1]), torch.tensor([1, 3, 0, 0, 2])
+    rows, log_counts = torch.tensor([5, 0, 2, 1, 4, 6]), torch.log(torch.arange(1.0, 8))
+    table, biases = torch.randn(7, 3, generator=draw), torch.randn(7, generator=draw)
+    out, found = torch.full((6, 5), torch.nan), torch.full((3, 5), torch.nan)
+
+    def gather(logarithms: bool) -> None:
+        offsets, copies, shares = found
+        loop = Loop(
+            row_kernels.gather,
+            grain=2,
+            table=table,
+            out=out,
+            biases=biases,
+            log_counts=log_counts,
+            positives=positives,
+            draws=draws,
+            offsets=offsets,
+            copies=copies,
+            shares=shares,
+            n_rows=7,
+            width=3,
+            stride=5,
+            logarithms=logarithms,
+            positive_logq=logq,
+            negative_logq=logq * alpha,
+        )
+        loop(6, rows=rows, n_candidates=5)
+
+    gather(logarithms=True)
+    assert torch.equal(out[:, :3], table[rows])
+    candidates = rows[:5]
+    counts = log_counts[candidates].double()
+    of_positive, of_draw = torch.exp(-logq * counts), torch.exp(-logq * alpha * counts)
+    weights = positives * of_positive + draws * of_draw
+    expected = torch.log(weights) + biases[candidates]
+    torch.testing.assert_close(found[0].double(), expected, rtol=1e-5, atol=1e-6)
+    assert found[1].tolist() == [1, 3, 1, 2, 3]
+    positive = positives > 0
+    shares = (of_positive / weights)[positive]
+    torch.testing.assert_close(found[2][positive].double(), shares, rtol=1e-5, atol=1e-12)
+
+    gather(logarithms=False)
+    assert torch.equal(found[0], biases[candidates])

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gru4rec.learning.gradients import Gru, OriginalGru
+from gru4rec.learning.cells import Gru, OriginalGru
 from gru4rec.model.network import gru, original_gru
 
 N, UNITS = 20, 4

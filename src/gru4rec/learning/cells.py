@@ -8,8 +8,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from gru4rec.compute.compiled import step_kernels
-from gru4rec.compute.compiled.openmp import Loop
+from gru4rec.compute.compiled import gru_kernels
+from gru4rec.compute.compiled.loops import Loop
 
 
 class Cell(Protocol):
@@ -46,11 +46,9 @@ class Gru:
         self._gates, self._recurrent = torch.empty(2, 3 * self._units * most_rows)
         room = {"gates": self._gates, "recurrent": self._recurrent}
         biases = {"bias_ih": weights["bias_ih"], "bias_hh": weights["bias_hh"]}
-        self._combine = Loop(step_kernels.gru, step_kernels.GRU, grain=16, **room, **biases)
+        self._combine = Loop(gru_kernels.gru, grain=16, **room, **biases)
         by_biases = {f"by_{name}": self.gradients[name] for name in biases}
-        self._differentiate = Loop(
-            step_kernels.gru_gradient, step_kernels.GRU_GRADIENT, grain=16, **room, **by_biases
-        )
+        self._differentiate = Loop(gru_kernels.gru_gradient, grain=16, **room, **by_biases)
 
     def _products(self, n: int) -> tuple[Tensor, Tensor]:
         """Room for the products of inputs and of states, shape (3·units, n) each.

@@ -1,0 +1,131 @@
+"""The compiled loops of the common GRU cell, all between its matrix products.
+
+A unit of work is a unit of the layer, so the number of threads changes nothing.
+"""
+
+from typing import Annotated
+
+from gru4rec.compute.compiled.arithmetic import ONE, TWO, ZERO, row_function, sigmoid
+from gru4rec.compute.compiled.arrays import Floats
+from gru4rec.compute.compiled.loops import loop
+
+
+@row_function
+def gru_units(
+    gates: Floats,
+    recurrent: Floats,
+    bias_ih: Floats,
+    bias_hh: Floats,
+    h: Floats,
+    out: Floats,
+    begin: int,
+    end: int,
+) -> None:
+    """Some units of the common GRU cell, given its two products; see `network.gru`.
+
+    Args:
+        gates: Product of the input, shape (3, units, n); becomes r, z and the candidate.
+        recurrent: Product of the state, shape (3, units, n); its last third gets its bias.
+        bias_ih: Shape (3, units).
+        bias_hh: Shape (3, units).
+        h: Shape (n, units).
+        out: New state, shape (n, units); is filled.
+        begin: First unit.
+        end: The one after the last.
+    """
+    for j in range(begin, end):
+        for gate in range(2):
+            values, of_state = gates[gate, j], recurrent[gate, j]
+            bias = bias_ih[gate, j] + bias_hh[gate, j]
+            for i in range(len(values)):
+                values[i] = sigmoid(values[i] + of_state[i] + bias)
+        r, candidate, of_state = gates[0, j], gates[2, j], recurrent[2, j]
+        for i in range(len(r)):
+            h_n = of_state[i] + bias_hh[2, j]
+            of_state[i] = h_n
+            x = candidate[i] + bias_ih[2, j] + r[i] * h_n
+            candidate[i] = TWO * sigmoid(TWO * x) - ONE  # tanh
+    z, candidate = gates[1], gates[2]
+    for i in range(len(h)):
+        for j in range(begin, end):
+            out[i, j] = candidate[j, i] + z[j, i] * (h[i, j] - candidate[j, i])
+
+
+@row_function
+def gru_gradient_units(
+    gradient: Floats,
+    gates: Floats,
+    recurrent: Floats,
+    h: Floats,
+    by_bias_ih: Floats,
+    by_bias_hh: Floats,
+    begin: int,
+    end: int,
+) -> None:
+    """Turns what `gru_units` left into the gradients by its two products, in place.
+
+    Args:
+        gradient: By the new state, shape (units, n).
+        gates: r, z and the candidate, shape (3, units, n).
+        recurrent: Its last third is the state's share of the candidate, shape (3, units, n).
+        h: The old state, shape (n, units).
+        by_bias_ih: Gradient by this bias, shape (3, units); is filled.
+        by_bias_hh: Gradient by this bias, shape (3, units); is filled.
+        begin: First unit.
+        end: The one after the last.
+    """
+    # the middle third is free: it takes the state, which lies the other way round
+    for i in range(len(h)):
+        for j in range(begin, end):
+            recurrent[1, j, i] = h[i, j]
+    for j in range(begin, end):
+        of_r, of_z, of_candidate = gates[0, j], gates[1, j], gates[2, j]
+        r_of_h, z_of_h, n_of_h = recurrent[0, j], recurrent[1, j], recurrent[2, j]
+        by_out = gradient[j]
+        sum_r, sum_z, sum_n, sum_n_of_h = ZERO, ZERO, ZERO, ZERO
+        for i in range(len(of_r)):
+            r, z, candidate = of_r[i], of_z[i], of_candidate[i]
+            by_n = by_out[i] * (ONE - z) * (ONE - candidate * candidate)
+            by_r = by_n * n_of_h[i] * r * (ONE - r)
+            by_z = by_out[i] * (z_of_h[i] - candidate) * z * (ONE - z)
+            of_r[i], r_of_h[i] = by_r, by_r
+            of_z[i], z_of_h[i] = by_z, by_z
+            of_candidate[i], n_of_h[i] = by_n, by_n * r
+            sum_r += by_r
+            sum_z += by_z
+            sum_n += by_n
+            sum_n_of_h += by_n * r
+        by_bias_ih[0, j], by_bias_ih[1, j], by_bias_ih[2, j] = sum_r, sum_z, sum_n
+        by_bias_hh[0, j], by_bias_hh[1, j], by_bias_hh[2, j] = sum_r, sum_z, sum_n_of_h
+
+
+@loop
+def gru(
+    begin: int,
+    end: int,
+    gates: Annotated[Floats, 3, "n", "rows"],
+    recurrent: Annotated[Floats, 3, "n", "rows"],
+    bias_ih: Annotated[Floats, 3, "n"],
+    bias_hh: Annotated[Floats, 3, "n"],
+    h: Annotated[Floats, "rows", "n"],
+    out: Annotated[Floats, "rows", "n"],
+    rows: int,  # noqa: ARG001  (of the batch)
+) -> None:
+    """Runs `gru_units` for all units."""
+    gru_units(gates, recurrent, bias_ih, bias_hh, h, out, begin, end)
+
+
+@loop
+def gru_gradient(
+    begin: int,
+    end: int,
+    gradient: Annotated[Floats, "n", "rows"],
+    gates: Annotated[Floats, 3, "n", "rows"],
+    recurrent: Annotated[Floats, 3, "n", "rows"],
+    h: Annotated[Floats, "rows", "n"],
+    by_bias_ih: Annotated[Floats, 3, "n"],
+    by_bias_hh: Annotated[Floats, 3, "n"],
+    rows: int,  # noqa: ARG001  (of the batch)
+) -> None:
+    """Runs `gru_gradient_units` for all units."""
+    gru_gradient_units(gradient, gates, recurrent, h, by_bias_ih, by_bias_hh, begin, end)

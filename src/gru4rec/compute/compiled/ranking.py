@@ -1,0 +1,119 @@
+"""Scores against the whole catalogue, a tile at a time: torch multiplies, compiled loops compare.
+
+The memory of a tile is bounded, however large the catalogue.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gru4rec.compute.compiled import ranking_kernels
+from gru4rec.compute.compiled.loops import Loop
+from gru4rec.compute.plain import Best, Ints
+
+_FEWEST = 256  # columns from which on a matrix product rounds as with any number of them
+
+
+def count_scores(
+    output: Tensor, bias: Tensor, states: Tensor, targets: Tensor, tile: int
+) -> tuple[Ints, Ints]:
+    """Does what `Plain.count_scores` does, with about `tile` scores in memory."""
+    n, targets = len(states), targets.contiguous()
+    found = torch.full((n,), torch.nan)
+    at_least, equal = torch.zeros(2, n, dtype=torch.int64)
+    counts = {"targets": targets, "found": found, "at_least": at_least, "equal": equal}
+    loop = Loop(ranking_kernels.count_tile, grain=16, **counts)
+    own = own_scores(output, bias, states, targets)
+    for _ in range(2):
+        at_least.zero_()
+        equal.zero_()
+        for first, scores, biases in _tiles(output, bias, states, tile):
+            loop(n, scores=scores, biases=biases, own=own, first=first, width=len(biases))
+        # should the products have rounded differently, the second time they are the same
+        if torch.equal(found, own):
+            break
+        own = found.clone()
+    return at_least.numpy(), equal.numpy()
+
+
+def best_items(
+    output: Tensor,
+    bias: Tensor,
+    states: Tensor,
+    k: int,
+    seen: Sequence[Sequence[int]] | None,
+    tile: int,
+) -> Best:
+    """Does what `Plain.best_items` does, with about `tile` scores in memory."""
+    n = len(states)
+    left_out = [sorted(row) for row in seen] if seen else [[]] * n
+    flat = torch.tensor([item for row in left_out for item in row], dtype=torch.int64)
+    ends = torch.tensor([len(row) for row in left_out]).cumsum(0)
+    values, items = torch.empty(n, k), torch.empty(n, k, dtype=torch.int64)
+    sizes = torch.zeros(n, dtype=torch.int64)
+    loop = Loop(
+        ranking_kernels.best_of_tile,
+        grain=16,
+        seen=flat,
+        seen_ends=ends,
+        n_seen=len(flat),
+        values=values,
+        items=items,
+        sizes=sizes,
+        k=k,
+    )
+    for first, scores, biases in _tiles(output, bias, states, tile):
+        loop(n, scores=scores, biases=biases, first=first, width=len(biases))
+    lengths = sizes.numpy()
+    is_filled = np.arange(k) < lengths[:, None]
+    return Best(items.numpy()[is_filled], values.numpy()[is_filled], lengths)
+
+
+def own_scores(output: Tensor, bias: Tensor, states: Tensor, targets: Tensor) -> Tensor:
+    """Returns the scores of the targets, shape (n,), as a product with all items rounds them."""
+    multiply, own = _product_of(len(states)), []
+    for rows, wanted in zip(
+        torch.split(states, _FEWEST), torch.split(targets, _FEWEST), strict=True
+    ):
+        repeated = wanted.repeat(-(-_FEWEST // len(wanted)))
+        products = torch.empty(len(rows), len(repeated))
+        multiply(rows, output[repeated], products)
+        own.append(products.diagonal())
+    return torch.cat(own) + bias[targets]
+
+
+def _tiles(
+    output: Tensor, bias: Tensor, states: Tensor, tile: int
+) -> Iterator[tuple[int, Tensor, Tensor]]:
+    """Yields the products of states (n, units) with the output embeddings, a tile at a time.
+
+    Yields:
+        Index of the first item, products of shape (n, items of the tile), which the next tile
+        overwrites, and biases of the items.
+    """
+    n = len(states)
+    width = min(len(output), max(512, tile // n))
+    room = torch.empty(n * width)
+    multiply = _product_of(n)
+    for first in range(0, len(output), width):
+        part = output[first : first + width]
+        scores = room[: n * len(part)].view(n, len(part))
+        multiply(states, part, scores)
+        yield first, scores, bias[first : first + width]
+
+
+def _product_of(n: int) -> Callable[[Tensor, Tensor, Tensor], None]:
+    """What multiplies n states with rows of a table, shape (n, rows) each time."""
+    return _multiply_one if n == 1 else _multiply
+
+
+def _multiply(states: Tensor, rows: Tensor, out: Tensor) -> None:
+    torch.mm(states, rows.T, out=out)
+
+
+def _multiply_one(state: Tensor, rows: Tensor, out: Tensor) -> None:
+    """Does the same with a single state, at the speed of reading memory: torch takes twice that."""
+    loop = Loop(ranking_kernels.multiply, grain=16_384, width=rows.shape[1])
+    loop(len(rows), state=state.contiguous(), rows=rows.contiguous(), out=out)

@@ -1,0 +1,312 @@
+"""What there is to compute, by torch and NumPy alone: on any device, and easy to read.
+
+Other engines do the same faster; one suite of tests holds all of them to the same answers.
+"""
+
+import heapq
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
+
+
+class Best(NamedTuple):
+    """The best items of some rows, row after row, best first.
+
+    Attributes:
+        items: Item indices, shape (n_best,).
+        scores: Their scores, shape (n_best,).
+        lengths: How many of these are of each row, shape (n_rows,).
+    """
+
+    items: Ints
+    scores: Floats
+    lengths: Ints
+
+
+class SessionIndex(NamedTuple):
+    """Training sessions by item, and items by session; sessions are numbered, oldest first.
+
+    Attributes:
+        item_offsets: Item i owns that slice of the next two, shape (n_items + 1,).
+        item_sessions: Training sessions with the item, oldest first.
+        item_places: The last place of the item in that session.
+        session_offsets: Session s owns that slice of the next two, shape (n_sessions + 1,).
+        session_items: Different items of the session.
+        session_places: The last place of each in it.
+    """
+
+    item_offsets: Ints
+    item_sessions: Ints
+    item_places: Ints
+    session_offsets: Ints
+    session_items: Ints
+    session_places: Ints
+
+
+class Plain:
+    """The engine that everybody can have, and what all engines answer.
+
+    Args:
+        block: Scores of a block of rows and all items that are in memory at once.
+
+    Attributes:
+        name: Under which it is chosen, and its training step found.
+    """
+
+    name = "plain"
+
+    def __init__(self, block: int = 1 << 25) -> None:
+        self._block = block
+
+    def describe(self) -> str:
+        """Says what computes, in a few words for a log line."""
+        return f"{self.name} (torch {torch.__version__}), {torch.get_num_threads()} threads"
+
+    # --- the schedule of an epoch
+
+    def assign_lanes(self, n_targets: Ints, n_lanes: int) -> tuple[Ints, Ints]:
+        """Gives each session, in order, the lane that is free first (of several: the lowest).
+
+        Args:
+            n_targets: Steps that each session takes, shape (n_sessions,).
+            n_lanes: At least 1.
+
+        Returns:
+            Lane and first step of each session, shape (n_sessions,) each.
+        """
+        lanes, begins = np.empty_like(n_targets), np.empty_like(n_targets)
+        free = [(0, lane) for lane in range(n_lanes)]  # (step from which it is free, lane)
+        for session, n in enumerate(n_targets.tolist()):
+            begins[session], lanes[session] = begin, lane = free[0]
+            heapq.heapreplace(free, (begin + n, lane))
+        return lanes, begins
+
+    def fill_schedule(
+        self, firsts: Ints, n_targets: Ints, begins: Ints, rows: Ints, step_offsets: Ints
+    ) -> tuple[Ints, Bools]:
+        """Puts each session's events where its steps read them; see `schedule.Schedule`.
+
+        Args:
+            firsts: First event of each session, shape (n_sessions,).
+            n_targets: Steps of each session, shape (n_sessions,).
+            begins: First step of each session, shape (n_sessions,).
+            rows: Row of each session, shape (n_sessions,).
+            step_offsets: Where each step's rows begin, shape (n_steps + 1,).
+
+        Returns:
+            Events read, and whether a session begins there, shape (n_examples,) each.
+        """
+        nth = np.arange(n_targets.sum()) - np.repeat(np.cumsum(n_targets) - n_targets, n_targets)
+        slots = step_offsets[np.repeat(begins, n_targets) + nth] + np.repeat(rows, n_targets)
+        positions, starts = np.empty_like(slots), np.empty(len(slots), dtype=np.bool_)
+        positions[slots], starts[slots] = np.repeat(firsts, n_targets) + nth, nth == 0
+        return positions, starts
+
+    # --- a training
+
+    def zeros_like(self, tensor: Tensor) -> Tensor:
+        """Returns zeros, on a CPU without taking memory for them before they are written."""
+        if tensor.device.type != "cpu":
+            return torch.zeros_like(tensor)
+        return torch.from_numpy(np.zeros(tensor.shape, tensor.detach().numpy().dtype))
+
+    def reset_states(self, hidden: list[Tensor], starts: Tensor) -> list[Tensor]:
+        """Zeroes the states of lanes that begin a session, in place.
+
+        Args:
+            hidden: Per layer (lanes, units).
+            starts: Shape (lanes,), bool.
+        """
+        return [h.masked_fill_(starts[:, None], 0.0) for h in hidden]
+
+    def dropout_mask(
+        self, values: Tensor, probability: float, generator: torch.Generator
+    ) -> Tensor:
+        """Returns 0 with the probability, else 1 / (1 − probability), of the shape of `values`."""
+        mask = torch.empty_like(values, memory_format=torch.contiguous_format)
+        mask.bernoulli_(1 - probability, generator=generator)
+        return mask.div_(1 - probability)
+
+    def make_inverse(self, cumulative: Tensor) -> Callable[[Tensor], Tensor]:
+        """Returns what turns numbers in [0, 1) into items.
+
+        Args:
+            cumulative: Cumulative probabilities of items, 64 bits, ends with 1, shape (n_items,).
+
+        Returns:
+            A function of numbers (n,), 64 bits, that returns the first item whose cumulative
+            probability exceeds each, shape (n,).
+        """
+        return lambda numbers: torch.searchsorted(cumulative, numbers, right=True)
+
+    # --- ranking
+
+    def scores(self, output: Tensor, bias: Tensor, states: Tensor) -> Tensor:
+        """Returns ⟨state, output embedding⟩ + bias.
+
+        Args:
+            output: Output embeddings, shape (n_items, units).
+            bias: Shape (n_items,).
+            states: Hidden states of the last layer, shape (n, units).
+
+        Returns:
+            Shape (n, n_items).
+        """
+        if len(states) != 1:
+            return torch.addmm(bias, states, output.T)
+        # a lone row is multiplied another way, in which equal items may get unequal scores
+        return torch.addmm(bias, states.repeat(2, 1), output.T)[:1]
+
+    def count_scores(
+        self, output: Tensor, bias: Tensor, states: Tensor, targets: Tensor
+    ) -> tuple[Ints, Ints]:
+        """Counts the items whose score is not below that of a target, and those that equal it.
+
+        Args:
+            output: See `scores`.
+            bias: See `scores`.
+            states: See `scores`.
+            targets: Item indices, shape (n,).
+
+        Returns:
+            Both counts, shape (n,) each. Of a target whose score is no number, all items and none.
+        """
+        parts = []
+        size = max(1, self._block // len(bias))
+        for first in range(0, len(states), size):
+            scores = self.scores(output, bias, states[first : first + size])
+            # from the same product as the others: computed apart it could round differently
+            own = scores.gather(1, targets[first : first + size, None])
+            parts.append(torch.stack([(~(scores < own)).sum(dim=1), (scores == own).sum(dim=1)]))
+        at_least, equal = torch.cat(parts, dim=1).cpu().numpy()
+        return at_least, equal
+
+    def best_items(
+        self,
+        output: Tensor,
+        bias: Tensor,
+        states: Tensor,
+        k: int,
+        seen: Sequence[Sequence[int]] | None = None,
+    ) -> Best:
+        """Finds the k items with the highest scores, best first, equal scores by index.
+
+        Args:
+            output: See `scores`.
+            bias: See `scores`.
+            states: See `scores`.
+            k: How many, at most n_items; fewer where the catalogue, less the seen items, has fewer.
+            seen: Item indices to leave out, one list a row.
+        """
+        best = []
+        size = max(1, self._block // len(bias))
+        for first in range(0, len(states), size):
+            scores = self.scores(output, bias, states[first : first + size])
+            for row, left_out in enumerate(seen[first : first + size] if seen else []):
+                scores[row, left_out] = -torch.inf
+            values, items = scores.topk(k, dim=1)
+            # topk takes any of the items that tie for the last place
+            tied = ((scores >= values[:, -1:]).sum(dim=1) > k).tolist()
+            found = list(zip(items.cpu().numpy(), values.cpu().numpy(), strict=True))
+            for row, is_tied in enumerate(tied):
+                some = _all_from(scores[row], values[row, -1]) if is_tied else found[row]
+                best.append(_first_k(some[0], some[1], k))
+        items_of, scores_of = zip(*best, strict=True)
+        lengths = np.array([len(items) for items in items_of])
+        return Best(np.concatenate(items_of), np.concatenate(scores_of), lengths)
+
+    # --- neighbours
+
+    def score_neighbours(
+        self,
+        items: Ints,
+        weights: Doubles,
+        offsets: Ints,
+        index: SessionIndex,
+        k: int,
+        m: int,
+        normalised: bool,
+        distance_decay: float,
+    ) -> Doubles:
+        """Adds up the items of the most similar sessions; see `baselines.neighbours`.
+
+        Args:
+            items: Events of the sessions so far, shape (n_events,).
+            weights: What each adds to the similarity with a session that has the item, (n_events,).
+            offsets: Row r owns the events offsets[r]:offsets[r + 1], shape (n + 1,).
+            index: The training sessions.
+            k: Neighbours.
+            m: Candidates: the most recent sessions that share an item.
+            normalised: Whether similarities are divided by √(items of both sessions).
+            distance_decay: λ₃ of STAN; infinity for none.
+
+        Returns:
+            Shape (n, n_items).
+        """
+        scores = np.zeros((len(offsets) - 1, len(index.item_offsets) - 1))
+        for row in range(len(scores)):
+            events = slice(offsets[row], offsets[row + 1])
+            # of an item that is repeated the newest event counts; newest first
+            _, nth = np.unique(items[events][::-1], return_index=True)
+            newest = events.stop - 1 - np.sort(nth)
+            sessions, similarities, shared = _candidates(items[newest], weights[newest], index, m)
+            if normalised:
+                sizes = np.diff(index.session_offsets)[sessions]
+                similarities = similarities / np.sqrt(len(newest) * sizes)
+            # of equals the newer first; what differs in the last digits only is equal
+            nearest = np.argsort(np.rint(-1e9 * similarities), kind="stable")[:k]
+            for session, similarity, place in zip(
+                sessions[nearest], similarities[nearest], shared[nearest], strict=True
+            ):
+                own = slice(index.session_offsets[session], index.session_offsets[session + 1])
+                distances = np.abs(index.session_places[own] - place)
+                decay = np.exp(-distances / distance_decay)
+                scores[row, index.session_items[own]] += similarity * decay
+        return scores
+
+
+def _candidates(
+    items: Ints, weights: Doubles, index: SessionIndex, m: int
+) -> tuple[Ints, Doubles, Ints]:
+    """The m most recent sessions with any of the items, the newest first.
+
+    Args:
+        items: Different items of the session so far, the newest first, shape (n,).
+        weights: Of each, shape (n,).
+        index: The training sessions.
+        m: How many.
+
+    Returns:
+        The sessions, their similarities, and the place in them of the newest item they share.
+    """
+    begins, ends = index.item_offsets[items], index.item_offsets[items + 1]
+    # the m most recent of all are among the m most recent of each item
+    begins = np.maximum(begins, ends - m)
+    entries = np.concatenate([np.arange(*bounds) for bounds in zip(begins, ends, strict=True)])
+    weight_of = np.repeat(weights, ends - begins)
+    found: Any = index.item_sessions[entries]
+    sessions, first, of = np.unique(found, return_index=True, return_inverse=True)
+    similarities: Any = np.bincount(of, weights=weight_of, minlength=len(sessions))
+    newest = slice(None, -m - 1 if len(sessions) > m else None, -1)
+    return sessions[newest], similarities[newest], index.item_places[entries][first][newest]
+
+
+def _all_from(scores: Tensor, least: Tensor) -> tuple[Ints, Floats]:
+    """All items with a score ≥ `least`; scores of shape (n_items,)."""
+    items = (scores >= least).nonzero()[:, 0]
+    return items.cpu().numpy(), scores[items].cpu().numpy()
+
+
+def _first_k(items: Ints, scores: Floats, k: int) -> tuple[Ints, Floats]:
+    order: Any = np.lexsort((items, -scores))[:k]
+    order = order[np.isfinite(scores[order])]
+    return items[order], scores[order]
