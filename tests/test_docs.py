@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from gru4rec import Config, Section
-from gru4rec_kedro.parameters import Parameters
+from gru4rec_kedro.options.parameters import Parameters
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]

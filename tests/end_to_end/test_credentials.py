@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from kedro.config import OmegaConfigLoader
 
-from gru4rec_kedro.tracking import TrackingHooks
+from gru4rec_kedro.running.tracking import TrackingHooks
 
 SECRET = "hunter2-of-a-test"  # noqa: S105
 CREDENTIALS = f"""

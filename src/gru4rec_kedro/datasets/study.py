@@ -7,7 +7,7 @@ from typing import Any
 from kedro.io import AbstractDataset, DatasetError
 
 from gru4rec import ConfigError, GRU4RecError, MissingExtraError, check_local
-from gru4rec_kedro.addresses import hide_login, hide_login_in
+from gru4rec_kedro.redaction import hide_login, hide_login_in
 
 # a trial whose process has given no sign of life for so long is taken for dead
 GRACE_SECONDS = 60

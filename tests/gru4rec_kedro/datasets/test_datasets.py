@@ -8,7 +8,7 @@ from kedro.io import AbstractDataset, DataCatalog
 
 from gru4rec import ConfigError
 from gru4rec_kedro import datasets
-from gru4rec_kedro.entries import make_datasets
+from gru4rec_kedro.running.entries import make_datasets
 
 KINDS = {
     name: kind

@@ -16,9 +16,9 @@ from gru4rec import (
     rank_events,
     summarise,
 )
-from gru4rec_kedro.parameters import BaselineName, BaselinesConfig, ExperimentConfig
-from gru4rec_kedro.provenance import peak_memory_mb
+from gru4rec_kedro.options.parameters import BaselineName, BaselinesConfig, ExperimentConfig
 from gru4rec_kedro.reading import read_part
+from gru4rec_kedro.reporting.provenance import peak_memory_mb
 
 logger = logging.getLogger(__name__)
 

@@ -2,8 +2,8 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from gru4rec_kedro import statistics
 from gru4rec_kedro.pipelines.data_engineering import nodes
+from gru4rec_kedro.reporting import statistics
 
 
 def create_pipeline(**_: object) -> Pipeline:

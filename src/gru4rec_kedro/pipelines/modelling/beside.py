@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from gru4rec import EvaluationConfig, columns, paired_differences
-from gru4rec_kedro.figures import MEASURES, error_bars, lay_out
+from gru4rec_kedro.reporting.figures import MEASURES, error_bars, lay_out
 
 _TARGET = [columns.SESSION, "position", columns.ITEM]
 _MODEL = "GRU4Rec"

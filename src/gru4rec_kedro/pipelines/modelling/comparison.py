@@ -5,8 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from gru4rec_kedro.parameters import PublishedConfig
-from gru4rec_kedro.pipelines.modelling.results import metrics_by_cutoff
+from gru4rec_kedro.options.parameters import PublishedConfig
+from gru4rec_kedro.reporting.results import metrics_by_cutoff
 
 _MOST_VERSIONS = 10
 

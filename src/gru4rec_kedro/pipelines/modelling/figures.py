@@ -5,10 +5,18 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from gru4rec_kedro.figures import BLUE, GREY, LIGHT_GREY, MEASURES, ORANGE, error_bars, lay_out
-from gru4rec_kedro.parameters import PublishedConfig
+from gru4rec_kedro.options.parameters import PublishedConfig
 from gru4rec_kedro.pipelines.modelling.breakdowns import popularity_shares
-from gru4rec_kedro.pipelines.modelling.results import metrics_by_cutoff
+from gru4rec_kedro.reporting.figures import (
+    BLUE,
+    GREY,
+    LIGHT_GREY,
+    MEASURES,
+    ORANGE,
+    error_bars,
+    lay_out,
+)
+from gru4rec_kedro.reporting.results import metrics_by_cutoff
 
 
 def plot_training(metrics: dict[str, Any]) -> go.Figure:

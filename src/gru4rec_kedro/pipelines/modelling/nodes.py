@@ -22,10 +22,10 @@ from gru4rec import (
     rank_events,
     summarise,
 )
-from gru4rec_kedro.parameters import ExperimentConfig
+from gru4rec_kedro.options.parameters import ExperimentConfig
 from gru4rec_kedro.pipelines.modelling.coverage import K, count_recommendations
-from gru4rec_kedro.provenance import code_version, peak_memory_mb
 from gru4rec_kedro.reading import read_part, refuse_untestable, sum_up
+from gru4rec_kedro.reporting.provenance import code_version, peak_memory_mb
 
 logger = logging.getLogger(__name__)
 

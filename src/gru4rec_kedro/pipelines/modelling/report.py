@@ -10,12 +10,12 @@ import plotly.io
 import yaml
 from plotly.offline import get_plotlyjs
 
-from gru4rec_kedro.parameters import PublishedConfig
+from gru4rec_kedro.options.parameters import PublishedConfig
 from gru4rec_kedro.pipelines.modelling.comparison import compare_versions, compare_with_published
 from gru4rec_kedro.pipelines.modelling.coverage import K
 from gru4rec_kedro.pipelines.modelling.nodes import MANY_TIES
-from gru4rec_kedro.pipelines.modelling.results import describe_run, metrics_by_cutoff
-from gru4rec_kedro.provenance import code_version, library_versions
+from gru4rec_kedro.reporting.provenance import code_version, library_versions
+from gru4rec_kedro.reporting.results import describe_run, metrics_by_cutoff
 
 _MISSING = "–"
 

@@ -22,7 +22,7 @@ from gru4rec import (
     stream_sessions,
 )
 from gru4rec_kedro.datasets import Part, Parts
-from gru4rec_kedro.parameters import RecommendationConfig
+from gru4rec_kedro.options.parameters import RecommendationConfig
 
 logger = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from gru4rec_kedro.figures import BLUE, GREY, LIGHT_GREY, lay_out
-from gru4rec_kedro.search_space import TuningConfig
+from gru4rec_kedro.options.search_space import TuningConfig
+from gru4rec_kedro.reporting.figures import BLUE, GREY, LIGHT_GREY, lay_out
 
 
 def plot_tuning(

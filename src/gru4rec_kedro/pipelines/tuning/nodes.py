@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from gru4rec import GRU4Rec, GRU4RecError, ModelConfig, TrainingConfig
+from gru4rec_kedro.options.search_space import TuningConfig, comparable, with_options
 from gru4rec_kedro.pipelines.tuning.study import (
     decoded,
     finished_trials,
@@ -20,7 +21,6 @@ from gru4rec_kedro.pipelines.tuning.study import (
     starting_point,
 )
 from gru4rec_kedro.reading import read_part, sum_up
-from gru4rec_kedro.search_space import TuningConfig, comparable, with_options
 
 logger = logging.getLogger(__name__)
 

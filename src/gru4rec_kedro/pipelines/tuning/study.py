@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from gru4rec import ConfigError, GRU4RecError, TrainingDivergedError
-from gru4rec_kedro.search_space import SearchedOption, TuningConfig, as_option, is_integer
+from gru4rec_kedro.options.search_space import SearchedOption, TuningConfig, as_option, is_integer
 
 if TYPE_CHECKING:
     import optuna  # it is optional: the functions import what they need

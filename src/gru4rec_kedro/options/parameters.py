@@ -1,0 +1,150 @@
+"""All parameters of the project: what is not declared here is refused."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self, get_args
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+
+from gru4rec import CommonSections, Section
+from gru4rec.config import LocalPath
+from gru4rec_kedro.options.search_space import TuningConfig
+
+
+class ExperimentConfig(Section):
+    """Which part of the log the model learns from, and which it is measured on.
+
+    Attributes:
+        train_on: `train_full` is everything before the test boundary (the published protocol);
+            `train` stops at the validation boundary.
+        evaluate_on: `test`, or `valid` while options are chosen.
+        valid_each_epoch: Measure recall and MRR on `valid` after each epoch.
+        continue_from: File of an earlier model, or the folder of its versions, to train further;
+            None trains a new one.
+    """
+
+    train_on: Literal["train_full", "train"] = "train_full"
+    evaluate_on: Literal["test", "valid"] = "test"
+    valid_each_epoch: bool = False
+    continue_from: LocalPath | None = None
+
+    @property
+    def earlier_model(self) -> Path | None:
+        """File of the model to train further; of a folder of versions, the newest."""
+        if self.continue_from is None:
+            return None
+        path = Path(self.continue_from)
+        return max(path.glob(f"*/{path.name}"), default=path)
+
+    @model_validator(mode="after")
+    def _no_leak(self) -> Self:
+        if self.train_on == "train_full" and (self.evaluate_on == "valid" or self.valid_each_epoch):
+            raise ValueError(
+                "train_full contains the validation part, so measuring on it would flatter the "
+                "model; set train_on to train"
+            )
+        return self
+
+
+class PublishedConfig(Section):
+    """Results that others published for the same data and options; the report shows them.
+
+    Attributes:
+        source: Who published them, and where.
+        recall: Recall by cutoff.
+        mrr: MRR by cutoff.
+    """
+
+    source: Annotated[str, Field(min_length=0)] = ""
+    recall: dict[PositiveInt, float] = Field(default_factory=dict)
+    mrr: dict[PositiveInt, float] = Field(default_factory=dict)
+
+
+class RecommendationConfig(Section):
+    """What the pipeline `recommendation` answers.
+
+    Attributes:
+        k: Items for each session.
+        exclude_seen: Leave out the items of the session itself.
+        sessions_per_part: Sessions of one output file, which are in memory together.
+    """
+
+    k: PositiveInt = 20
+    exclude_seen: bool = False
+    sessions_per_part: PositiveInt = 20_000
+
+
+BaselineName = Literal[
+    "popularity", "session_popularity", "markov_chain", "item_knn", "sknn", "vsknn", "stan"
+]
+
+
+class BaselinesConfig(Section):
+    """What the pipeline `baselines` measures.
+
+    Attributes:
+        models: Which ones.
+        k: Neighbours of sknn, vsknn and stan.
+        m: Candidates of theirs: the most recent sessions with an item of the current one.
+        regularization: λ of item_knn.
+        session_decay: λ₁ of stan, in events.
+        distance_decay: λ₃ of stan, in events.
+    """
+
+    models: list[BaselineName] = Field(
+        default_factory=lambda: list(get_args(BaselineName)), min_length=1
+    )
+    k: PositiveInt = 100
+    m: PositiveInt = 500
+    regularization: NonNegativeFloat = 20.0
+    session_decay: PositiveFloat = 1.0
+    distance_decay: PositiveFloat = 1.0
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        if len(set(self.models)) < len(self.models):
+            raise ValueError("models names a baseline twice")
+        return self
+
+
+WhenLocked = Literal["refuse", "wait"]
+
+
+class Globals(Section):
+    """What `globals.yml` sets; names of your own, for entries of the catalog, may stand beside.
+
+    Attributes:
+        outputs: Folder of everything that a run makes.
+        memory_limit: What DuckDB may use, such as `4GB`; None leaves it to DuckDB.
+        when_locked: What a run does while another is at work in `outputs`: `refuse`, or `wait`.
+    """
+
+    outputs: LocalPath = "data"
+    memory_limit: str | None = None
+    when_locked: WhenLocked = "refuse"
+
+
+class Parameters(CommonSections):
+    """The sections of `parameters.yml`, and what `--params` may add."""
+
+    experiment: ExperimentConfig = ExperimentConfig()
+    published: PublishedConfig = PublishedConfig()
+    recommendation: RecommendationConfig = RecommendationConfig()
+    baselines: BaselinesConfig = BaselinesConfig()
+    tuning: TuningConfig = TuningConfig()
+    # what --params may name: --params events=path
+    events: LocalPath | None = None  # the raw log
+    prepared: LocalPath | None = None  # a folder of parts for the pipeline prepared
+    sessions: LocalPath | None = None  # what the pipeline recommendation answers
+    candidates: LocalPath | None = None  # the only items that it recommends
+    # --params when_locked=wait, in place of what globals.yml says
+    when_locked: WhenLocked | None = None
+
+    @model_validator(mode="after")
+    def _measured_parts_exist(self) -> Self:
+        split, experiment = self.data_split, self.experiment
+        if experiment.evaluate_on == "test" and not split.has_test:
+            raise ValueError("evaluate_on is test, but data_split leaves no test part")
+        uses_valid = experiment.evaluate_on == "valid" or experiment.valid_each_epoch
+        if uses_valid and not split.has_valid:
+            raise ValueError("experiment uses valid, but data_split leaves no validation part")
+        return self

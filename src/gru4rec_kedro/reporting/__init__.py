@@ -1,0 +1,1 @@
+"""What pipelines share to tell of data and results: figures, tables, sentences, provenance."""

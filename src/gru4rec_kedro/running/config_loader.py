@@ -1,0 +1,55 @@
+"""Reads the files of `conf/`."""
+
+from pathlib import Path
+from typing import Any
+
+from kedro.config import OmegaConfigLoader
+from omegaconf.errors import OmegaConfBaseException
+from yaml import MarkedYAMLError, YAMLError
+
+from gru4rec import ConfigError
+from gru4rec.config.safe_yaml import load_yaml
+from gru4rec_kedro.running.hooks import RunError
+
+
+class ConfigLoader(OmegaConfigLoader):
+    """Kedro's own, but what is wrong in a file is one message."""
+
+    def __getitem__(self, key: str) -> dict[str, Any]:
+        """Returns the merged files of a kind, such as `catalog`.
+
+        Raises:
+            RunError: One of them is not YAML, stands for more than can be read, or refers to what
+                there is not.
+        """
+        try:
+            if key in self.config_patterns and key not in self:
+                self._refuse_endless_files(key)
+            return super().__getitem__(key)
+        except YAMLError as error:
+            raise RunError(_describe(error)) from None
+        except OmegaConfBaseException as error:
+            raise RunError(f"{key}.yml: {str(error).splitlines()[0]}") from None
+
+    def _refuse_endless_files(self, key: str) -> None:
+        """Looks at files before Kedro, which would write out all that their aliases stand for."""
+        for env in {self.base_env, self.env or self.default_run_env}:
+            folder = self._get_conf_env_path(env)
+            for pattern in self.config_patterns[key]:
+                for path in self._fs.glob(Path(f"{folder}/{pattern}").as_posix()):
+                    try:
+                        load_yaml(self._fs.cat_file(path).decode())
+                    except ConfigError as error:
+                        raise RunError(f"{path} cannot be read: {error}") from None
+                    except (OSError, ValueError, YAMLError):
+                        continue  # Kedro will say where
+
+
+def _describe(error: YAMLError) -> str:
+    """Says where and why a file is not YAML; Kedro counts from 0 and gives no reason."""
+    cause = error.__cause__
+    if not isinstance(cause, MarkedYAMLError) or cause.problem_mark is None:
+        return str(error)
+    file = str(error).partition(", unable to read")[0]
+    mark = cause.problem_mark
+    return f"{file}: line {mark.line + 1}, column {mark.column + 1}: {cause.problem}"

@@ -1,0 +1,90 @@
+"""Mistakes in entries of `catalog.yml`, told before anything runs."""
+
+import logging
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from kedro.io import CatalogProtocol, DatasetError
+
+from gru4rec import ConfigError
+from gru4rec_kedro.options.parameters import Parameters
+
+logger = logging.getLogger(__name__)
+
+# what --params may name files for: the entry that then has their path, and pipelines that read it
+NAMED_FILES = {
+    "events": ("raw_log", "data_engineering,modelling"),
+    "prepared": ("prepared_{part}", "prepared,modelling"),
+    "sessions": ("sessions", "recommendation"),
+    "candidates": ("candidates", "recommendation"),
+}
+
+
+def check_types(entries: Mapping[str, Any]) -> None:
+    """Refuses entries that are not whole.
+
+    Args:
+        entries: By name, as in `catalog.yml`.
+
+    Raises:
+        ConfigError: One lacks its type.
+    """
+    for name, entry in entries.items():
+        if not isinstance(entry, Mapping) or "type" not in entry:
+            raise ConfigError(
+                f"the entry {name} in catalog.yml has no type; an entry of an environment takes "
+                "the place of that in conf/base as a whole, so repeat all of its lines"
+            )
+
+
+def check_paths(
+    parameters: Parameters, runtime_params: Mapping[str, Any], entries: Mapping[str, Any]
+) -> None:
+    """Refuses names of files that have no effect.
+
+    Args:
+        parameters: May name files.
+        runtime_params: Those of the command line.
+        entries: By name, as in `catalog.yml`.
+
+    Raises:
+        ConfigError: A file is named in a file of parameters, or its entry reads another.
+    """
+    for name, (dataset, _) in NAMED_FILES.items():
+        path = parameters[name]
+        if path is None:
+            continue
+        if name not in runtime_params:
+            raise ConfigError(
+                f"{name} is {path!r} in a file of parameters, where it has no effect; set the "
+                f"path of {dataset} in catalog.yml of the same environment, or use kedro run "
+                f"--params {name}=..."
+            )
+        read = entries[dataset].get("filepath")
+        if not f"{read}/".startswith(f"{path}/"):  # of a folder, files in it may be read
+            raise ConfigError(
+                f"{name} is {path!r}, but the entry {dataset} in catalog.yml reads {read!r}; "
+                f"write there filepath: ${{runtime_params:{name}, {read}}}, or leave {name} out"
+            )
+
+
+def make_datasets(catalog: CatalogProtocol[Any, Any], names: Iterable[str]) -> None:
+    """Makes datasets, which Kedro does in the midst of a run.
+
+    Raises:
+        ConfigError: The entry of one is wrong.
+    """
+    try:
+        for name in names:
+            catalog.get(name)
+    except DatasetError as error:
+        raise ConfigError(f"catalog.yml: {error}") from None
+
+
+def warn_of_misspelt_entries(catalog: CatalogProtocol[Any, Any], used: set[str]) -> None:
+    """Names entries that are not used, but nearly called like one that users often change."""
+    often_changed = [dataset for dataset, _ in NAMED_FILES.values()]
+    for name in sorted(set(catalog.keys()) - used - set(often_changed)):
+        for meant in get_close_matches(name, often_changed, n=1, cutoff=0.8):
+            logger.warning("The entry %s in catalog.yml is not used; did you mean %s?", name, meant)

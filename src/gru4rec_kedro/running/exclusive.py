@@ -1,0 +1,106 @@
+"""Runs that meet: one at a time in a folder of outputs, each with a version of its own."""
+
+import hashlib
+import json
+import threading
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+from kedro.io import CatalogProtocol
+from kedro.pipeline import Pipeline
+
+from gru4rec import ConfigError
+from gru4rec_kedro.locking import FolderInUseError, FolderLock
+from gru4rec_kedro.options.parameters import Globals, Parameters
+from gru4rec_kedro.options.search_space import comparable
+from gru4rec_kedro.pipelines import tuning
+from gru4rec_kedro.running.hooks import RunError
+from gru4rec_kedro.running.versions import make_newest
+
+_NOTES = ".runs"
+
+
+class ExclusiveHooks:
+    """Locks the folder of outputs while a run writes there.
+
+    Processes of tuning that share a study share the folder, too. What only reads takes no lock.
+    """
+
+    def __init__(self) -> None:
+        self._outputs = Path()
+        self._wait = False
+        self._parameters = Parameters()
+        # by thread: Kedro does not say when Ctrl-C has ended a run, but the thread's next one does
+        self._locks: dict[int, FolderLock] = {}
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Reads where the outputs are, and what to do where another run is at work there."""
+        loader = context.config_loader
+        known = Globals.model_fields
+        ours = {name: value for name, value in loader["globals"].items() if name in known}
+        options = Globals.parse(ours, origin="globals.yml")
+        self._parameters = Parameters.parse(loader["parameters"], origin="parameters")
+        self._outputs = context.project_path / options.outputs
+        self._wait = (self._parameters.when_locked or options.when_locked) == "wait"
+
+    @hook_impl(wrapper=True)
+    def before_pipeline_run(
+        self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
+    ) -> Generator[None, Any, Any]:
+        """Takes the lock, after the checks of `ProjectHooks`, and settles the version."""
+        self._leave()
+        if not pipeline.all_outputs():
+            return (yield)
+        lock = FolderLock(self._outputs, self._outputs / _NOTES, self._group(pipeline))
+        try:
+            lock.acquire(self._wait)
+        except FolderInUseError as error:
+            raise RunError(
+                f"{error}. Two runs would mix their files: wait until it has ended, or let this "
+                "command wait with --params when_locked=wait, or set another folder, outputs, in "
+                "globals.yml of another environment"
+            ) from None
+        self._locks[threading.get_ident()] = lock
+        try:
+            make_newest(catalog, pipeline)
+            return (yield)
+        except ConfigError as error:
+            self._leave()
+            raise RunError(str(error)) from None
+        except BaseException:
+            self._leave()
+            raise
+
+    @hook_impl(wrapper=True)
+    def after_pipeline_run(self) -> Generator[None, Any, Any]:
+        """Gives the lock back, once all other hooks have read what they want."""
+        try:
+            return (yield)
+        finally:
+            self._leave()
+
+    @hook_impl(wrapper=True)
+    def on_pipeline_error(self) -> Generator[None, Any, Any]:
+        """Gives the lock back."""
+        try:
+            return (yield)
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        lock = self._locks.pop(threading.get_ident(), None)
+        if lock:
+            lock.release()
+
+    def _group(self, pipeline: Pipeline) -> str | None:
+        """Sums up the study of a run that does nothing but tune."""
+        if not pipeline.all_outputs() <= tuning.create_pipeline().all_outputs():
+            return None
+        sections = {"model": self._parameters.model, "training": self._parameters.training}
+        options = self._parameters.tuning
+        text = json.dumps([options.study, comparable(sections, options)], sort_keys=True)
+        return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

@@ -1,0 +1,73 @@
+from gru4rec_kedro.options.parameters import PublishedConfig
+from gru4rec_kedro.reporting.results import (
+    describe_run,
+    metrics_by_cutoff,
+    results_table,
+)
+
+METRICS = {
+    "recall@20": 1 / 2,
+    "recall@5": 1 / 4,
+    "mrr@5": 1 / 8,
+    "mrr@20": 1 / 5,
+    "recall_low@5": 0.2,
+    "recall_high@5": 0.3,
+    "recall_low@20": 0.4,
+    "recall_high@20": 0.6,
+    "mrr_low@5": 0.1,
+    "mrr_high@5": 0.15,
+    "mrr_low@20": 0.18,
+    "mrr_high@20": 0.22,
+    "targets": 1004,
+    "unknown_events": 1,
+    "items": 9,
+    "trained_on": "train_full",
+    "evaluated_on": "test",
+    "epochs": 3,
+    "training_seconds": 2.0,
+}
+PUBLISHED = PublishedConfig(
+    source="Somebody et al., A Paper With a Long Title, at a Conference Far Away, 2023, table 4",
+    recall={10: 0.3, 20: 0.4},
+    mrr={20: 0.25},
+)
+
+
+def test_metrics_by_cutoff_are_in_order():
+    table = metrics_by_cutoff(METRICS)
+    assert table.to_numpy().tolist() == [
+        [5, 1 / 4, 0.2, 0.3, 1 / 8, 0.1, 0.15],
+        [20, 1 / 2, 0.4, 0.6, 1 / 5, 0.18, 0.22],
+    ]
+
+
+def test_metrics_of_earlier_versions_have_no_intervals():
+    table = metrics_by_cutoff({"recall@20": 1 / 2, "mrr@20": 1 / 5})
+    assert table[["k", "recall", "mrr"]].to_numpy().tolist() == [[20, 1 / 2, 1 / 5]]
+    assert table["recall_low"].isna().all()
+
+
+def test_results_are_plain_text_within_80_columns():
+    lines = results_table(METRICS, PublishedConfig()).splitlines()
+    assert lines[0] == "    k  recall@k   95 % interval     MRR@k   95 % interval"
+    assert lines[2].split() == ["20", "0.5000", "0.4000-0.6000", "0.2000", "0.1800-0.2200"]
+    assert " ".join(lines[3:]) == f"{describe_run(METRICS)}."
+    assert all(len(line) <= 80 for line in lines)
+
+
+def test_published_results_stand_beside():
+    lines = results_table(METRICS, PUBLISHED).splitlines()
+    assert lines[0].endswith("published")
+    assert lines[1].split()[-1] == "0.1000-0.1500"
+    assert lines[2].split()[-2:] == ["0.4000", "0.2500"]
+    assert "Published: Somebody et al., A Paper" in lines[3]
+    assert all(len(line) <= 80 for line in lines)
+
+
+def test_what_was_trained_is_told_in_a_sentence():
+    assert describe_run(METRICS) == (
+        "Trained on train_full for 3 epochs in 2 s; 1,004 targets of test ranked against 9 items "
+        "(1 events on unknown items left out)"
+    )
+    told = describe_run({**METRICS, "epochs": 1, "trained_on": None})
+    assert told.startswith("Trained on an unknown part for 1 epoch in 2 s")
