@@ -15,19 +15,15 @@ from types import TracebackType
 from typing import Any, Self
 
 from filelock import BaseFileLock, FileLock, Timeout
-from kedro.io import DatasetError
 
-from gru4rec import GRU4RecError, make_folders
+from gru4rec import make_folders
+from gru4rec_kedro.errors import FolderInUseError
 
 logger = logging.getLogger(__name__)
 
 _POLL_SECONDS = 1.0
 _GUARD_SECONDS = 60.0  # the notes are read in milliseconds; nobody holds them for so long
 _LONGEST = 300  # command
-
-
-class FolderInUseError(DatasetError, GRU4RecError):
-    """Another process is at work in a folder."""
 
 
 class FolderLock:

@@ -6,7 +6,7 @@ from kedro.framework.project import find_pipelines
 from kedro.pipeline import Pipeline
 
 from gru4rec_kedro import pipelines
-from gru4rec_kedro.running.hooks import RunError
+from gru4rec_kedro.errors import RunError
 
 # run by name only: they take the place of others, or come after them
 _NOT_BY_DEFAULT = ("baselines", "prepared", "recommendation", "tuning")

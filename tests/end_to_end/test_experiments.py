@@ -27,8 +27,8 @@ import pytest
 import yaml
 
 from gru4rec import GRU4RecError
+from gru4rec_kedro.errors import RunError
 from gru4rec_kedro.options.parameters import Parameters
-from gru4rec_kedro.running.hooks import RunError
 
 HOUR, DAY = 3600, 86_400
 ITEMS = {"A": 214_536_502, "B": 214_577_561, "R": 643_078_800, "N": 9}

@@ -10,7 +10,7 @@ from kedro.framework.session import KedroSession
 from kedro.runner import SequentialRunner, ThreadRunner
 
 from gru4rec import GRU4Rec, GRU4RecError
-from gru4rec_kedro.running.hooks import RunError
+from gru4rec_kedro.errors import RunError
 
 
 @pytest.fixture(scope="module")

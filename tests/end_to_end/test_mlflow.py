@@ -8,7 +8,7 @@ from importlib.util import find_spec
 
 import pytest
 
-from gru4rec_kedro.running.hooks import RunError
+from gru4rec_kedro.errors import RunError
 
 OPTIONS = "conf/{}/mlflow.yml"
 

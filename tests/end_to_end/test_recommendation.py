@@ -12,7 +12,7 @@ from kedro.framework.session import KedroSession
 from kedro.io import DatasetError
 
 from gru4rec import GRU4Rec
-from gru4rec_kedro.running.hooks import RunError
+from gru4rec_kedro.errors import RunError
 
 OLD, NEW = "2024-01-01T00.00.00.000Z", "2024-01-02T00.00.00.000Z"
 PARTS = "data/test/07_model_output/recommendations"

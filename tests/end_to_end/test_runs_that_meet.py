@@ -13,7 +13,7 @@ from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
 from gru4rec import GRU4Rec
-from gru4rec_kedro.running.hooks import RunError
+from gru4rec_kedro.errors import RunError
 
 OUTPUTS = "data/test"
 FUTURE = "2999-01-01T00.00.00.000Z"

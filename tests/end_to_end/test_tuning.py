@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from gru4rec_kedro.datasets import study as study_dataset
-from gru4rec_kedro.running.hooks import RunError
+from gru4rec_kedro.errors import RunError
 
 optuna = pytest.importorskip("optuna")
 

@@ -10,7 +10,8 @@ import pytest
 from filelock import FileLock
 
 from gru4rec_kedro import locking
-from gru4rec_kedro.locking import FolderInUseError, FolderLock
+from gru4rec_kedro.errors import FolderInUseError
+from gru4rec_kedro.locking import FolderLock
 
 HOLDER = """
 import sys

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click import ClickException, UsageError
 
-from gru4rec_kedro.running.hooks import RunError
+from gru4rec_kedro.errors import RunError
 
 PROJECT = Path(__file__).parents[2]
 MISTAKE = ["--env", "test", "--params", "model.n_epoch=3"]

@@ -6,17 +6,14 @@ from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
 
-from gru4rec import ConfigError, GRU4RecError, MissingExtraError, check_local
+from gru4rec import ConfigError, MissingExtraError, check_local
+from gru4rec_kedro.errors import StoreError
 from gru4rec_kedro.redaction import hide_login, hide_login_in
 
 # a trial whose process has given no sign of life for so long is taken for dead
 GRACE_SECONDS = 60
 _HEARTBEAT_SECONDS = 10
 _ATTEMPTS = 5
-
-
-class StoreError(DatasetError, GRU4RecError):
-    """The store of a tuning cannot be opened."""
 
 
 class StudyDataset(AbstractDataset[Any, Any]):

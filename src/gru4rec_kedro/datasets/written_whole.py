@@ -4,7 +4,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Self
 
 import pandas as pd
-from kedro.io import DatasetError
 from kedro_datasets.json import JSONDataset as KedroJSONDataset
 from kedro_datasets.pandas import CSVDataset as KedroCSVDataset
 from kedro_datasets.pandas import ParquetDataset as KedroParquetDataset
@@ -12,15 +11,8 @@ from kedro_datasets.plotly import JSONDataset as KedroPlotlyDataset
 from kedro_datasets.text import TextDataset as KedroTextDataset
 from kedro_datasets.yaml import YAMLDataset as KedroYAMLDataset
 
-from gru4rec import ConfigError, GRU4RecError, check_local, make_folders, written_whole
-
-
-class MissingFileError(DatasetError, GRU4RecError):
-    """A file of the catalog is not there."""
-
-
-class UnwritableError(DatasetError, GRU4RecError):
-    """A catalog path cannot be written."""
+from gru4rec import ConfigError, check_local, make_folders, written_whole
+from gru4rec_kedro.errors import MissingFileError, UnwritableError
 
 
 class WrittenWhole:

@@ -9,7 +9,7 @@ from yaml import MarkedYAMLError, YAMLError
 
 from gru4rec import ConfigError
 from gru4rec.config.safe_yaml import load_yaml
-from gru4rec_kedro.running.hooks import RunError
+from gru4rec_kedro.errors import RunError
 
 
 class ConfigLoader(OmegaConfigLoader):

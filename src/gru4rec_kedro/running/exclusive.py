@@ -13,11 +13,11 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
 from gru4rec import ConfigError
-from gru4rec_kedro.locking import FolderInUseError, FolderLock
+from gru4rec_kedro.errors import FolderInUseError, RunError
+from gru4rec_kedro.locking import FolderLock
 from gru4rec_kedro.options.parameters import Globals, Parameters
 from gru4rec_kedro.options.search_space import comparable
 from gru4rec_kedro.pipelines import tuning
-from gru4rec_kedro.running.hooks import RunError
 from gru4rec_kedro.running.versions import make_newest
 
 _NOTES = ".runs"

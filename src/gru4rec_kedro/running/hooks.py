@@ -5,12 +5,10 @@ import os
 from collections.abc import Generator, Iterable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import duckdb
-from click import ClickException
 from kedro.config import MissingConfigException
-from kedro.framework.cli.utils import KedroCliError
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
@@ -28,6 +26,7 @@ from gru4rec import (
 )
 from gru4rec.preparation import say_cannot_spill
 from gru4rec_kedro.datasets import EventsDataset, GRU4RecDataset
+from gru4rec_kedro.errors import RunError
 from gru4rec_kedro.options.parameters import Globals, Parameters, PublishedConfig
 from gru4rec_kedro.reporting.results import results_table
 from gru4rec_kedro.running.console import wrap_log_lines
@@ -40,17 +39,6 @@ from gru4rec_kedro.running.entries import (
 )
 
 logger = logging.getLogger(__name__)
-
-
-class RunError(KedroCliError, GRU4RecError):
-    """A mistake of the user's; the command line shows the message without a traceback."""
-
-    def show(self, file: IO[Any] | None = None) -> None:
-        """Prints the message; with `--verbose` Kedro's traceback."""
-        if self.VERBOSE_ERROR:
-            super().show(file)
-        else:
-            ClickException.show(self, file)
 
 
 def _find_mistake(

@@ -13,9 +13,9 @@ from kedro.pipeline import Pipeline
 
 from gru4rec import ConfigError, Section
 from gru4rec.config import LocalPath
+from gru4rec_kedro.errors import RunError
 from gru4rec_kedro.options.parameters import Parameters
 from gru4rec_kedro.redaction import hide_login, hide_login_in
-from gru4rec_kedro.running.hooks import RunError
 
 _SQLITE = "sqlite:///"
 

@@ -8,7 +8,7 @@ from kedro.io import DatasetError
 
 from gru4rec import GRU4RecError
 from gru4rec_kedro.datasets import Part, Parts, PartsDataset
-from gru4rec_kedro.locking import FolderInUseError
+from gru4rec_kedro.errors import FolderInUseError
 
 
 class Recorder:

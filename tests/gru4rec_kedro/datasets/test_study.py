@@ -2,7 +2,7 @@ import pytest
 from kedro.io import DatasetError
 
 from gru4rec_kedro.datasets import StudyDataset
-from gru4rec_kedro.datasets.study import StoreError
+from gru4rec_kedro.errors import StoreError
 
 pytest.importorskip("optuna")
 

@@ -14,7 +14,7 @@ from gru4rec_kedro.datasets import (
     PlotlyDataset,
     TextDataset,
 )
-from gru4rec_kedro.datasets.written_whole import UnwritableError
+from gru4rec_kedro.errors import UnwritableError
 
 FRAME = pd.DataFrame({"SessionId": [1, 1], "ItemId": [2, 3], "Time": [4, 5]})
 CASES = [

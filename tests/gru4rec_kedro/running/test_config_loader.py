@@ -5,8 +5,8 @@ import pytest
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
+from gru4rec_kedro.errors import RunError
 from gru4rec_kedro.running.config_loader import ConfigLoader
-from gru4rec_kedro.running.hooks import RunError
 
 PROJECT = Path(__file__).parents[3]
 

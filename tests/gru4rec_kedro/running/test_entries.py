@@ -2,6 +2,7 @@ import pytest
 from kedro.io import DataCatalog
 
 from gru4rec import ConfigError
+from gru4rec_kedro.errors import RunError
 from gru4rec_kedro.options.parameters import Parameters
 from gru4rec_kedro.running.entries import (
     check_paths,
@@ -9,7 +10,7 @@ from gru4rec_kedro.running.entries import (
     make_datasets,
     warn_of_misspelt_entries,
 )
-from gru4rec_kedro.running.hooks import ProjectHooks, RunError
+from gru4rec_kedro.running.hooks import ProjectHooks
 
 RAW_LOG = {"type": "gru4rec_kedro.datasets.RawLogDataset", "filepath": "clicks.csv"}
 

@@ -10,9 +10,9 @@ from kedro.io import DataCatalog, Version
 from kedro.pipeline import Node, Pipeline
 
 from gru4rec_kedro.datasets import JSONDataset
+from gru4rec_kedro.errors import RunError
 from gru4rec_kedro.pipelines import tuning
 from gru4rec_kedro.running.exclusive import ExclusiveHooks
-from gru4rec_kedro.running.hooks import RunError
 
 PIPELINE = Pipeline([Node(len, "params", "model", name="train")])
 

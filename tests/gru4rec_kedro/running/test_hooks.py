@@ -10,7 +10,8 @@ from kedro.pipeline import Node, Pipeline
 
 from gru4rec import DataError
 from gru4rec_kedro.datasets import EventsDataset, GRU4RecDataset
-from gru4rec_kedro.running.hooks import ProjectHooks, RunError
+from gru4rec_kedro.errors import RunError
+from gru4rec_kedro.running.hooks import ProjectHooks
 
 PROJECT = Path(__file__).parents[3]
 NODE = Node(len, "a", "b", name="count")

@@ -12,8 +12,8 @@ from kedro.framework.startup import bootstrap_project
 
 from gru4rec import Config, ConfigError, load_config
 from gru4rec.config import Section
+from gru4rec_kedro.errors import RunError
 from gru4rec_kedro.options.parameters import Parameters
-from gru4rec_kedro.running.hooks import RunError
 
 PROJECT = Path(__file__).parents[3]
 # any number will do

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gru4rec_kedro.running.hooks import RunError
+from gru4rec_kedro.errors import RunError
 from gru4rec_kedro.running.tracking import TrackingHooks
 
 

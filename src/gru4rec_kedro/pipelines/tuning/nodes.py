@@ -11,7 +11,8 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
-from gru4rec import GRU4Rec, GRU4RecError, ModelConfig, TrainingConfig
+from gru4rec import GRU4Rec, ModelConfig, TrainingConfig
+from gru4rec_kedro.errors import TuningError
 from gru4rec_kedro.options.search_space import TuningConfig, comparable, with_options
 from gru4rec_kedro.pipelines.tuning.study import (
     decoded,
@@ -23,10 +24,6 @@ from gru4rec_kedro.pipelines.tuning.study import (
 from gru4rec_kedro.reading import read_part, sum_up
 
 logger = logging.getLogger(__name__)
-
-
-class TuningError(GRU4RecError):
-    """A study has nothing to say."""
 
 
 def search_options(
