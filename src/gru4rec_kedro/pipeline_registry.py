@@ -7,6 +7,7 @@ from kedro.pipeline import Pipeline
 
 from gru4rec_kedro import pipelines
 from gru4rec_kedro.errors import RunError
+from gru4rec_kedro.kedro_internals import missing_pipeline
 
 # run by name only: they take the place of others, or come after them
 _NOT_BY_DEFAULT = ("baselines", "prepared", "recommendation", "tuning")
@@ -21,10 +22,10 @@ def register_pipelines() -> dict[str, Pipeline]:
     try:
         found = find_pipelines(raise_errors=True)
     except ImportError as error:
-        if error.__cause__ is not None:  # a pipeline is there, but its import fails
+        name = missing_pipeline(error)
+        if name is None:
             raise
         known = ", ".join(module.name for module in pkgutil.iter_modules(pipelines.__path__))
-        name = str(error).partition("gru4rec_kedro.pipelines.")[2].partition("'")[0]
         raise RunError(f"There is no pipeline {name!r}; there are {known}") from None
     by_default = (found[name] for name in found if name not in _NOT_BY_DEFAULT)
     found["__default__"] = sum(by_default, start=Pipeline([]))

@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
-from kedro_datasets._typing import TablePreview
 
 from gru4rec import ConfigError, check_local
 from gru4rec_kedro.datasets.events import json_table
+from gru4rec_kedro.kedro_internals import TablePreview
 
 logger = logging.getLogger(__name__)
 

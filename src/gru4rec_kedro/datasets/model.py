@@ -5,10 +5,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from kedro.io import AbstractVersionedDataset, Version
-from kedro_datasets._typing import JSONPreview
 
 from gru4rec import GRU4Rec, describe_model
 from gru4rec_kedro.datasets.written_whole import WrittenWhole
+from gru4rec_kedro.kedro_internals import JSONPreview
 
 
 class _ModelFile(AbstractVersionedDataset[GRU4Rec, GRU4Rec]):

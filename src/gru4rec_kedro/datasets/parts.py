@@ -11,12 +11,12 @@ import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.parquet as pq
 from kedro.io import AbstractDataset
-from kedro_datasets._typing import TablePreview
 
 from gru4rec import ConfigError, check_local, local_connection, make_folders, written_whole
 from gru4rec.files import remove_stale
 from gru4rec_kedro.datasets.events import json_table
 from gru4rec_kedro.errors import FolderInUseError, MissingFileError, UnwritableError
+from gru4rec_kedro.kedro_internals import TablePreview
 from gru4rec_kedro.locking import FolderLock
 
 logger = logging.getLogger(__name__)

@@ -4,10 +4,10 @@ from typing import Any
 
 import ibis.expr.types as ir
 from kedro.io import AbstractDataset, DatasetError
-from kedro_datasets._typing import TablePreview
 
 from gru4rec import ConfigError, MissingLogError, check_local, private_connection, read_log
 from gru4rec_kedro.datasets.events import json_table
+from gru4rec_kedro.kedro_internals import TablePreview
 
 
 class RawLogDataset(AbstractDataset[Any, ir.Table]):

@@ -13,6 +13,7 @@ from kedro_datasets.yaml import YAMLDataset as KedroYAMLDataset
 
 from gru4rec import ConfigError, check_local, make_folders, written_whole
 from gru4rec_kedro.errors import MissingFileError, UnwritableError
+from gru4rec_kedro.kedro_internals import has_version, unwrapped
 
 
 class WrittenWhole:
@@ -42,10 +43,9 @@ class WrittenWhole:
     def resolve_load_version(self) -> str | None:
         """The version to load: that of `--load-versions`, or this run's own, or the newest."""
         version = getattr(self, "_version", None)
-        if version and not version.load and version.save:
-            own = self._get_versioned_path(version.save)  # type: ignore[attr-defined]
-            if self._exists_function(str(own)):  # type: ignore[attr-defined]
-                return str(version.save)
+        own = version.save if version and not version.load else None
+        if own and has_version(self, own):  # type: ignore[arg-type]
+            return str(own)
         newest: str | None = super().resolve_load_version()  # type: ignore[misc]
         return newest
 
@@ -90,7 +90,7 @@ class WrittenWhole:
 
     def _write(self, data: Any) -> None:
         # Kedro's wrapper around save() would look for the file under its final name already
-        super().save.__wrapped__(self, data)  # type: ignore[misc]
+        unwrapped(super().save)(self, data)  # type: ignore[misc]
 
 
 class JSONDataset(WrittenWhole, KedroJSONDataset):

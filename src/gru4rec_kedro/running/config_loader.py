@@ -1,6 +1,5 @@
 """Reads the files of `conf/`."""
 
-from pathlib import Path
 from typing import Any
 
 from kedro.config import OmegaConfigLoader
@@ -10,6 +9,7 @@ from yaml import MarkedYAMLError, YAMLError
 from gru4rec import ConfigError
 from gru4rec.config.safe_yaml import load_yaml
 from gru4rec_kedro.errors import RunError
+from gru4rec_kedro.kedro_internals import configuration_files, unreadable_file
 
 
 class ConfigLoader(OmegaConfigLoader):
@@ -33,16 +33,13 @@ class ConfigLoader(OmegaConfigLoader):
 
     def _refuse_endless_files(self, key: str) -> None:
         """Looks at files before Kedro, which would write out all that their aliases stand for."""
-        for env in {self.base_env, self.env or self.default_run_env}:
-            folder = self._get_conf_env_path(env)
-            for pattern in self.config_patterns[key]:
-                for path in self._fs.glob(Path(f"{folder}/{pattern}").as_posix()):
-                    try:
-                        load_yaml(self._fs.cat_file(path).decode())
-                    except ConfigError as error:
-                        raise RunError(f"{path} cannot be read: {error}") from None
-                    except (OSError, ValueError, YAMLError):
-                        continue  # Kedro will say where
+        for path, content in configuration_files(self, key):
+            try:
+                load_yaml(content.decode())
+            except ConfigError as error:
+                raise RunError(f"{path} cannot be read: {error}") from None
+            except (ValueError, YAMLError):
+                continue  # Kedro will say where
 
 
 def _describe(error: YAMLError) -> str:
@@ -50,6 +47,5 @@ def _describe(error: YAMLError) -> str:
     cause = error.__cause__
     if not isinstance(cause, MarkedYAMLError) or cause.problem_mark is None:
         return str(error)
-    file = str(error).partition(", unable to read")[0]
-    mark = cause.problem_mark
+    file, mark = unreadable_file(error), cause.problem_mark
     return f"{file}: line {mark.line + 1}, column {mark.column + 1}: {cause.problem}"

@@ -3,26 +3,38 @@
 import logging
 import textwrap
 
+from gru4rec_kedro.kedro_internals import ADVICE_TO_REPEAT
+
 _WIDTH = 80
 _INDENT = " " * len("12:34:56 WARNING ")
-# after a mistake that the same command would only meet again
-_BAD_ADVICE = "No nodes ran. Repeat the previous command"
 
 
 class WrappedFormatter(logging.Formatter):
-    """Breaks long lines between words.
+    """Breaks the long lines of another formatter between words.
 
     Tracebacks and what has no spaces, such as paths, stay whole.
+
+    Args:
+        plain: Formats a message and its time.
     """
 
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  (logging's name)
+    def __init__(self, plain: logging.Formatter) -> None:
+        super().__init__(datefmt=plain.datefmt)
+        self._plain = plain
+
+    def usesTime(self) -> bool:  # noqa: N802  (logging's names)
+        """Whether the other formatter shows the time."""
+        return self._plain.usesTime()
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
         """Returns the line or lines of a message."""
-        lines = super().formatMessage(record).splitlines()
+        lines = self._plain.formatMessage(record).splitlines()
         return "\n".join(line for long in lines for line in _wrap(long))
 
 
 def _is_good_advice(record: logging.LogRecord) -> bool:
-    return not record.getMessage().startswith(_BAD_ADVICE)
+    # after a mistake the same command would only meet it again
+    return not record.getMessage().startswith(ADVICE_TO_REPEAT)
 
 
 def wrap_log_lines() -> None:
@@ -34,7 +46,7 @@ def wrap_log_lines() -> None:
         plain = handler.formatter
         # not for handlers of other kinds, such as those of notebooks and tests
         if type(handler) is logging.StreamHandler and type(plain) is logging.Formatter:
-            handler.setFormatter(WrappedFormatter(plain._fmt, plain.datefmt))
+            handler.setFormatter(WrappedFormatter(plain))
             handler.addFilter(_is_good_advice)
 
 

@@ -4,7 +4,6 @@ import logging
 import os
 from collections.abc import Generator, Iterable
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -27,6 +26,7 @@ from gru4rec import (
 from gru4rec.preparation import say_cannot_spill
 from gru4rec_kedro.datasets import EventsDataset, GRU4RecDataset
 from gru4rec_kedro.errors import RunError
+from gru4rec_kedro.kedro_internals import file_of
 from gru4rec_kedro.options.parameters import Globals, Parameters, PublishedConfig
 from gru4rec_kedro.reporting.results import results_table
 from gru4rec_kedro.running.console import wrap_log_lines
@@ -62,7 +62,8 @@ def _find_mistake(
         if isinstance(error, duckdb.Error):  # mostly tells neither what it was nor in which file
             datasets = [catalog.get(name) for name in sorted(names)]
             events = [data for data in datasets if isinstance(data, EventsDataset)]
-            damaged = find_damaged(Path(data._get_load_path()) for data in events if data.exists())
+            files = [file_of(data) for data in events if data.exists()]
+            damaged = find_damaged(path for path in files if path)
             if damaged:
                 return DataError(
                     f"{damaged} is damaged ({str(error).splitlines()[0]}); run the pipeline again "
@@ -177,6 +178,5 @@ class ProjectHooks:
         if "metrics" in pipeline.all_outputs():
             published = PublishedConfig.parse(catalog.load("params:published"), "published")
             logger.info("Results\n%s", results_table(catalog.load("metrics"), published))
-        if "report" in pipeline.all_outputs():
-            path = Path(getattr(catalog.get("report"), "_filepath", ""))
+        if "report" in pipeline.all_outputs() and (path := file_of(catalog.get("report"))):
             logger.info("Report: %s", os.path.relpath(path))

@@ -14,6 +14,7 @@ from kedro.pipeline import Pipeline
 from gru4rec import ConfigError, Section
 from gru4rec.config import LocalPath
 from gru4rec_kedro.errors import RunError
+from gru4rec_kedro.kedro_internals import file_of
 from gru4rec_kedro.options.parameters import Parameters
 from gru4rec_kedro.redaction import hide_login, hide_login_in
 
@@ -97,9 +98,8 @@ class TrackingHooks:
         if "metrics" in made:
             self._log_metrics(catalog.load("metrics"), "", "")
         for name in ("model", "report"):
-            if name in made:
-                dataset: Any = catalog.get(name)
-                self._client.log_artifact(self._run_id, str(dataset._get_load_path()))
+            if name in made and (path := file_of(catalog.get(name))):
+                self._client.log_artifact(self._run_id, str(path))
         self._end("FINISHED")
 
     @hook_impl(tryfirst=True)  # the project's own hook raises

@@ -2,18 +2,18 @@
 
 import logging
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractVersionedDataset, CatalogProtocol
-from kedro.io.core import generate_timestamp
 from kedro.pipeline import Pipeline
 
 from gru4rec import ConfigError
+from gru4rec_kedro.kedro_internals import TIMESTAMP, generate_timestamp, set_save_version
 
 logger = logging.getLogger(__name__)
 
-# what Kedro's generate_timestamp writes, and what it names the milliseconds
-_FORMAT, _END = "%Y-%m-%dT%H.%M.%S.%f", "Z"
+_END = "Z"
 
 
 def make_newest(catalog: CatalogProtocol[Any, Any], pipeline: Pipeline) -> None:
@@ -29,43 +29,39 @@ def make_newest(catalog: CatalogProtocol[Any, Any], pipeline: Pipeline) -> None:
     versioned = [
         dataset
         for dataset in datasets
-        if isinstance(dataset, AbstractVersionedDataset) and dataset._version is not None
+        if isinstance(dataset, AbstractVersionedDataset) and dataset.resolve_save_version()
     ]
-    present = [(version, dataset) for dataset in versioned for version in _versions_of(dataset)]
-    if not present:
+    folders = [Path(file).parent for dataset in versioned for file in dataset.list_versions()]
+    if not folders:
         return
-    newest, dataset = max(present, key=lambda pair: pair[0])
-    if all(newest < str(each._version.save) for each in versioned if each._version):
+    newest = max(folders, key=lambda folder: folder.name)
+    if all(newest.name < str(dataset.resolve_save_version()) for dataset in versioned):
         return
     version = generate_timestamp()
-    if version <= newest:
-        version = _next(newest, dataset)
+    if version <= newest.name:
+        version = _next(newest)
         logger.warning(
             "The clock is behind %s, the newest version of %s: this run saves the version %s",
-            newest,
-            dataset._filepath,
+            newest.name,
+            newest.parent,
             version,
         )
-    for each in versioned:
-        each._version = each._version._replace(save=version) if each._version else None
+    for dataset in versioned:
+        set_save_version(dataset, version)
 
 
-def _versions_of(dataset: AbstractVersionedDataset[Any, Any]) -> list[str]:
-    versions: list[str] = dataset.list_versions(full_path=False)
-    return versions
-
-
-def _next(version: str, dataset: AbstractVersionedDataset[Any, Any]) -> str:
-    """Names the version a millisecond later."""
+def _next(newest: Path) -> str:
+    """Names the version a millisecond later than that of a folder."""
+    version = newest.name
     try:
-        later = datetime.strptime(version.removesuffix(_END), _FORMAT) + timedelta(milliseconds=1)
+        later = datetime.strptime(version.removesuffix(_END), TIMESTAMP) + timedelta(milliseconds=1)
         name = later.isoformat(timespec="milliseconds").replace(":", ".") + _END
         if name > version:
             return name
     except (ValueError, OverflowError):
         pass
     raise ConfigError(
-        f"{dataset._filepath} has the version {version!r}, which is in the order of names after "
+        f"{newest.parent} has the version {version!r}, which is in the order of names after "
         "all that a run could save, so it would stay the newest; rename or move it (its name "
         "should begin with a date, as those of the others do)"
     )

@@ -91,7 +91,8 @@ def run_study(
             if not waited_for:
                 logger.info("Waiting for the trials of other processes")
             # once in their name: who was killed before its first sign of life has none that ages
-            for trial_id in {trial._trial_id for trial in running} - waited_for:
+            ids = {trial._trial_id for trial in running}  # noqa: SLF001  (a heartbeat asks for it)
+            for trial_id in ids - waited_for:
                 store.record_heartbeat(trial_id)
                 waited_for.add(trial_id)
             time.sleep(_WAIT_SECONDS)

@@ -1,0 +1,92 @@
+"""What the project uses of Kedro that is not public: an upgrade of Kedro looks here.
+
+What Kedro shows to those who write datasets (`_exists`, `_describe`, `_filepath`, `_version`,
+`_get_load_path`, `_get_save_path`) is used by the project's own datasets, of themselves.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from kedro.config import OmegaConfigLoader
+from kedro.io import AbstractVersionedDataset
+from kedro.io.core import VERSION_FORMAT, generate_timestamp
+from kedro_datasets._typing import JSONPreview, TablePreview
+from yaml import YAMLError
+
+__all__ = [
+    "ADVICE_TO_REPEAT",
+    "TIMESTAMP",
+    "JSONPreview",
+    "TablePreview",
+    "configuration_files",
+    "file_of",
+    "generate_timestamp",
+    "has_version",
+    "missing_pipeline",
+    "set_save_version",
+    "unreadable_file",
+    "unwrapped",
+]
+
+# what a runner logs where no node ran, from its begin
+ADVICE_TO_REPEAT = "No nodes ran. Repeat the previous command"
+# how versions are named, without the Z at their end
+TIMESTAMP = VERSION_FORMAT.removesuffix("Z")
+
+
+def file_of(dataset: Any) -> Path | None:
+    """Returns the file that a dataset loads, of versions the newest; None where it has no file."""
+    if isinstance(dataset, AbstractVersionedDataset):
+        return Path(dataset._get_load_path())
+    return None
+
+
+def has_version(dataset: AbstractVersionedDataset[Any, Any], version: str) -> bool:
+    """Whether a dataset has saved a version."""
+    return dataset._exists_function(str(dataset._get_versioned_path(version)))
+
+
+def set_save_version(dataset: AbstractVersionedDataset[Any, Any], version: str) -> None:
+    """Changes the version that a versioned dataset saves."""
+    if dataset._version is not None:
+        dataset._version = dataset._version._replace(save=version)
+
+
+def unwrapped(method: Any) -> Callable[..., Any]:
+    """Returns `load` or `save` of a dataset's class without Kedro's own checks around it."""
+    function: Callable[..., Any] = method.__wrapped__
+    return function
+
+
+def configuration_files(loader: OmegaConfigLoader, key: str) -> Iterator[tuple[str, bytes]]:
+    """Reads the files that make up a kind of configuration; those that cannot be are left out.
+
+    Yields:
+        Path and content of each.
+    """
+    for env in {loader.base_env, loader.env or loader.default_run_env}:
+        folder = loader._get_conf_env_path(env)
+        for pattern in loader.config_patterns[key]:
+            for path in loader._fs.glob(Path(f"{folder}/{pattern}").as_posix()):
+                try:
+                    content = loader._fs.cat_file(path)
+                except OSError:  # such as a folder of that name
+                    continue
+                yield path, content
+
+
+def unreadable_file(error: YAMLError) -> str:
+    """Returns the beginning of Kedro's message about a file that is not YAML: what it is."""
+    return str(error).partition(", unable to read")[0]
+
+
+def missing_pipeline(error: ImportError) -> str | None:
+    """Returns the name of a pipeline that there is not; None where there is, but it cannot load.
+
+    Args:
+        error: What `find_pipelines` raised.
+    """
+    if error.__cause__ is not None:
+        return None
+    return str(error).partition(".pipelines.")[2].partition("'")[0]
