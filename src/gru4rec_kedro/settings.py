@@ -1,8 +1,8 @@
 """Project settings; Kedro reads them by name."""
 
+from gru4rec_kedro.running.checking import ProjectHooks
 from gru4rec_kedro.running.config_loader import ConfigLoader
 from gru4rec_kedro.running.exclusive import ExclusiveHooks
-from gru4rec_kedro.running.hooks import ProjectHooks
 from gru4rec_kedro.running.tracking import TrackingHooks
 
 # the last one is asked first: parameters are checked before anything else, and nobody waits for a

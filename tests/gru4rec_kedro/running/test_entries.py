@@ -4,13 +4,13 @@ from kedro.io import DataCatalog
 from gru4rec import ConfigError
 from gru4rec_kedro.errors import RunError
 from gru4rec_kedro.options.parameters import Parameters
+from gru4rec_kedro.running.checking import ProjectHooks
 from gru4rec_kedro.running.entries import (
     check_paths,
     check_types,
     make_datasets,
     warn_of_misspelt_entries,
 )
-from gru4rec_kedro.running.hooks import ProjectHooks
 
 RAW_LOG = {"type": "gru4rec_kedro.datasets.RawLogDataset", "filepath": "clicks.csv"}
 

@@ -11,7 +11,7 @@ from kedro.pipeline import Node, Pipeline
 from gru4rec import DataError
 from gru4rec_kedro.datasets import EventsDataset, GRU4RecDataset
 from gru4rec_kedro.errors import RunError
-from gru4rec_kedro.running.hooks import ProjectHooks
+from gru4rec_kedro.running.checking import ProjectHooks
 
 PROJECT = Path(__file__).parents[3]
 NODE = Node(len, "a", "b", name="count")
