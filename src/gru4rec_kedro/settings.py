@@ -1,13 +1,23 @@
 """Project settings; Kedro reads them by name."""
 
-from gru4rec_kedro.running.checking import ProjectHooks
+from gru4rec_kedro.running.checking import CheckingHooks
 from gru4rec_kedro.running.config_loader import ConfigLoader
+from gru4rec_kedro.running.console import ConsoleHooks
+from gru4rec_kedro.running.device import DeviceHooks
 from gru4rec_kedro.running.exclusive import ExclusiveHooks
+from gru4rec_kedro.running.failures import FailureHooks
 from gru4rec_kedro.running.tracking import TrackingHooks
 
-# the last one is asked first: parameters are checked before anything else, and nobody waits for a
-# run that cannot begin
-HOOKS = (TrackingHooks(), ExclusiveHooks(), ProjectHooks())
+# the last one is asked first: parameters are checked before anything is locked or tracked, and
+# nobody waits for a run that cannot begin
+HOOKS = (
+    TrackingHooks(),
+    ExclusiveHooks(),
+    FailureHooks(),
+    DeviceHooks(),
+    CheckingHooks(),
+    ConsoleHooks(),
+)
 
 CONFIG_LOADER_CLASS = ConfigLoader
 CONFIG_LOADER_ARGS = {

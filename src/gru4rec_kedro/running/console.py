@@ -1,12 +1,44 @@
-"""Log lines that are readable at 80 columns."""
+"""What a run shows on the console: log lines readable at 80 columns, and at the end its results."""
 
 import logging
+import os
 import textwrap
+from typing import Any
 
-from gru4rec_kedro.kedro_internals import ADVICE_TO_REPEAT
+from kedro.framework.hooks import hook_impl
+from kedro.io import CatalogProtocol
+from kedro.pipeline import Pipeline
+
+from gru4rec_kedro.kedro_internals import ADVICE_TO_REPEAT, file_of
+from gru4rec_kedro.options.parameters import PublishedConfig
+from gru4rec_kedro.reporting.results import results_table
+
+logger = logging.getLogger(__name__)
 
 _WIDTH = 80
 _INDENT = " " * len("12:34:56 WARNING ")
+
+
+class ConsoleHooks:
+    """Wraps long lines, and closes a run with its results."""
+
+    @hook_impl
+    def after_context_created(self) -> None:
+        """Wraps what is logged from now on."""
+        wrap_log_lines()
+
+    @hook_impl
+    def after_pipeline_run(
+        self, run_result: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
+    ) -> None:
+        """Closes with the results and the place of the report, if anything ran."""
+        if not run_result:  # --only-missing-outputs, and nothing was missing
+            return
+        if "metrics" in pipeline.all_outputs():
+            published = PublishedConfig.parse(catalog.load("params:published"), "published")
+            logger.info("Results\n%s", results_table(catalog.load("metrics"), published))
+        if "report" in pipeline.all_outputs() and (path := file_of(catalog.get("report"))):
+            logger.info("Report: %s", os.path.relpath(path))
 
 
 class WrappedFormatter(logging.Formatter):

@@ -51,7 +51,7 @@ class ExclusiveHooks:
     def before_pipeline_run(
         self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
     ) -> Generator[None, Any, Any]:
-        """Takes the lock, after the checks of `ProjectHooks`, and settles the version."""
+        """Takes the lock, after the checks of `CheckingHooks`, and settles the version."""
         self._leave()
         if not pipeline.all_outputs():
             return (yield)

@@ -102,7 +102,7 @@ class TrackingHooks:
                 self._client.log_artifact(self._run_id, str(path))
         self._end("FINISHED")
 
-    @hook_impl(tryfirst=True)  # the project's own hook raises
+    @hook_impl(tryfirst=True)  # FailureHooks raises
     def on_pipeline_error(self) -> None:
         """Marks the run in MLflow as failed."""
         if self._client is not None:

@@ -2,9 +2,7 @@ import pytest
 from kedro.io import DataCatalog
 
 from gru4rec import ConfigError
-from gru4rec_kedro.errors import RunError
 from gru4rec_kedro.options.parameters import Parameters
-from gru4rec_kedro.running.checking import ProjectHooks
 from gru4rec_kedro.running.entries import (
     check_paths,
     check_types,
@@ -60,8 +58,6 @@ def test_what_is_wrong_in_an_entry_is_one_message():
     entries = {"model": {"type": "gru4rec_kedro.datasets.NoDataset"}}
     with pytest.raises(ConfigError, match=r"(?s)^catalog\.yml: .*NoDataset"):
         make_datasets(DataCatalog.from_config(entries), ["model"])
-    with pytest.raises(RunError, match=r"(?s)^catalog\.yml: .*NoDataset"):
-        ProjectHooks().after_catalog_created(DataCatalog.from_config(entries), {})
 
 
 def test_a_misspelt_entry_is_named(caplog):

@@ -1,19 +1,14 @@
-from pathlib import Path
-
 import duckdb
 import pandas as pd
 import pytest
-from kedro.framework.session import KedroSession
-from kedro.framework.startup import bootstrap_project
 from kedro.io import DataCatalog, DatasetError
 from kedro.pipeline import Node, Pipeline
 
 from gru4rec import DataError
-from gru4rec_kedro.datasets import EventsDataset, GRU4RecDataset
+from gru4rec_kedro.datasets import EventsDataset
 from gru4rec_kedro.errors import RunError
-from gru4rec_kedro.running.checking import ProjectHooks
+from gru4rec_kedro.running.failures import FailureHooks
 
-PROJECT = Path(__file__).parents[3]
 NODE = Node(len, "a", "b", name="count")
 EMPTY = DataCatalog({})
 
@@ -27,34 +22,34 @@ def wrapped(cause: Exception) -> DatasetError:
 
 def test_a_mistake_of_the_user_is_told_once(caplog):
     error = wrapped(DataError("no items"))
-    ProjectHooks().on_node_error(error, NODE, EMPTY)
+    FailureHooks().on_node_error(error, NODE, EMPTY)
     assert caplog.messages == []
     with pytest.raises(RunError, match=r"^no items$"):
-        ProjectHooks().on_pipeline_error(error, Pipeline([NODE]), EMPTY)
+        FailureHooks().on_pipeline_error(error, Pipeline([NODE]), EMPTY)
 
 
 def test_too_little_memory_names_the_limit(caplog):
     error = wrapped(duckdb.OutOfMemoryException("could not allocate\n\nPossible solutions:"))
-    ProjectHooks().on_node_error(error, NODE, EMPTY)
+    FailureHooks().on_node_error(error, NODE, EMPTY)
     assert caplog.messages == []
     with pytest.raises(
         RunError, match=r"raise memory_limit in globals.yml \(could not allocate\)$"
     ):
-        ProjectHooks().on_pipeline_error(error, Pipeline([NODE]), EMPTY)
+        FailureHooks().on_pipeline_error(error, Pipeline([NODE]), EMPTY)
 
 
 def test_a_full_spill_disk_is_told_apart_from_too_little_memory():
     said = "failed to offload data block of size 256.0 KiB (35.8 MiB/36.0 MiB used)."
     error = wrapped(duckdb.OutOfMemoryException(f"{said}\n\nPossible solutions:"))
     with pytest.raises(RunError, match=r"cannot write what exceeds its memory to .*duckdb \(fail"):
-        ProjectHooks().on_pipeline_error(error, Pipeline([NODE]), EMPTY)
+        FailureHooks().on_pipeline_error(error, Pipeline([NODE]), EMPTY)
 
 
 def test_any_other_error_names_its_node_and_goes_on(caplog):
     error = wrapped(KeyError("x"))
-    ProjectHooks().on_node_error(error, NODE, EMPTY)
+    FailureHooks().on_node_error(error, NODE, EMPTY)
     assert caplog.messages == ["Node count failed: as Kedro wraps it"]
-    ProjectHooks().on_pipeline_error(error, Pipeline([NODE]), EMPTY)
+    FailureHooks().on_pipeline_error(error, Pipeline([NODE]), EMPTY)
 
 
 def test_a_query_on_a_damaged_file_of_the_catalog_names_it(caplog, tmp_path):
@@ -67,36 +62,18 @@ def test_a_query_on_a_damaged_file_of_the_catalog_names_it(caplog, tmp_path):
     with pytest.raises(duckdb.Error) as caught:
         catalog.load("a").SessionId.sum().to_pyarrow()
     error = wrapped(caught.value)
-    ProjectHooks().on_node_error(error, node, catalog)
+    FailureHooks().on_node_error(error, node, catalog)
     assert caplog.messages == []
     with pytest.raises(
         RunError, match=rf"^{tmp_path}/a is damaged \(.*\); run the pipeline again that makes it$"
     ):
-        ProjectHooks().on_pipeline_error(error, Pipeline([node]), catalog)
+        FailureHooks().on_pipeline_error(error, Pipeline([node]), catalog)
 
 
 def test_a_query_that_fails_on_sound_files_keeps_its_traceback(caplog, tmp_path):
     catalog = DataCatalog({"a": EventsDataset(filepath=str(tmp_path / "a"))})
     catalog.save("a", pd.DataFrame({"SessionId": range(100)}))
     error = wrapped(duckdb.BinderException("no such column"))
-    ProjectHooks().on_node_error(error, NODE, catalog)
+    FailureHooks().on_node_error(error, NODE, catalog)
     assert caplog.messages == ["Node count failed: as Kedro wraps it"]
-    ProjectHooks().on_pipeline_error(error, Pipeline([NODE]), catalog)
-
-
-def test_the_model_is_loaded_onto_the_device_of_the_parameters():
-    bootstrap_project(PROJECT)
-    device = {"model": {"device": "cuda:99"}}
-    with KedroSession.create(PROJECT, env="test", runtime_params=device) as session:
-        assert session.load_context().catalog.get("model").device == "cuda:99"
-
-
-def test_a_device_in_the_catalog_wins():
-    catalog = DataCatalog({"model": GRU4RecDataset(filepath="gru.pth", device="cpu")})
-    ProjectHooks().after_catalog_created(catalog, {"parameters": {"model": {"device": "cuda:99"}}})
-    assert catalog.get("model").device == "cpu"
-
-
-def test_a_catalog_without_a_model_stays_as_it_is():
-    ProjectHooks().after_catalog_created(EMPTY, {"parameters": {}})
-    assert list(EMPTY) == []
+    FailureHooks().on_pipeline_error(error, Pipeline([NODE]), catalog)
