@@ -1,4 +1,4 @@
-"""Catalog datasets of the project: each file here has one, or one that others build on."""
+"""Catalog datasets of the project, and what they are built of."""
 
 from gru4rec_kedro.datasets.checkpoint import CheckpointDataset
 from gru4rec_kedro.datasets.events import EventsDataset
