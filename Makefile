@@ -3,6 +3,10 @@
 # The interpreter that makes .venv: Python 3.11 or newer.
 PYTHON ?= python3
 
+# Which build of torch a new .venv gets: cpu; cuda, on Linux 6 GB; or auto: cpu on Linux without a
+# GPU of NVIDIA, elsewhere what pip takes.
+TORCH ?= auto
+
 # Of `make parity`: a folder of prepared parts, how many seeds, and options such as model.n_epochs=5.
 DATA ?= data/01_raw/prepared
 SEEDS ?= 10
@@ -15,11 +19,25 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install -c constraints.txt
 
+# A torch that is there already and fits stays; else the build for CPU is among those that pip finds,
+# or uv knows where it is published.
+TORCH_PIN = $(shell sed -n 's/^torch==//p' constraints.txt)
+CPU_TORCH = $(BIN)/python -m pip list --format=freeze | grep -q '^torch==$(TORCH_PIN)' \
+	|| $(INSTALL) 'torch==$(TORCH_PIN)+cpu' 2>/dev/null \
+	|| { $(INSTALL) uv && $(BIN)/uv pip install --python $(BIN)/python --torch-backend cpu \
+	     -c constraints.txt torch; } \
+	|| { echo 'make: found no build of torch for CPU; TORCH=cuda takes that with CUDA (6 GB)'; exit 1; }
+WANTED = $(if $(filter auto,$(TORCH)),$(shell \
+	[ "$$(uname)" = Linux ] && ! nvidia-smi -L >/dev/null 2>&1 && echo cpu || echo cuda),$(TORCH))
+
 .DEFAULT_GOAL := help
 .PHONY: help install run test soak lint bench parity viz notebook clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo 'On Linux a new .venv gets torch for CPU, or with CUDA (6 GB) where a GPU of NVIDIA is found;'
+	@echo 'TORCH=cpu or TORCH=cuda decides, as in: make install TORCH=cuda'
 
 install: .venv/installed  ## create .venv with the pinned dependencies
 
@@ -64,9 +82,9 @@ clean:  ## remove .venv, caches and build products; data/ stays
 # the two files that decide what is installed, nothing is installed again.
 .venv/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: name it as in make PYTHON=python3.11")'
+	$(if $(filter auto cpu cuda,$(TORCH)),,$(error TORCH=$(TORCH) is unknown: give auto, cpu or cuda))
 	$(PYTHON) -m venv .venv
-	@# torch first: a build for CPU is kept if one is at hand
-	$(INSTALL) torch
+	$(if $(filter cpu,$(WANTED)),$(CPU_TORCH))
 	$(INSTALL) -e .
 	@touch $@
 
