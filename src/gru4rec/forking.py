@@ -5,8 +5,7 @@ ours, has computed on several threads before, the child would wait for them fore
 """
 
 import os
-
-import torch
+import sys
 
 
 def keep_children_on_one_thread() -> None:
@@ -16,4 +15,5 @@ def keep_children_on_one_thread() -> None:
 
 
 def _set_one_thread() -> None:
-    torch.set_num_threads(1)
+    if torch := sys.modules.get("torch"):  # else nothing has computed yet
+        torch.set_num_threads(1)

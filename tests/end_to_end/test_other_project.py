@@ -12,6 +12,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+import gru4rec
+import gru4rec_kedro
 from gru4rec import GRU4Rec
 
 ROOT = Path(__file__).parents[2]
@@ -84,10 +86,14 @@ def test_wheel_has_all_files_of_both_packages(wheel):
     packed = set(zipfile.ZipFile(wheel).namelist())
     expected = {
         str(path.relative_to(ROOT / "src"))
-        for pattern in ("*.py", "*.html", "*.yml", "py.typed")
+        for pattern in ("*.py", "*.html", "*.pyi", "*.yml", "py.typed")
         for path in (ROOT / "src").rglob(pattern)
     }
     assert {name for name in packed if ".dist-info/" not in name} == expected
+
+
+def test_wheel_and_both_packages_have_one_version(wheel):
+    assert wheel.name.split("-")[1] == gru4rec.__version__ == gru4rec_kedro.__version__
 
 
 def example(language: str, containing: str) -> str:
