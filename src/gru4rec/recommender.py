@@ -1,7 +1,6 @@
 """The recommender: fit, recommend, save, load."""
 
 import contextlib
-import dataclasses
 import itertools
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -23,38 +22,28 @@ from gru4rec.config import (
     as_config,
     resolve_device,
 )
-from gru4rec.data.schedule import Schedule, make_schedule
-from gru4rec.data.sessions import Sessions, order_sessions
 from gru4rec.data.vocabulary import UNKNOWN, Vocabulary
 from gru4rec.errors import (
-    ConfigError,
-    DataError,
     NotFittedError,
     OutOfMemoryError,
     TrainingDivergedError,
 )
 from gru4rec.evaluation import (
     EvaluationData,
-    as_cutoffs,
     by_network,
-    prepare_evaluation,
     rank_prepared,
     summarise,
 )
 from gru4rec.evaluation.ranking import join
-from gru4rec.files import check_local
-from gru4rec.learning.trainer import EpochState, Progress, Trainer, TrainingState
-from gru4rec.model.build import architecture_of, make_optimizer, new_generator
+from gru4rec.fitting import Learnt, make_plan, start
+from gru4rec.learning.trainer import Progress, TrainingState
 from gru4rec.model.losses import find_loss
 from gru4rec.model.memory import (
     describe_needs,
-    memory_of_training,
-    refuse_absurd_sizes,
     why_out_of_memory,
 )
-from gru4rec.model.negatives import NegativeSampler, PopularitySampler
-from gru4rec.model.network import Network, append_items, compatible_draw, new_network, seeded_draw
-from gru4rec.progress import ProgressDisplay
+from gru4rec.model.negatives import NegativeSampler
+from gru4rec.model.network import Network
 from gru4rec.serving.live import LiveSession
 from gru4rec.serving.recommendations import (
     as_column,
@@ -69,24 +58,26 @@ from gru4rec.serving.shortlist import Shortlist, as_shortlist
 from gru4rec.storage.archive import Place
 from gru4rec.storage.model_file import Checkpoint, Note, load_checkpoint, save_checkpoint
 from gru4rec.storage.onnx_export import export_onnx
-from gru4rec.storage.training_checkpoints import Checkpoints, find_origin
 
 logger = logging.getLogger(__name__)
 
 _SESSIONS_AT_A_TIME = 4096
 
 
-@dataclasses.dataclass
 class _Attempt:
     """A training that may fail.
 
+    Args:
+        before: What the model has learnt before.
+
     Attributes:
-        before: State, vocabulary and history of the model; None when its weights have changed.
+        before: None when its weights have changed.
         needs: What memory the training takes.
     """
 
-    before: tuple[TrainingState | None, Vocabulary | None, list[dict[str, float]]] | None
-    needs: dict[str, int] = dataclasses.field(default_factory=dict)
+    def __init__(self, before: Learnt) -> None:
+        self.before: Learnt | None = before
+        self.needs: dict[str, int] = {}
 
     def begin(self) -> None:
         """Gives up what was before: it would take memory, and cannot be put back from now on."""
@@ -272,66 +263,42 @@ class GRU4Rec:
             },
             origin="fit",
         )
-        _check_checkpoint(checkpoint, resume, sampler)
-        cutoffs = as_cutoffs(valid_cutoff, "fit")
+        keys = (item_key, session_key, time_key)
         with self._attempting() as attempt:
-            sessions = order_sessions(data, session_key, item_key, time_key)
-            config = self.config
-            min_lanes = 1 if config.n_sample else 2
-            schedule = make_schedule(
-                sessions.offsets, sessions.oldest_first, config.batch_size, min_lanes
+            plan = make_plan(
+                self.config,
+                options,
+                self.device,
+                self._learnt(),
+                data,
+                keys,
+                valid,
+                valid_cutoff,
+                sampler,
+                checkpoint,
             )
-            if schedule.n_examples == 0:
-                raise DataError(_why_nothing_to_train_on(sessions))
-            vocabulary = self._vocabulary_with(sessions)
-            valid_data = (
-                prepare_evaluation(vocabulary, valid, item_key, session_key, time_key)
-                if valid is not None
-                else None
-            )
-            attempt.needs = self._needs(len(vocabulary), options)
-            refuse_absurd_sizes(attempt.needs, self.device)
-            items = vocabulary.encode(sessions.items)
-            checkpoints, resumed = None, None
-            if checkpoint is not None:
-                origin = find_origin(vocabulary, items, schedule, self._state, options)
-                checkpoints = Checkpoints(checkpoint, origin, options)
-                resumed = checkpoints.find(config, self.device, schedule) if resume else None
-            last_epoch = (self._state.epochs if self._state else 0) + config.n_epochs
-            if resumed:
-                self._vocabulary, self._state = vocabulary, resumed.saved.state
-                self._history = resumed.saved.history
-            else:
-                self._adopt(vocabulary, items, options.compatibility_mode)
-            state = self._fitted()
-            own_sampler = None
-            if sampler is None and config.n_sample:
-                sampler = own_sampler = self._sampler(options.sample_cache_max_size)
-            if checkpoints:
-                model = Checkpoint(config, vocabulary, state, self._history, self.notes)
-                checkpoints.start(model, own_sampler, resumed)
-            trainer = Trainer(state, config, sampler, attempt.begin)
-            begun = resumed.epoch if resumed else None
-            with checkpoints.guarding() if checkpoints else contextlib.nullcontext():
-                while state.epochs < last_epoch:
-                    done = _run_epoch(trainer, items, schedule, checkpoints, begun)
-                    begun = None
-                    self._record(done, valid_data, cutoffs)
-                    on_epoch(dict(self._history[-1]))
-                    if checkpoints:
-                        checkpoints.after_epoch(is_last=state.epochs == last_epoch)
+            attempt.needs = plan.needs
+            training = start(plan, self._learnt(), self.notes, attempt.begin)
+            self._know(training.learnt)
+
+            def record(done: Progress) -> None:
+                self._record(done, plan.valid, plan.valid_cutoffs)
+                on_epoch(dict(self._history[-1]))
+
+            training.run(record)
         return self
 
-    def _needs(self, n_items: int, options: TrainingConfig) -> dict[str, int]:
-        n_known = self._state.network.n_items if self._state else 0
-        return memory_of_training(
-            self.config, architecture_of(self.config), options, n_items - n_known, not n_known
-        )
+    def _learnt(self) -> Learnt:
+        return Learnt(self._vocabulary, self._state, self._history)
+
+    def _know(self, learnt: Learnt) -> None:
+        self._vocabulary, self._state = learnt.vocabulary, learnt.state
+        self._history = learnt.history
 
     @contextlib.contextmanager
     def _attempting(self) -> Iterator["_Attempt"]:
         """Leaves the model as it was, or without weights, when training fails in the block."""
-        attempt = _Attempt((self._state, self._vocabulary, self._history))
+        attempt = _Attempt(self._learnt())
         is_new = self._state is None
         draws = self._state.generator.get_state() if self._state else None
         try:
@@ -339,7 +306,7 @@ class GRU4Rec:
         except BaseException as error:
             lacking = why_out_of_memory(error)
             if attempt.before:
-                self._state, self._vocabulary, self._history = attempt.before
+                self._know(attempt.before)
                 if self._state and draws is not None:
                     self._state.generator.set_state(draws)
             elif (
@@ -354,51 +321,6 @@ class GRU4Rec:
             raise OutOfMemoryError(
                 f"{lacking}; {describe_needs(attempt.needs)}; the model {now}"
             ) from None
-
-    def _vocabulary_with(self, sessions: Sessions) -> Vocabulary:
-        if self._vocabulary is None:
-            return Vocabulary.from_items(sessions.items)
-        return self._vocabulary.extended(sessions.items)
-
-    def _adopt(
-        self, vocabulary: Vocabulary, items: npt.NDArray[np.int64], compatibility_mode: bool
-    ) -> None:
-        """Makes the training state fit the vocabulary, and counts the events."""
-        counts = torch.from_numpy(np.bincount(items, minlength=len(vocabulary)))
-        # not the seed of the training: weights and negatives must not come from the same numbers;
-        # nor that of earlier rows: items that come later must not start equal to them
-        n_known = len(self._vocabulary) if self._vocabulary is not None else 0
-        fresh = new_generator(self.config.seed + 1 + n_known, torch.device("cpu"))
-        if self._state is None:
-            draw = compatible_draw() if compatibility_mode else seeded_draw(fresh)
-            network = new_network(architecture_of(self.config), len(vocabulary), draw)
-            network = network.to(self.device)
-            optimizer = make_optimizer(network, self.config)
-            generator = new_generator(self.config.seed, self.device)
-            self._state = TrainingState(network, optimizer, counts, generator)
-            self._history = []
-        else:
-            counts[: len(self._state.counts)] += self._state.counts
-            # another state: what it was before is kept until weights change
-            state = dataclasses.replace(self._state, counts=counts)
-            n_new = len(vocabulary) - state.network.n_items
-            if n_new:
-                state.network = append_items(state.network, n_new, fresh)
-                state.optimizer = state.optimizer.copy()
-                for name in state.network.tables:
-                    state.optimizer.grow(name, n_new)
-            self._state = state
-        self._vocabulary = vocabulary
-
-    def _sampler(self, cache_size: int) -> PopularitySampler:
-        state, config = self._fitted(), self.config
-        generator = state.generator
-        if generator.device.type == "mps":
-            # MPS has no 64-bit floats, which exact sampling needs
-            generator = new_generator(config.seed, torch.device("cpu"))
-        return PopularitySampler(
-            state.counts, config.sample_alpha, config.n_sample, generator, cache_size, self.device
-        )
 
     def _record(
         self, done: Progress, valid: EvaluationData | None, valid_cutoff: list[int]
@@ -590,47 +512,3 @@ def load_model(config: Config | Mapping[str, Any]) -> GRU4Rec:
     """
     sections = as_config(config)
     return GRU4Rec.load(sections.paths.model_load, sections.model.device, sections.model)
-
-
-def _run_epoch(
-    trainer: Trainer,
-    items: npt.NDArray[np.int64],
-    schedule: Schedule,
-    checkpoints: Checkpoints | None,
-    begun: EpochState | None,
-) -> Progress:
-    """Trains for an epoch, or to the end of one, and shows how far it is."""
-    with ProgressDisplay(f"Epoch {trainer.state.epochs + 1}", schedule.n_examples) as display:
-        return trainer.run_epoch(
-            items,
-            schedule,
-            lambda p: display.update(p.events, f"loss {p.loss:.4f}"),
-            checkpoints.after_step if checkpoints else lambda _: None,
-            begun,
-        )
-
-
-def _check_checkpoint(
-    checkpoint: str | Path | None, resume: bool, sampler: NegativeSampler | None
-) -> None:
-    if checkpoint is not None:
-        check_local(checkpoint, ConfigError)
-    if resume and checkpoint is None:
-        raise ConfigError("resume needs to know the checkpoint; name its file")
-    if checkpoint is not None and sampler is not None:
-        raise ConfigError(
-            "a checkpoint cannot hold where your sampler stands; leave checkpoint or sampler out"
-        )
-
-
-def _why_nothing_to_train_on(sessions: Sessions) -> str:
-    n_usable = int((sessions.lengths > 1).sum())
-    if n_usable == 0:
-        return (
-            f"nothing to train on: none of the {len(sessions.lengths)} sessions has two events; "
-            "are the session ids right?"
-        )
-    return (
-        "nothing to train on: with n_sample 0 the other sessions of the batch are the only "
-        f"negatives, and there is {n_usable} session of two events or more; set n_sample"
-    )

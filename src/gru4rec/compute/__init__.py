@@ -14,10 +14,10 @@ from importlib import import_module
 
 import torch
 
-from gru4rec.compute.plain import Best, Plain, SessionIndex
+from gru4rec.compute.plain import Best, Plain, SessionIndex, zeros_like
 from gru4rec.errors import ConfigError
 
-__all__ = ["ENGINES", "Best", "Plain", "SessionIndex", "engine_of", "using"]
+__all__ = ["ENGINES", "Best", "Plain", "SessionIndex", "engine_of", "using", "zeros_like"]
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ def _choose(device: torch.device) -> Plain:
             engine, why = ENGINES["compiled"](), ""
         except ImportError as error:
             engine = Plain()
-            why = f", several times slower than compiled, which cannot be had here: {error}"
+            why = f", slower than compiled loops, which cannot be had here: {error}"
     level = logging.WARNING if "slower" in why else logging.INFO
     logger.log(level, "Computing on %s: %s%s", device.type, engine.describe(), why)
     return engine

@@ -113,12 +113,6 @@ class Plain:
 
     # --- a training
 
-    def zeros_like(self, tensor: Tensor) -> Tensor:
-        """Returns zeros, on a CPU without taking memory for them before they are written."""
-        if tensor.device.type != "cpu":
-            return torch.zeros_like(tensor)
-        return torch.from_numpy(np.zeros(tensor.shape, tensor.detach().numpy().dtype))
-
     def reset_states(self, hidden: list[Tensor], starts: Tensor) -> list[Tensor]:
         """Zeroes the states of lanes that begin a session, in place.
 
@@ -272,6 +266,13 @@ class Plain:
                 decay = np.exp(-distances / distance_decay)
                 scores[row, index.session_items[own]] += similarity * decay
         return scores
+
+
+def zeros_like(tensor: Tensor) -> Tensor:
+    """Returns zeros, on a CPU without taking memory for them before they are written."""
+    if tensor.device.type != "cpu":
+        return torch.zeros_like(tensor)
+    return torch.from_numpy(np.zeros(tensor.shape, tensor.detach().numpy().dtype))
 
 
 def _candidates(

@@ -5,7 +5,7 @@ import copy
 import torch
 from torch import Tensor
 
-from gru4rec.compute import engine_of
+from gru4rec.compute import zeros_like
 
 EPSILON = 1e-6
 
@@ -70,4 +70,4 @@ class Adagrad:
 
 def _zeros_like(parameters: dict[str, Tensor]) -> dict[str, Tensor]:
     """Zeros that take no memory before they are written: a model that only answers needs none."""
-    return {name: engine_of(p.device).zeros_like(p) for name, p in parameters.items()}
+    return {name: zeros_like(p) for name, p in parameters.items()}

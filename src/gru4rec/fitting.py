@@ -1,0 +1,275 @@
+"""One training of a model in three steps: plan it, start it, run it."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+
+from gru4rec.config import ModelConfig, TrainingConfig
+from gru4rec.data.schedule import Schedule, make_schedule
+from gru4rec.data.sessions import Sessions, order_sessions
+from gru4rec.data.vocabulary import Vocabulary
+from gru4rec.errors import ConfigError, DataError
+from gru4rec.evaluation import EvaluationData, as_cutoffs, prepare_evaluation
+from gru4rec.files import check_local
+from gru4rec.learning.trainer import EpochState, Progress, Trainer, TrainingState
+from gru4rec.model.build import architecture_of, make_optimizer, new_generator
+from gru4rec.model.memory import memory_of_training, refuse_absurd_sizes
+from gru4rec.model.negatives import NegativeSampler, PopularitySampler
+from gru4rec.model.network import append_items, compatible_draw, new_network, seeded_draw
+from gru4rec.progress import ProgressDisplay
+from gru4rec.storage.model_file import Checkpoint, Note
+from gru4rec.storage.resuming import find_checkpoint, find_origin, restore_sampler
+from gru4rec.storage.training_checkpoints import Checkpoints, NoCheckpoints
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What a model has learnt so far; all None and empty at first.
+
+    Attributes:
+        vocabulary: Its items.
+        state: Weights and counters.
+        history: One record an epoch.
+    """
+
+    vocabulary: Vocabulary | None
+    state: TrainingState | None
+    history: list[dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a training will do. Making one checks all, and changes nothing.
+
+    Attributes:
+        config: Options of the model.
+        options: Of `fit`.
+        device: Where the model is, or will be.
+        vocabulary: All items; known ones keep their index.
+        items: Item index of each event, shape (n_events,).
+        schedule: The steps of an epoch over these.
+        valid: What to measure after each epoch, if anything.
+        valid_cutoffs: The k's of that.
+        sampler: The user's own source of negatives.
+        checkpoint: File of checkpoints.
+        last_epoch: With which the training ends, counted over all trainings of the model.
+        needs: What memory the training takes; see `memory_of_training`.
+    """
+
+    config: ModelConfig
+    options: TrainingConfig
+    device: torch.device
+    vocabulary: Vocabulary
+    items: npt.NDArray[np.int64]
+    schedule: Schedule
+    valid: EvaluationData | None
+    valid_cutoffs: list[int]
+    sampler: NegativeSampler | None
+    checkpoint: Path | None
+    last_epoch: int
+    needs: dict[str, int]
+
+
+def make_plan(
+    config: ModelConfig,
+    options: TrainingConfig,
+    device: torch.device,
+    before: Learnt,
+    data: pd.DataFrame,
+    keys: tuple[str, str, str],
+    valid: pd.DataFrame | None,
+    valid_cutoff: Sequence[int] | int,
+    sampler: NegativeSampler | None,
+    checkpoint: str | Path | None,
+) -> Plan:
+    """Checks the arguments of `fit`, orders the events and plans an epoch; see `Plan`.
+
+    Args:
+        before: What the model has learnt before.
+        data: One row an event.
+        keys: Columns of items, sessions and times.
+        valid: As `data`.
+
+    Raises:
+        ConfigError: Arguments are impossible, alone or together.
+        DataError: There is nothing to train on, or to measure.
+    """
+    cutoffs = as_cutoffs(valid_cutoff, "fit")
+    _check_checkpoint(checkpoint, options.resume, sampler)
+    item_key, session_key, time_key = keys
+    sessions = order_sessions(data, session_key, item_key, time_key)
+    min_lanes = 1 if config.n_sample else 2
+    schedule = make_schedule(sessions.offsets, sessions.oldest_first, config.batch_size, min_lanes)
+    if schedule.n_examples == 0:
+        raise DataError(_why_nothing_to_train_on(sessions))
+    known, state = before.vocabulary, before.state
+    vocabulary = known.extended(sessions.items) if known else Vocabulary.from_items(sessions.items)
+    n_new = len(vocabulary) - (len(known) if known else 0)
+    return Plan(
+        config=config,
+        options=options,
+        device=device,
+        vocabulary=vocabulary,
+        items=vocabulary.encode(sessions.items),
+        schedule=schedule,
+        valid=None if valid is None else prepare_evaluation(vocabulary, valid, *keys),
+        valid_cutoffs=cutoffs,
+        sampler=sampler,
+        checkpoint=None if checkpoint is None else Path(checkpoint),
+        last_epoch=(state.epochs if state else 0) + config.n_epochs,
+        needs=memory_of_training(config, architecture_of(config), options, n_new, state is None),
+    )
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training that has been started: afresh, further, or where a checkpoint was written.
+
+    Attributes:
+        plan: What it does.
+        learnt: What it changes.
+        trainer: Runs its epochs.
+        checkpoints: Writes them.
+        begun: What the first epoch had come to; None where one begins.
+    """
+
+    plan: Plan
+    learnt: Learnt
+    trainer: Trainer
+    checkpoints: NoCheckpoints
+    begun: EpochState | None
+
+    def run(self, record: Callable[[Progress], None]) -> None:
+        """Trains to the last epoch.
+
+        Args:
+            record: Is told of each epoch that is done, before its checkpoint is written.
+        """
+        state, last, begun = self.trainer.state, self.plan.last_epoch, self.begun
+        with self.checkpoints.guarding():
+            while state.epochs < last:
+                record(self._run_epoch(begun))
+                begun = None
+                self.checkpoints.after_epoch(is_last=state.epochs == last)
+
+    def _run_epoch(self, begun: EpochState | None) -> Progress:
+        """Trains for an epoch, or to the end of one, and shows how far it is."""
+        schedule, epoch = self.plan.schedule, self.trainer.state.epochs + 1
+        with ProgressDisplay(f"Epoch {epoch}", schedule.n_examples) as display:
+            return self.trainer.run_epoch(
+                self.plan.items,
+                schedule,
+                lambda progress: display.update(progress.events, f"loss {progress.loss:.4f}"),
+                self.checkpoints.after_step,
+                begun,
+            )
+
+
+def start(
+    plan: Plan, before: Learnt, notes: dict[str, Note], before_change: Callable[[], None]
+) -> Training:
+    """Makes the state fit the plan, or reads it from the checkpoint; no weight changes yet.
+
+    Args:
+        plan: What to do.
+        before: What the model has learnt before; is not kept, as it takes memory.
+        notes: Of the model, for its checkpoints.
+        before_change: Is called before each step that changes weights.
+
+    Raises:
+        ConfigError: The checkpoint was made with other options.
+        DataError: It is of other data.
+        ModelFileError: It is damaged.
+        OutOfMemoryError: The device is too small for the options.
+    """
+    refuse_absurd_sizes(plan.needs, plan.device)
+    origin, resumed = None, None
+    if plan.checkpoint is not None:
+        origin = find_origin(plan.vocabulary, plan.items, plan.schedule, before.state, plan.options)
+    if origin and plan.checkpoint and plan.options.resume:
+        resumed = find_checkpoint(plan.checkpoint, origin, plan.config, plan.device, plan.schedule)
+    learnt = (
+        Learnt(plan.vocabulary, resumed.saved.state, resumed.saved.history)
+        if resumed
+        else _begin(plan, before)
+    )
+    state = learnt.state
+    assert state is not None  # noqa: S101  (a training has one)
+    own = _make_sampler(plan, state) if plan.sampler is None and plan.config.n_sample else None
+    if own and resumed and resumed.sampler and plan.checkpoint:
+        restore_sampler(plan.checkpoint, own, resumed.sampler, state.generator)
+    checkpoints = NoCheckpoints()
+    if origin and plan.checkpoint:
+        model = Checkpoint(plan.config, plan.vocabulary, state, learnt.history, notes)
+        checkpoints = Checkpoints(plan.checkpoint, origin, plan.options, model, own, resumed)
+    trainer = Trainer(state, plan.config, plan.sampler or own, before_change)
+    return Training(plan, learnt, trainer, checkpoints, resumed.epoch if resumed else None)
+
+
+def _begin(plan: Plan, before: Learnt) -> Learnt:
+    """Makes a training state for the vocabulary, or grows the one before; counts the events."""
+    config, n_items = plan.config, len(plan.vocabulary)
+    counts = torch.from_numpy(np.bincount(plan.items, minlength=n_items))
+    # not the seed of the training: weights and negatives must not come from the same numbers;
+    # nor that of earlier rows: items that come later must not start equal to them
+    n_known = len(before.vocabulary) if before.vocabulary is not None else 0
+    fresh = new_generator(config.seed + 1 + n_known, torch.device("cpu"))
+    if before.state is None:
+        draw = compatible_draw() if plan.options.compatibility_mode else seeded_draw(fresh)
+        network = new_network(architecture_of(config), n_items, draw).to(plan.device)
+        optimizer = make_optimizer(network, config)
+        generator = new_generator(config.seed, plan.device)
+        return Learnt(plan.vocabulary, TrainingState(network, optimizer, counts, generator), [])
+    counts[: len(before.state.counts)] += before.state.counts
+    # another state: what it was before is kept until weights change
+    state = dataclasses.replace(before.state, counts=counts)
+    n_new = n_items - state.network.n_items
+    if n_new:
+        state.network = append_items(state.network, n_new, fresh)
+        state.optimizer = state.optimizer.copy()
+        for name in state.network.tables:
+            state.optimizer.grow(name, n_new)
+    return Learnt(plan.vocabulary, state, before.history)
+
+
+def _make_sampler(plan: Plan, state: TrainingState) -> PopularitySampler:
+    generator, config = state.generator, plan.config
+    if generator.device.type == "mps":
+        # MPS has no 64-bit floats, which exact sampling needs
+        generator = new_generator(config.seed, torch.device("cpu"))
+    cache_size = plan.options.sample_cache_max_size
+    return PopularitySampler(
+        state.counts, config.sample_alpha, config.n_sample, generator, cache_size, plan.device
+    )
+
+
+def _check_checkpoint(
+    checkpoint: str | Path | None, resume: bool, sampler: NegativeSampler | None
+) -> None:
+    if checkpoint is not None:
+        check_local(checkpoint, ConfigError)
+    if resume and checkpoint is None:
+        raise ConfigError("resume needs to know the checkpoint; name its file")
+    if checkpoint is not None and sampler is not None:
+        raise ConfigError(
+            "a checkpoint cannot hold where your sampler stands; leave checkpoint or sampler out"
+        )
+
+
+def _why_nothing_to_train_on(sessions: Sessions) -> str:
+    n_usable = int((sessions.lengths > 1).sum())
+    if n_usable == 0:
+        return (
+            f"nothing to train on: none of the {len(sessions.lengths)} sessions has two events; "
+            "are the session ids right?"
+        )
+    return (
+        "nothing to train on: with n_sample 0 the other sessions of the batch are the only "
+        f"negatives, and there is {n_usable} session of two events or more; set n_sample"
+    )
