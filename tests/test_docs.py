@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gru4rec import Config, Section
+from gru4rec import Config
+from gru4rec.config import Section
 from gru4rec_kedro.options.parameters import Parameters
 
 ROOT = Path(__file__).parents[1]

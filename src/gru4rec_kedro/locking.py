@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from filelock import BaseFileLock, FileLock, Timeout
 
-from gru4rec import make_folders
+from gru4rec.files import make_folders
 from gru4rec_kedro.errors import FolderInUseError
 
 logger = logging.getLogger(__name__)

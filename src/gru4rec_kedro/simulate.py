@@ -42,8 +42,9 @@ import pyarrow.csv
 import pyarrow.parquet
 from numpy.typing import NDArray
 
-from gru4rec import ConfigError, check_local, make_folders, written_whole
+from gru4rec import ConfigError
 from gru4rec.columns import ITEM, SESSION, TIME
+from gru4rec.files import check_local, make_folders, written_whole
 
 POPULARITY_EXPONENT = 0.6
 TOPICS_PER_ITEM = 4

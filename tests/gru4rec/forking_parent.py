@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from gru4rec import GRU4Rec, batch_eval, local_connection
+from gru4rec import GRU4Rec, batch_eval
+from gru4rec.preparation import local_connection
 
 N = 5_000
 

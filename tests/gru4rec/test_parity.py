@@ -10,10 +10,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from gru4rec import GRU4Rec, rank_events, summarise
+from gru4rec import GRU4Rec, rank_events
 from gru4rec.data.schedule import make_schedule
 from gru4rec.data.sessions import order_sessions
 from gru4rec.data.vocabulary import Vocabulary
+from gru4rec.evaluation import summarise
 from gru4rec.model.network import Network
 
 pytestmark = pytest.mark.usefixtures("engine")

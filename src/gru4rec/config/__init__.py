@@ -19,6 +19,7 @@ from gru4rec.config.fields import (
 )
 from gru4rec.config.mistakes import describe_mistakes
 from gru4rec.config.reading import as_config, load_config
+from gru4rec.config.safe_yaml import load_yaml
 from gru4rec.config.sections import (
     MANY_EQUAL_TIMES,
     MISSING_WORDS,
@@ -63,5 +64,6 @@ __all__ = [
     "as_config",
     "describe_mistakes",
     "load_config",
+    "load_yaml",
     "resolve_device",
 ]

@@ -5,7 +5,8 @@ from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
 
-from gru4rec import ConfigError, check_local
+from gru4rec import ConfigError
+from gru4rec.files import check_local
 
 
 class CheckpointDataset(AbstractDataset[Any, Path]):

@@ -8,8 +8,8 @@ import ibis.expr.types as ir
 import pandas as pd
 from kedro.io import AbstractVersionedDataset, Version
 
-from gru4rec import DataError, local_connection
-from gru4rec.preparation import say_cannot_spill
+from gru4rec import DataError
+from gru4rec.preparation import local_connection, say_cannot_spill
 from gru4rec_kedro.datasets.written_whole import WrittenWhole
 from gru4rec_kedro.kedro_internals import TablePreview
 

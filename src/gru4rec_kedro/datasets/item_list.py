@@ -6,7 +6,8 @@ from typing import Any
 import ibis.expr.types as ir
 from kedro.io import AbstractDataset, DatasetError
 
-from gru4rec import ConfigError, check_local, columns, read_log
+from gru4rec import ConfigError, columns, read_log
+from gru4rec.files import check_local
 
 
 class ItemListDataset(AbstractDataset[Any, ir.Table | None]):

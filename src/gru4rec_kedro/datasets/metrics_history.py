@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 
-from gru4rec import ConfigError, check_local
+from gru4rec import ConfigError
+from gru4rec.files import check_local
 from gru4rec_kedro.datasets.events import json_table
 from gru4rec_kedro.kedro_internals import TablePreview
 

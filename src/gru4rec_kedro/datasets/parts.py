@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from kedro.io import AbstractDataset
 
-from gru4rec import ConfigError, check_local, local_connection, make_folders, written_whole
-from gru4rec.files import remove_stale
+from gru4rec import ConfigError
+from gru4rec.files import check_local, make_folders, remove_stale, written_whole
+from gru4rec.preparation import local_connection
 from gru4rec_kedro.datasets.events import json_table
 from gru4rec_kedro.errors import FolderInUseError, MissingFileError, UnwritableError
 from gru4rec_kedro.kedro_internals import TablePreview

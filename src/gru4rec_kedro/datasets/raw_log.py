@@ -5,7 +5,9 @@ from typing import Any
 import ibis.expr.types as ir
 from kedro.io import AbstractDataset, DatasetError
 
-from gru4rec import ConfigError, MissingLogError, check_local, private_connection, read_log
+from gru4rec import ConfigError, MissingLogError, read_log
+from gru4rec.files import check_local
+from gru4rec.preparation import private_connection
 from gru4rec_kedro.datasets.events import json_table
 from gru4rec_kedro.kedro_internals import TablePreview
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
 
-from gru4rec import ConfigError, MissingExtraError, check_local
+from gru4rec import ConfigError, MissingExtraError
+from gru4rec.files import check_local
 from gru4rec_kedro.errors import StoreError
 from gru4rec_kedro.redaction import hide_login, hide_login_in
 

@@ -11,7 +11,8 @@ from kedro_datasets.plotly import JSONDataset as KedroPlotlyDataset
 from kedro_datasets.text import TextDataset as KedroTextDataset
 from kedro_datasets.yaml import YAMLDataset as KedroYAMLDataset
 
-from gru4rec import ConfigError, check_local, make_folders, written_whole
+from gru4rec import ConfigError
+from gru4rec.files import check_local, make_folders, written_whole
 from gru4rec_kedro.errors import MissingFileError, UnwritableError
 from gru4rec_kedro.kedro_internals import has_version, unwrapped
 

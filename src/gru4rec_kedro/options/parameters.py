@@ -5,8 +5,7 @@ from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
-from gru4rec import CommonSections, Section
-from gru4rec.config import LocalPath
+from gru4rec.config import CommonSections, LocalPath, Section
 from gru4rec_kedro.options.search_space import TuningConfig
 
 

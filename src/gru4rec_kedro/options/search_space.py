@@ -6,7 +6,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, PositiveInt, ValidationInfo, field_validator, model_validator
 
-from gru4rec import ConfigError, ModelConfig, Section, TrainingConfig
+from gru4rec import ConfigError, ModelConfig, TrainingConfig
+from gru4rec.config import Section
 
 _SECTIONS: dict[str, type[Section]] = {"model": ModelConfig, "training": TrainingConfig}
 # they change where and how luckily a model is trained, not how good its options are

@@ -6,7 +6,8 @@ import pandas as pd
 import plotly.graph_objects as go
 from kedro.pipeline import Node
 
-from gru4rec import LoadingConfig, columns, describe_parts
+from gru4rec import LoadingConfig, columns
+from gru4rec.preparation import describe_parts
 from gru4rec_kedro.reporting.figures import BLUE, lay_out
 
 _MOST_POINTS = 500

@@ -11,7 +11,8 @@ from kedro.framework.project import pipelines
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
-from gru4rec import ConfigError, ModelFileError, describe_model, resolve_device
+from gru4rec import ConfigError, ModelFileError, describe_model
+from gru4rec.config import resolve_device
 from gru4rec_kedro.errors import RunError
 from gru4rec_kedro.options.parameters import Globals, Parameters
 from gru4rec_kedro.running.entries import (

@@ -7,7 +7,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import MarkedYAMLError, YAMLError
 
 from gru4rec import ConfigError
-from gru4rec.config.safe_yaml import load_yaml
+from gru4rec.config import load_yaml
 from gru4rec_kedro.errors import RunError
 from gru4rec_kedro.kedro_internals import configuration_files, unreadable_file
 

@@ -9,8 +9,8 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Node, Pipeline
 
-from gru4rec import DataError, GRU4RecError, find_damaged
-from gru4rec.preparation import say_cannot_spill
+from gru4rec import DataError, GRU4RecError
+from gru4rec.preparation import find_damaged, say_cannot_spill
 from gru4rec_kedro.datasets import EventsDataset
 from gru4rec_kedro.errors import RunError
 from gru4rec_kedro.kedro_internals import file_of

@@ -11,8 +11,8 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
-from gru4rec import ConfigError, Section
-from gru4rec.config import LocalPath
+from gru4rec import ConfigError
+from gru4rec.config import LocalPath, Section
 from gru4rec_kedro.errors import RunError
 from gru4rec_kedro.kedro_internals import file_of
 from gru4rec_kedro.options.parameters import Parameters

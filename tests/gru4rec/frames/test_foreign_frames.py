@@ -17,7 +17,6 @@ from gru4rec import (
     SessionFilterConfig,
     baselines,
     batch_eval,
-    describe_parts,
     evaluate,
     filter_sessions,
     load_events,
@@ -28,6 +27,7 @@ from gru4rec import (
 )
 from gru4rec.errors import DataError
 from gru4rec.frames.foreign_frames import as_frame
+from gru4rec.preparation import describe_parts
 
 
 class Stream:

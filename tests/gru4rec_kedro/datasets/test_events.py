@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from kedro.io import DatasetError
 
-from gru4rec import local_connection
+from gru4rec.preparation import local_connection
 from gru4rec_kedro.datasets import EventsDataset
 from gru4rec_kedro.datasets.events import json_table
 

@@ -8,14 +8,8 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
-from gru4rec import (
-    EvaluationConfig,
-    baselines,
-    columns,
-    confidence_intervals,
-    rank_events,
-    summarise,
-)
+from gru4rec import EvaluationConfig, baselines, columns, confidence_intervals, rank_events
+from gru4rec.evaluation import summarise
 from gru4rec_kedro.options.parameters import BaselineName, BaselinesConfig, ExperimentConfig
 from gru4rec_kedro.reading import read_part
 from gru4rec_kedro.reporting.provenance import peak_memory_mb

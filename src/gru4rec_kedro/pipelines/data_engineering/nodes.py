@@ -8,13 +8,10 @@ from gru4rec import (
     DataSplitConfig,
     LoadingConfig,
     SessionFilterConfig,
-    Split,
-    account_for_events,
-    count_log,
     filter_sessions,
-    load_and_describe,
     split_sessions,
 )
+from gru4rec.preparation import Split, account_for_events, count_log, load_and_describe
 
 
 def load_log(

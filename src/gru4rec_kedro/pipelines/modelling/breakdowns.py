@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gru4rec import EvaluationConfig, columns, confidence_intervals, summarise
+from gru4rec import EvaluationConfig, columns, confidence_intervals
+from gru4rec.evaluation import summarise
 
 # last number of each group but the last; the first is a group of its own
 _POSITIONS_UP_TO = [1, 2, 3, 4, 5, 10, 20]

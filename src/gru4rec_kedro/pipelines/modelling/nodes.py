@@ -20,8 +20,8 @@ from gru4rec import (
     columns,
     confidence_intervals,
     rank_events,
-    summarise,
 )
+from gru4rec.evaluation import summarise
 from gru4rec_kedro.options.parameters import ExperimentConfig
 from gru4rec_kedro.pipelines.modelling.coverage import K, count_recommendations
 from gru4rec_kedro.reading import read_part, refuse_untestable, sum_up

@@ -3,7 +3,8 @@
 import ibis.expr.types as ir
 import pandas as pd
 
-from gru4rec import DataConfig, DataError, LoadingConfig, columns, describe_parts, load_events
+from gru4rec import DataConfig, DataError, LoadingConfig, columns, load_events
+from gru4rec.preparation import describe_parts
 
 _NAMES = (columns.SESSION, columns.ITEM, columns.TIME)
 # of the times nothing is needed but their order, so numbers may be of any unit

@@ -11,16 +11,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from gru4rec import (
-    DataConfig,
-    GRU4Rec,
-    LoadingConfig,
-    Shortlist,
-    columns,
-    load_events,
-    load_items,
-    stream_sessions,
-)
+from gru4rec import DataConfig, GRU4Rec, LoadingConfig, columns, load_events
+from gru4rec.preparation import load_items, stream_sessions
+from gru4rec.serving import Shortlist
 from gru4rec_kedro.datasets import Part, Parts
 from gru4rec_kedro.options.parameters import RecommendationConfig
 

@@ -3,9 +3,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gru4rec import EvaluationConfig, rank_events, summarise
+from gru4rec import EvaluationConfig, rank_events
 from gru4rec.baselines import VSKNN, Popularity
 from gru4rec.errors import ConfigError, DataError
+from gru4rec.evaluation import summarise
 from gru4rec_kedro.options.parameters import BaselinesConfig, ExperimentConfig
 from gru4rec_kedro.pipelines.baselines import nodes
 from gru4rec_kedro.pipelines.baselines.nodes import evaluate_baselines
