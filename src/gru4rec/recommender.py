@@ -31,8 +31,8 @@ from gru4rec.errors import (
 from gru4rec.evaluation import (
     EvaluationData,
     by_network,
+    mean_metrics,
     rank_prepared,
-    summarise,
 )
 from gru4rec.evaluation.ranking import join
 from gru4rec.fitting import Learnt, make_plan, start
@@ -335,9 +335,8 @@ class GRU4Rec:
         if valid is not None:
             defaults = EvaluationConfig()
             ranked = rank_prepared(self, valid, defaults.batch_size, defaults.mode)
-            recall, mrr = summarise(ranked.ranks, valid_cutoff)
-            record |= {f"recall@{k}": value for k, value in recall.items()}
-            record |= {f"mrr@{k}": value for k, value in mrr.items()}
+            for name, by_cutoff in mean_metrics(ranked.ranks, valid_cutoff).items():
+                record |= {f"{name}@{k}": value for k, value in by_cutoff.items()}
         self._history.append(record)
         measured = "".join(f", {n} {v:.4f}" for n, v in record.items() if "@" in n)
         logger.info(

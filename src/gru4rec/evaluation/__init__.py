@@ -1,7 +1,21 @@
 """How good a model is: ranks of the next items among all, metrics of these, how sure they are."""
 
-from gru4rec.evaluation.intervals import confidence_intervals, paired_differences
-from gru4rec.evaluation.metrics import Metric, as_cutoffs, mrr_at, recall_at, summarise
+from gru4rec.evaluation.intervals import (
+    compare,
+    confidence_intervals,
+    measure,
+    paired_differences,
+)
+from gru4rec.evaluation.metrics import (
+    METRICS,
+    Metric,
+    as_cutoffs,
+    mean_metrics,
+    mrr_at,
+    recall_at,
+    summarise,
+)
+from gru4rec.evaluation.ranking import TIE_MODES
 from gru4rec.evaluation.ranks import (
     EvaluationData,
     NextItemModel,
@@ -17,6 +31,8 @@ from gru4rec.evaluation.ranks import (
 )
 
 __all__ = [
+    "METRICS",
+    "TIE_MODES",
     "EvaluationData",
     "Metric",
     "NextItemModel",
@@ -24,9 +40,12 @@ __all__ = [
     "as_cutoffs",
     "batch_eval",
     "by_network",
+    "compare",
     "confidence_intervals",
     "evaluate",
     "in_blocks",
+    "mean_metrics",
+    "measure",
     "mrr_at",
     "paired_differences",
     "prepare_evaluation",

@@ -1,7 +1,7 @@
-"""How sure recall and MRR are: confidence intervals by a bootstrap over sessions."""
+"""All metrics with how sure they are, of one model and of two on the same targets, as tables."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -9,9 +9,11 @@ import pandas as pd
 
 from gru4rec.data.vocabulary import Ids
 from gru4rec.errors import ConfigError, DataError
-from gru4rec.evaluation.metrics import as_cutoffs
+from gru4rec.evaluation.metrics import METRICS, as_cutoffs, mean_metrics
 
 Interval = tuple[float, float]
+Sessions: TypeAlias = "Ids | pd.Series[Any]"
+Ranks: TypeAlias = "npt.NDArray[np.float64] | pd.Series[float]"
 
 
 class Difference(NamedTuple):
@@ -30,60 +32,83 @@ class Difference(NamedTuple):
     p: float
 
 
-def confidence_intervals(
-    sessions: "Ids | pd.Series[Any]",
-    ranks: "npt.NDArray[np.float64] | pd.Series[float]",
+def measure(
+    sessions: Sessions,
+    ranks: Ranks,
     cutoff: Sequence[int] | int = (20,),
     level: float = 0.95,
     n_resamples: int = 1000,
     seed: int = 0,
-) -> tuple[dict[int, Interval], dict[int, Interval]]:
-    """Percentile intervals of recall and MRR (Efron & Tibshirani 1993, chapter 13).
+) -> pd.DataFrame:
+    """Measures all metrics, with percentile intervals (Efron & Tibshirani 1993, chapter 13).
 
     The targets of one session depend on each other, so whole sessions are drawn with replacement,
-    as many as there are. Recall and MRR of a draw are sums over its targets divided by their
-    number, which differs from draw to draw. Memory grows with the number of sessions only.
+    as many as there are. A metric of a draw is a sum over its targets divided by their number,
+    which differs from draw to draw. Memory grows with the number of sessions only.
 
     Args:
         sessions: Session of each target, shape (n,).
         ranks: Rank of each target, shape (n,).
-        cutoff: The k's of recall@k and MRR@k.
+        cutoff: The k's of the metrics.
         level: Share of such intervals that hold the true value, in (0, 1).
         n_resamples: How many times the sessions are drawn.
         seed: Fixes the draws.
 
     Returns:
-        Intervals of recall and of MRR, dictionaries of (low, high) keyed by cutoff. Where there is
-        one session only, an interval has no width and says nothing.
+        A row a cutoff: `k`, and of each metric in `METRICS` value and bounds, such as `mrr`,
+        `mrr_low`, `mrr_high`. Where there is one session only, an interval has no width and says
+        nothing.
 
     Raises:
         ConfigError: `cutoff`, `level` or `n_resamples` is not valid.
         DataError: There are no targets, or not as many sessions as ranks.
     """
-    cutoffs = as_cutoffs(cutoff, "confidence_intervals")
+    cutoffs = as_cutoffs(cutoff, "measure")
     _check(level, n_resamples, sessions, ranks)
-    sums = _sums_by_session(sessions, np.asarray(ranks, dtype=np.float64), cutoffs)
+    ranks = np.asarray(ranks, dtype=np.float64)
+    sums = _sums_by_session(sessions, ranks, cutoffs)
     low, high = _bootstrap(sums, level, n_resamples, np.random.default_rng(seed))
-    intervals = list(zip(low, high, strict=True))
-    return (
-        dict(zip(cutoffs, intervals[: len(cutoffs)], strict=True)),
-        dict(zip(cutoffs, intervals[len(cutoffs) :], strict=True)),
-    )
+    means = [of[k] for of in mean_metrics(ranks, cutoffs).values() for k in cutoffs]
+    return _tabulate(cutoffs, {"": means, "_low": low, "_high": high})
 
 
-def paired_differences(
-    sessions: "Ids | pd.Series[Any]",
-    ranks: "npt.NDArray[np.float64] | pd.Series[float]",
-    other: "npt.NDArray[np.float64] | pd.Series[float]",
+def confidence_intervals(
+    sessions: Sessions,
+    ranks: Ranks,
     cutoff: Sequence[int] | int = (20,),
     level: float = 0.95,
     n_resamples: int = 1000,
     seed: int = 0,
-) -> tuple[dict[int, Difference], dict[int, Difference]]:
-    """Compares two models on the same targets, session by session.
+) -> tuple[dict[int, Interval], dict[int, Interval]]:
+    """Returns the intervals that `measure` finds for recall and MRR.
 
-    Intervals are those of `confidence_intervals` for the difference of the metrics, p-values those
-    of a permutation test (Smucker et al., CIKM 2007): if both models were equally good, each
+    Arguments and errors are those of `measure`.
+
+    Returns:
+        Dictionaries of (low, high) keyed by cutoff.
+    """
+    cutoffs = as_cutoffs(cutoff, "confidence_intervals")
+    table = measure(sessions, ranks, cutoffs, level, n_resamples, seed)
+    recall, mrr = (
+        {k: (low, high) for k, low, high in _rows(table, "k", f"{name}_low", f"{name}_high")}
+        for name in ("recall", "mrr")
+    )
+    return recall, mrr
+
+
+def compare(
+    sessions: Sessions,
+    ranks: Ranks,
+    other: Ranks,
+    cutoff: Sequence[int] | int = (20,),
+    level: float = 0.95,
+    n_resamples: int = 1000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Compares two models on the same targets by all metrics, session by session.
+
+    Intervals are those of `measure` for the difference of the metrics, p-values those of a
+    permutation test (Smucker et al., CIKM 2007): if both models were equally good, each
     session might as well have had its two results exchanged. p is the share of such exchanges,
     1/2 for each session, with a difference at least as large, this one included; it is never below
     1 / (n_resamples + 1).
@@ -92,19 +117,20 @@ def paired_differences(
         sessions: Session of each target, shape (n,).
         ranks: Rank of each target by the model, shape (n,).
         other: Its rank by the other model.
-        cutoff: The k's of recall@k and MRR@k.
+        cutoff: The k's of the metrics.
         level: Share of such intervals that hold the true value, in (0, 1).
         n_resamples: Draws of sessions, and as many exchanges.
         seed: Fixes both.
 
     Returns:
-        Differences of recall and of MRR, dictionaries keyed by cutoff.
+        A row a cutoff: `k`, and of each metric in `METRICS` how far the model is ahead, with
+        bounds, and p, such as `mrr_ahead`, `mrr_ahead_low`, `mrr_ahead_high`, `mrr_p`.
 
     Raises:
         ConfigError: `cutoff`, `level` or `n_resamples` is not valid.
         DataError: There are no targets, or not as many sessions and ranks of the other.
     """
-    cutoffs = as_cutoffs(cutoff, "paired_differences")
+    cutoffs = as_cutoffs(cutoff, "compare")
     _check(level, n_resamples, sessions, ranks)
     _check(level, n_resamples, sessions, other)
     sums, theirs = (
@@ -121,17 +147,42 @@ def paired_differences(
     for _ in range(n_resamples):
         signs = rng.integers(2, size=len(sums)) * 2.0 - 1.0
         n_as_large += np.abs(signs @ sums[:, 1:]) >= enough
-    found = [
-        Difference(*map(float, of))
-        for of in zip(
-            totals / sums[:, 0].sum(), low, high, n_as_large / (n_resamples + 1), strict=True
-        )
-    ]
-    n = len(cutoffs)
-    return dict(zip(cutoffs, found[:n], strict=True)), dict(zip(cutoffs, found[n:], strict=True))
+    ahead, p = totals / sums[:, 0].sum(), n_as_large / (n_resamples + 1)
+    columns = {"_ahead": ahead, "_ahead_low": low, "_ahead_high": high, "_p": p}
+    return _tabulate(cutoffs, columns)
 
 
-def _check(level: float, n_resamples: int, sessions: "Ids | pd.Series[Any]", ranks: Any) -> None:
+def paired_differences(
+    sessions: Sessions,
+    ranks: Ranks,
+    other: Ranks,
+    cutoff: Sequence[int] | int = (20,),
+    level: float = 0.95,
+    n_resamples: int = 1000,
+    seed: int = 0,
+) -> tuple[dict[int, Difference], dict[int, Difference]]:
+    """Returns the differences that `compare` finds for recall and MRR.
+
+    Arguments and errors are those of `compare`.
+
+    Returns:
+        Dictionaries keyed by cutoff.
+    """
+    cutoffs = as_cutoffs(cutoff, "paired_differences")
+    table = compare(sessions, ranks, other, cutoffs, level, n_resamples, seed)
+    recall, mrr = (
+        {
+            k: Difference(*found)
+            for k, *found in _rows(
+                table, "k", f"{name}_ahead", f"{name}_ahead_low", f"{name}_ahead_high", f"{name}_p"
+            )
+        }
+        for name in ("recall", "mrr")
+    )
+    return recall, mrr
+
+
+def _check(level: float, n_resamples: int, sessions: Sessions, ranks: Ranks) -> None:
     if not 0 < level < 1:
         raise ConfigError(f"level is {level!r}; a share between 0 and 1, such as 0.95, is expected")
     if n_resamples < 1:
@@ -158,10 +209,24 @@ def _bootstrap(
 
 
 def _sums_by_session(
-    sessions: "Ids | pd.Series[Any]", ranks: npt.NDArray[np.float64], cutoffs: list[int]
+    sessions: Sessions, ranks: npt.NDArray[np.float64], cutoffs: list[int]
 ) -> npt.NDArray[np.float64]:
-    """Targets, hits and reciprocal ranks at each cutoff; shape (sessions, 1 + 2 cutoffs)."""
+    """Targets, and what they are worth by each metric and cutoff; (sessions, 1 + metrics · k's)."""
     numbers = pd.factorize(pd.Series(sessions))[0]
-    within = [ranks <= k for k in cutoffs]
-    of_targets = [np.ones(len(ranks)), *within, *(np.where(hit, 1 / ranks, 0.0) for hit in within)]
+    worth = [metric.function(ranks, k) for metric in METRICS.values() for k in cutoffs]
+    of_targets = [np.ones(len(ranks)), *worth]
     return np.stack([np.bincount(numbers, weights=w) for w in of_targets], axis=1)
+
+
+def _tabulate(cutoffs: list[int], columns: dict[str, Any]) -> pd.DataFrame:
+    """A row a cutoff; columns have a value for each metric and cutoff, shape (metrics · k's,)."""
+    table = pd.DataFrame({"k": cutoffs})
+    for place, name in enumerate(METRICS):
+        own = slice(place * len(cutoffs), (place + 1) * len(cutoffs))
+        for what, values in columns.items():
+            table[f"{name}{what}"] = values[own]
+    return table
+
+
+def _rows(table: pd.DataFrame, *columns: str) -> Any:
+    return zip(*(table[name].tolist() for name in columns), strict=True)

@@ -1,43 +1,82 @@
-"""Metrics of ranks: recall and MRR."""
+"""Metrics of ranks. A new one is an entry in `METRICS`: results, figures and tests follow it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from gru4rec.config import EvaluationConfig
 
-Metric = dict[int, float]
+Floats = npt.NDArray[np.float64]
+ByCutoff = dict[int, float]
 
 
-def recall_at(ranks: npt.NDArray[np.float64], k: int) -> float:
+def hits(ranks: Floats, k: int) -> Floats:
+    """1 where rank ≤ k, else 0: their mean is recall@k."""
+    return (ranks <= k).astype(np.float64)
+
+
+def reciprocal_ranks(ranks: Floats, k: int) -> Floats:
+    """1/rank where rank ≤ k, else 0: their mean is MRR@k."""
+    return np.where(ranks <= k, 1 / ranks, 0.0)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A mean over targets, the higher the better.
+
+    Attributes:
+        function: Ranks of shape (n,), from 1, and k → what each target is worth, shape (n,). It
+            may look at one target at a time only: intervals and tests draw them anew.
+        label: What readers call it.
+    """
+
+    function: Callable[[Floats, int], Floats]
+    label: str
+
+
+# by the name that files and options have
+METRICS = {
+    "recall": Metric(hits, "recall"),
+    "mrr": Metric(reciprocal_ranks, "MRR"),
+}
+
+
+def recall_at(ranks: Floats, k: int) -> float:
     """Share of targets with rank ≤ k; ranks of shape (n,), n > 0.
 
     >>> recall_at(np.array([1.0, 4.0, 21.0, 3.0]), k=20)
     0.75
     """
-    return float(np.mean(ranks <= k))
+    return float(hits(ranks, k).mean())
 
 
-def mrr_at(ranks: npt.NDArray[np.float64], k: int) -> float:
+def mrr_at(ranks: Floats, k: int) -> float:
     """Mean of 1/rank where rank ≤ k, else 0; ranks of shape (n,), n > 0.
 
     >>> mrr_at(np.array([1.0, 4.0, 21.0, 4.0]), k=20)  # (1 + 1/4 + 0 + 1/4) / 4
     0.375
     """
-    return float(np.mean(np.where(ranks <= k, 1 / ranks, 0.0)))
+    return float(reciprocal_ranks(ranks, k).mean())
 
 
-def summarise(
-    ranks: npt.NDArray[np.float64], cutoff: Sequence[int] | int = (20,)
-) -> tuple[Metric, Metric]:
+def mean_metrics(ranks: Floats, cutoffs: Sequence[int]) -> dict[str, ByCutoff]:
+    """Returns all metrics of ranks of shape (n,), by name and cutoff."""
+    return {
+        name: {k: float(metric.function(ranks, k).mean()) for k in cutoffs}
+        for name, metric in METRICS.items()
+    }
+
+
+def summarise(ranks: Floats, cutoff: Sequence[int] | int = (20,)) -> tuple[ByCutoff, ByCutoff]:
     """Recall and MRR of ranks of shape (n,), as dictionaries keyed by cutoff."""
-    cutoffs = as_cutoffs(cutoff, "batch_eval")
-    return {k: recall_at(ranks, k) for k in cutoffs}, {k: mrr_at(ranks, k) for k in cutoffs}
+    values = mean_metrics(ranks, as_cutoffs(cutoff, "batch_eval"))
+    return values["recall"], values["mrr"]
 
 
 def as_cutoffs(cutoff: Sequence[int] | int, origin: str) -> list[int]:
-    """Checks the k's of recall@k and MRR@k; a lone one is a list of one."""
+    """Checks the k's of metrics@k; a lone one is a list of one."""
     if not isinstance(cutoff, Iterable) or isinstance(cutoff, str):
         cutoff = [cutoff]
     return EvaluationConfig.parse({"cutoff": list(cutoff)}, origin).cutoff

@@ -18,7 +18,7 @@ from gru4rec.data.schedule import Schedule, make_schedule
 from gru4rec.data.sessions import Sessions, order_sessions
 from gru4rec.data.vocabulary import UNKNOWN, Ids, Vocabulary
 from gru4rec.errors import DataError
-from gru4rec.evaluation.metrics import Metric, summarise
+from gru4rec.evaluation.metrics import ByCutoff, summarise
 from gru4rec.evaluation.ranking import BLOCK_ROWS, rank, ranks_of
 from gru4rec.model.network import Network
 from gru4rec.model.states import reset_states
@@ -159,11 +159,25 @@ def rank_events(
 
     Raises:
         ConfigError: `mode` or `batch_size` is not valid.
-        DataError: The data cannot be used, nothing is left to rank, or the model's scores are not
-            what `NextItemModel.score_next` promises.
+        DataError: The data cannot be used, nothing is left to rank, `gru` is no `NextItemModel`, or
+            its scores are not what `NextItemModel.score_next` promises.
     """
+    _check_model(gru)
     data = prepare_evaluation(gru.vocabulary, test_data, item_key, session_key, time_key)
     return rank_prepared(gru, data, batch_size, mode)
+
+
+def _check_model(model: Any) -> None:
+    """Refuses what does not answer the questions of `NextItemModel`, and says what it lacks."""
+    what = f"class {model.__name__}" if isinstance(model, type) else type(model).__name__
+    lacks = [] if callable(getattr(model, "score_next", None)) else ["no method score_next"]
+    if not isinstance(getattr(model, "vocabulary", None), Vocabulary):
+        lacks.append("no vocabulary (a gru4rec.data.vocabulary.Vocabulary)")
+    if lacks:
+        raise DataError(
+            f"cannot evaluate the {what}: it has {' and '.join(lacks)}; a trained GRU4Rec, a "
+            "baseline, or another gru4rec.NextItemModel is expected"
+        )
 
 
 def prepare_evaluation(
@@ -336,7 +350,7 @@ def batch_eval(
     item_key: str = columns.ITEM,
     session_key: str = columns.SESSION,
     time_key: str = columns.TIME,
-) -> tuple[Metric, Metric]:
+) -> tuple[ByCutoff, ByCutoff]:
     """Measures recall and MRR (CIKM 2018, section 5) against the whole catalogue.
 
     Arguments and errors are those of `rank_events`.
@@ -353,7 +367,7 @@ def batch_eval(
 
 def evaluate(
     gru: NextItemModel, test_data: pd.DataFrame, config: Config | Mapping[str, Any]
-) -> tuple[Metric, Metric]:
+) -> tuple[ByCutoff, ByCutoff]:
     """Runs `batch_eval` with the sections `evaluation` and `data` of a configuration."""
     sections = as_config(config)
     return batch_eval(gru, test_data, **sections.evaluation, **sections.data)

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from gru4rec.errors import ConfigError, DataError
-from gru4rec.evaluation import summarise
+from gru4rec.evaluation import METRICS, Metric, compare, measure, summarise
 from gru4rec.evaluation.intervals import confidence_intervals, paired_differences
 
 
@@ -153,3 +153,39 @@ def test_paired_intervals_are_those_of_the_difference() -> None:
         assert by_cutoff[3][1:3] == pytest.approx(interval[3])
     with pytest.raises(DataError, match="30 sessions and 29 ranks"):
         paired_differences(np.arange(30), np.ones(30), np.ones(29))
+
+
+def test_tables_hold_what_the_pairs_hold() -> None:
+    sessions, ranks = draw_log(30)
+    other = draw_log(30, seed=1)[1][: len(ranks)]
+    other = np.resize(other, len(ranks))
+
+    measured, compared = measure(sessions, ranks, [1, 3]), compare(sessions, ranks, other, [1, 3])
+
+    assert measured["k"].tolist() == compared["k"].tolist() == [1, 3]
+    values = summarise(ranks, [1, 3])
+    bounds = confidence_intervals(sessions, ranks, [1, 3])
+    ahead = paired_differences(sessions, ranks, other, [1, 3])
+    for place, name in enumerate(("recall", "mrr")):
+        own = [name, f"{name}_low", f"{name}_high"]
+        expected = [[values[place][k], *bounds[place][k]] for k in (1, 3)]
+        assert measured[own].to_numpy().tolist() == expected
+        own = [f"{name}_ahead", f"{name}_ahead_low", f"{name}_ahead_high", f"{name}_p"]
+        assert compared[own].to_numpy().tolist() == [list(ahead[place][k]) for k in (1, 3)]
+
+
+def test_a_new_entry_is_measured_and_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    sessions, ranks = draw_log(30)
+    before = confidence_intervals(sessions, ranks, 3), paired_differences(sessions, ranks, ranks, 3)
+
+    # three times recall, so that all that is known of it is known of this one
+    thrice = Metric(lambda ranks, k: 3.0 * (ranks <= k), "thrice")
+    monkeypatch.setitem(METRICS, "thrice", thrice)
+    never = np.full(len(ranks), 99.0)
+    table = pd.concat([measure(sessions, ranks, 3), compare(sessions, ranks, never, 3)], axis=1)
+
+    for what in ("", "_low", "_high", "_ahead", "_ahead_low", "_ahead_high"):
+        assert table[f"thrice{what}"].iloc[0] == pytest.approx(3 * table[f"recall{what}"].iloc[0])
+    assert table["thrice_p"].iloc[0] == table["recall_p"].iloc[0] == 1 / 1001
+    after = confidence_intervals(sessions, ranks, 3), paired_differences(sessions, ranks, ranks, 3)
+    assert after == before

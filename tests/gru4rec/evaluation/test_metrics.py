@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gru4rec.evaluation import summarise
+from gru4rec.evaluation import METRICS, mean_metrics, mrr_at, recall_at, summarise
 
 
 def test_a_rank_between_two_counts_from_the_next_cutoff_on() -> None:
@@ -19,3 +19,29 @@ def test_cutoffs_are_one_or_several_numbers(cutoff: Any) -> None:
 
     assert recall == {3: 1}
     assert mrr == {3: 1 / 2}
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_every_metric_says_what_each_target_is_worth(name: str) -> None:
+    ranks = np.array([1.0, 1.5, 2.0, 3.0, 20.0, 20.5, 21.0, 1e6])
+
+    for k in (1, 2, 20, 2_000_000):
+        worth = METRICS[name].function(ranks, k)
+
+        assert worth.shape == ranks.shape
+        assert worth.dtype == np.float64
+        assert (np.diff(worth) <= 0).all()  # a better rank is never worth less
+        assert worth[0] > 0
+        assert (worth[ranks > k] == 0).all()
+        alone = [METRICS[name].function(ranks[i : i + 1], k)[0] for i in range(len(ranks))]
+        assert worth.tolist() == alone
+
+
+def test_recall_and_mrr_are_the_means_of_their_entries() -> None:
+    ranks = np.array([1.0, 4.0, 21.0, 3.0])
+
+    values = mean_metrics(ranks, [3, 20])
+
+    assert values["recall"] == {k: recall_at(ranks, k) for k in (3, 20)} == {3: 1 / 2, 20: 3 / 4}
+    assert values["mrr"] == {k: mrr_at(ranks, k) for k in (3, 20)}
+    assert values["mrr"][20] == pytest.approx(1 / 4 * (1 + 1 / 4 + 1 / 3))

@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -11,11 +12,16 @@ from gru4rec.compute import Best, Plain, using
 from gru4rec.compute.compiled import ranking as compiled_ranking
 from gru4rec.compute.compiled.engine import Compiled
 from gru4rec.compute.plain import Floats, Ints
-from gru4rec.evaluation import ranking
+from gru4rec.config import TieMode
+from gru4rec.evaluation import TIE_MODES, ranking
 from gru4rec.evaluation.ranking import rank, top_k
 from gru4rec.model.network import Architecture, Network
 
 MODES = ["standard", "conservative", "median"]
+
+
+def test_the_tie_modes_are_those_of_the_options() -> None:
+    assert set(TIE_MODES) == set(get_args(TieMode)) == set(MODES)
 
 
 def network_of(output: list[list[float]], bias: list[float]) -> Network:

@@ -13,7 +13,7 @@ import torch
 from gru4rec import GRU4Rec
 from gru4rec.config import Config
 from gru4rec.data.vocabulary import Vocabulary
-from gru4rec.errors import ConfigError, DataError
+from gru4rec.errors import ConfigError, DataError, NotFittedError
 from gru4rec.evaluation import batch_eval, by_network, evaluate, rank_events, ranking
 from gru4rec.model.network import Architecture, Network
 from gru4rec.serving.recommendations import final_states
@@ -434,6 +434,28 @@ def test_impossible_options_are_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         batch_eval(popularity, make_events([[0, 1]]), **options)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (None, "the NoneType: it has no method score_next and no vocabulary"),
+        (GRU4Rec, "the class GRU4Rec: it has no vocabulary"),
+        (SimpleNamespace(score_next=print), "the SimpleNamespace: it has no vocabulary"),
+        (SimpleNamespace(vocabulary=Vocabulary(np.arange(2))), "it has no method score_next;"),
+        (SimpleNamespace(score_next=print, vocabulary=[1, 2]), "it has no vocabulary .a gru4rec"),
+    ],
+    ids=["nothing", "class", "no vocabulary", "no scores", "another vocabulary"],
+)
+def test_what_is_no_model_is_refused(make_events: MakeEvents, model: Any, message: str) -> None:
+    for evaluating in (rank_events, batch_eval, functools.partial(evaluate, config={})):
+        with pytest.raises(DataError, match=f"cannot evaluate .*{message}.*NextItemModel is exp"):
+            evaluating(model, make_events([[0, 1]]))
+
+
+def test_a_model_that_is_not_trained_says_so(make_events: MakeEvents) -> None:
+    with pytest.raises(NotFittedError, match="call fit"):
+        rank_events(GRU4Rec(device="cpu"), make_events([[0, 1]]))
 
 
 def test_evaluate_goes_by_the_configuration(popularity: Any, make_events: MakeEvents) -> None:
