@@ -1,11 +1,13 @@
 """All parameters of the project: what is not declared here is refused."""
 
 from pathlib import Path
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
 from gru4rec.config import CommonSections, LocalPath, Section
+from gru4rec.evaluation import METRICS
+from gru4rec_kedro.options.baselines import BaselinesConfig
 from gru4rec_kedro.options.search_space import TuningConfig
 
 
@@ -16,7 +18,7 @@ class ExperimentConfig(Section):
         train_on: `train_full` is everything before the test boundary (the published protocol);
             `train` stops at the validation boundary.
         evaluate_on: `test`, or `valid` while options are chosen.
-        valid_each_epoch: Measure recall and MRR on `valid` after each epoch.
+        valid_each_epoch: Measure the metrics on `valid` after each epoch.
         continue_from: File of an earlier model, or the folder of its versions, to train further;
             None trains a new one.
     """
@@ -57,6 +59,11 @@ class PublishedConfig(Section):
     recall: dict[PositiveInt, float] = Field(default_factory=dict)
     mrr: dict[PositiveInt, float] = Field(default_factory=dict)
 
+    @property
+    def by_metric(self) -> dict[str, dict[int, float]]:
+        """What was published of each metric, by cutoff; metrics of which nothing was are absent."""
+        return {name: self[name] for name in METRICS if self.get(name)}
+
 
 class RecommendationConfig(Section):
     """What the pipeline `recommendation` answers.
@@ -70,39 +77,6 @@ class RecommendationConfig(Section):
     k: PositiveInt = 20
     exclude_seen: bool = False
     sessions_per_part: PositiveInt = 20_000
-
-
-BaselineName = Literal[
-    "popularity", "session_popularity", "markov_chain", "item_knn", "sknn", "vsknn", "stan"
-]
-
-
-class BaselinesConfig(Section):
-    """What the pipeline `baselines` measures.
-
-    Attributes:
-        models: Which ones.
-        k: Neighbours of sknn, vsknn and stan.
-        m: Candidates of theirs: the most recent sessions with an item of the current one.
-        regularization: λ of item_knn.
-        session_decay: λ₁ of stan, in events.
-        distance_decay: λ₃ of stan, in events.
-    """
-
-    models: list[BaselineName] = Field(
-        default_factory=lambda: list(get_args(BaselineName)), min_length=1
-    )
-    k: PositiveInt = 100
-    m: PositiveInt = 500
-    regularization: NonNegativeFloat = 20.0
-    session_decay: PositiveFloat = 1.0
-    distance_decay: PositiveFloat = 1.0
-
-    @model_validator(mode="after")
-    def _each_once(self) -> Self:
-        if len(set(self.models)) < len(self.models):
-            raise ValueError("models names a baseline twice")
-        return self
 
 
 WhenLocked = Literal["refuse", "wait"]

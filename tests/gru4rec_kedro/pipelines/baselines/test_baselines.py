@@ -4,10 +4,11 @@ import pandas as pd
 import pytest
 
 from gru4rec import EvaluationConfig, rank_events
-from gru4rec.baselines import VSKNN, Popularity
-from gru4rec.errors import ConfigError, DataError
+from gru4rec.baselines import BASELINES, VSKNN, Popularity
+from gru4rec.errors import DataError
 from gru4rec.evaluation import summarise
-from gru4rec_kedro.options.parameters import BaselinesConfig, ExperimentConfig
+from gru4rec_kedro.options.baselines import BaselinesConfig
+from gru4rec_kedro.options.parameters import ExperimentConfig
 from gru4rec_kedro.pipelines.baselines import nodes
 from gru4rec_kedro.pipelines.baselines.nodes import evaluate_baselines
 from gru4rec_kedro.pipelines.modelling.beside import compare_with_baselines
@@ -26,9 +27,8 @@ def log(seed: int) -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def measured():
     train, test = ibis.memtable(log(0)), ibis.memtable(log(1))
-    return evaluate_baselines(
-        train, test, test, train, BaselinesConfig(k=7), EVALUATION, ExperimentConfig()
-    )
+    options = BaselinesConfig(options={"vsknn": {"k": 7}})
+    return evaluate_baselines(train, test, test, train, options, EVALUATION, ExperimentConfig())
 
 
 def metrics_of(baseline_metrics: pd.DataFrame) -> dict:
@@ -47,7 +47,7 @@ def metrics_of(baseline_metrics: pd.DataFrame) -> dict:
 
 def test_baselines_are_measured_as_any_model(measured):
     metrics, ranks = measured
-    assert metrics["model"].unique().tolist() == BaselinesConfig().models
+    assert metrics["model"].unique().tolist() == list(BASELINES)
     assert metrics["k"].tolist() == [1, 3] * 7
     expected = rank_events(VSKNN(k=7).fit(log(0)), log(1))
     pd.testing.assert_frame_equal(
@@ -70,7 +70,7 @@ def test_the_clock_stands_still_while_code_is_compiled(monkeypatch, caplog):
             now += 1 if now else 1000  # seconds
             return super().score_next(items, offsets)
 
-    monkeypatch.setitem(nodes._MAKE, "popularity", lambda _: Compiled())
+    monkeypatch.setitem(BASELINES, "popularity", Compiled)
     monkeypatch.setattr(nodes.time, "perf_counter", lambda: now)
     caplog.set_level("INFO")
     some = ibis.memtable(log(0))
@@ -98,7 +98,7 @@ def test_the_model_is_compared_on_the_same_targets(measured):
     ours = ranks[ranks["model"] == "stan"].drop(columns="model").sample(frac=1, random_state=0)
     table, figure = compare_with_baselines(metrics_of(metrics), ours, metrics, ranks, EVALUATION)
     by_model = table.set_index("model")
-    assert table["model"].tolist() == ["GRU4Rec", *BaselinesConfig().models]
+    assert table["model"].tolist() == ["GRU4Rec", *list(BASELINES)]
     assert by_model.loc["stan", ["recall_ahead", "mrr_ahead", "recall_p"]].tolist() == [0, 0, 1]
     of_stan, of_popularity = (
         metrics[(metrics["model"] == name) & (metrics["k"] == 3)]["mrr"].iloc[0]
@@ -121,7 +121,7 @@ def test_baselines_of_something_else_are_not_compared(measured, change):
         name = {"part": "trained_on", "events": "training_events", "mode": "tie_mode"}[change]
         facts[name] = 7
     table, _ = compare_with_baselines(facts, ours, metrics, ranks, evaluation)
-    assert table["model"].tolist() == ["GRU4Rec", *BaselinesConfig().models]
+    assert table["model"].tolist() == ["GRU4Rec", *list(BASELINES)]
     assert table["recall_ahead"].isna().all()
     assert table["recall"].iloc[1:].isna().all()
 
@@ -132,6 +132,24 @@ def test_without_baselines_there_is_nothing_to_compare(measured):
     assert "recall_ahead" in table
 
 
-def test_a_baseline_is_named_once():
-    with pytest.raises(ConfigError, match="names a baseline twice"):
-        BaselinesConfig.parse({"models": ["stan", "stan"]}, "parameters")
+def test_an_entry_is_all_that_a_new_baseline_needs(monkeypatch):
+    class Constant(Popularity):
+        def __init__(self, best: int = 0) -> None:
+            self.best = best
+
+        def score_next(self, items, offsets):
+            scores = super().score_next(items, offsets).copy()
+            scores[:, self.vocabulary.encode([self.best])] = 1e9
+            return scores
+
+    monkeypatch.setitem(BASELINES, "constant", Constant)
+    assert BaselinesConfig().names[-1] == "constant"
+    options = BaselinesConfig.parse(
+        {"models": ["constant"], "options": {"constant": {"best": 3}}}, "parameters"
+    )
+    some = ibis.memtable(log(0))
+    metrics, ranks = evaluate_baselines(
+        some, some, some, some, options, EVALUATION, ExperimentConfig()
+    )
+    assert metrics["model"].tolist() == ["constant"] * 2
+    assert set(ranks.loc[ranks["rank"] == 1, "ItemId"]) == {3}
