@@ -1,13 +1,22 @@
 """Which options a tuning may change, and how: the sections `tuning` and `tuning.search`."""
 
 import difflib
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
-from pydantic import Field, PositiveInt, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    PositiveInt,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from gru4rec import ConfigError, ModelConfig, TrainingConfig
 from gru4rec.config import Section
+from gru4rec.evaluation import METRICS
 
 _SECTIONS: dict[str, type[Section]] = {"model": ModelConfig, "training": TrainingConfig}
 # they change where and how luckily a model is trained, not how good its options are
@@ -104,11 +113,18 @@ class SearchConfig(Section):
         }
 
 
+def _check_metric(metric: str) -> str:
+    name, _, k = metric.partition("@")
+    if name not in METRICS or not re.fullmatch(r"[1-9]\d*", k):
+        raise ValueError(f"expected {', '.join(f'{name}@k' for name in METRICS)}, such as mrr@20")
+    return metric
+
+
 class TuningConfig(Section):
     """What the pipeline `tuning` searches for, where, and for how long.
 
     Attributes:
-        metric: Recall or MRR at a cutoff, on validation; it is maximised.
+        metric: A metric at a cutoff, on validation, such as `mrr@20`; it is maximised.
         n_trials: Trials in all, over all processes and restarts.
         timeout_minutes: Begin no further trial in this process after so many minutes.
         n_startup_trials: So many trials are drawn at random, and none is pruned, before the
@@ -119,7 +135,7 @@ class TuningConfig(Section):
         search: The search space.
     """
 
-    metric: Annotated[str, Field(pattern=r"^(recall|mrr)@[1-9]\d*$")] = "mrr@20"
+    metric: Annotated[str, AfterValidator(_check_metric)] = "mrr@20"
     n_trials: PositiveInt = 100
     timeout_minutes: Annotated[float, Field(gt=0)] | None = None
     n_startup_trials: PositiveInt = 10

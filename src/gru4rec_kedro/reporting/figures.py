@@ -1,13 +1,24 @@
 """How the figures of all pipelines look."""
 
+from collections.abc import Iterator
+from itertools import cycle
 from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 
+from gru4rec.evaluation import METRICS
+
 BLUE, ORANGE, GREY, LIGHT_GREY = "#1f6f8b", "#d9773b", "#8b95a5", "#c9ced6"
-# of each metric: what it is called, and its colour
-MEASURES = {"recall": ("recall", BLUE), "mrr": ("MRR", ORANGE)}
+GREEN, VIOLET, RED = "#4d8f5b", "#7a5c9e", "#b5485a"
+
+
+def drawn_metrics(table: pd.DataFrame) -> Iterator[tuple[str, str, str]]:
+    """Yields name, label and colour of each metric that a table has a column of."""
+    colours = cycle((BLUE, ORANGE, GREEN, VIOLET, RED))
+    for (name, metric), colour in zip(METRICS.items(), colours, strict=False):
+        if name in table:
+            yield name, metric.label, colour
 
 
 def lay_out(figure: go.Figure, title: str, **layout: Any) -> None:

@@ -5,38 +5,62 @@ from typing import Any
 
 import pandas as pd
 
+from gru4rec.evaluation import METRICS
 from gru4rec_kedro.options.parameters import PublishedConfig
 
 _WIDTH = 80
+_BESIDE = 2  # so many metrics fit into that width, with published values
 
 
 def metrics_by_cutoff(metrics: dict[str, Any]) -> pd.DataFrame:
-    """Returns a row a cutoff: k; recall, recall_low, recall_high; mrr, mrr_low, mrr_high.
+    """Turns values such as `recall@20` and `recall_low@20` into a table.
 
-    The bounds are those of the 95 % confidence intervals; NaN in metrics that have none.
+    Returns:
+        A row a cutoff: `k`, and of each metric that was measured value and bounds, such as `mrr`,
+        `mrr_low`, `mrr_high`. The bounds are those of the 95 % confidence intervals; NaN in metrics
+        that have none.
     """
-    cutoffs = sorted(int(name.partition("@")[2]) for name in metrics if name.startswith("recall@"))
-    names = ["recall", "recall_low", "recall_high", "mrr", "mrr_low", "mrr_high"]
-    rows = [(k, *(metrics.get(f"{name}@{k}", float("nan")) for name in names)) for k in cutoffs]
-    return pd.DataFrame(rows, columns=["k", *names])
+    split = [name.partition("@") for name in metrics]
+    cutoffs = sorted({int(k) for name, _, k in split if name in METRICS})
+    measured = {name for name, _, _ in split}
+    table = pd.DataFrame({"k": cutoffs})
+    for name in METRICS:
+        for column in (name, f"{name}_low", f"{name}_high") if name in measured else ():
+            table[column] = [metrics.get(f"{column}@{k}", float("nan")) for k in cutoffs]
+    return table
 
 
 def results_table(metrics: dict[str, Any], published: PublishedConfig) -> str:
     """Returns the results as a few lines of plain text, at most 80 characters wide."""
-    has_published = bool(published.recall or published.mrr)
-    header = f"{'k':>5} {'recall@k':>9} {'95 % interval':>15} {'MRR@k':>9} {'95 % interval':>15}"
-    lines = [header + (f" {'published':>16}" if has_published else "")]
-    for k, recall, *bounds, mrr, low, high in metrics_by_cutoff(metrics).itertuples(index=False):
-        line = f"{k:>5} {recall:>9.4f} {bounds[0]:>8.4f}-{bounds[1]:.4f}"
-        line += f" {mrr:>9.4f} {low:>8.4f}-{high:.4f}"
-        theirs = [by_cutoff.get(k) for by_cutoff in (published.recall, published.mrr)]
-        if any(theirs):
-            line += "".join(f" {value:>8.4f}" if value else f" {'':>8}" for value in theirs)
-        lines.append(line.rstrip())
-    if has_published and published.source:
+    table, names = metrics_by_cutoff(metrics), list(METRICS)
+    lines = []
+    for first in range(0, len(names), _BESIDE):
+        lines += _lines(table, names[first : first + _BESIDE], published.by_metric)
+    if published.by_metric and published.source:
         lines += textwrap.wrap(f"Published: {published.source}", _WIDTH)
     lines += textwrap.wrap(f"{describe_run(metrics)}.", _WIDTH)
     return "\n".join(lines)
+
+
+def _lines(
+    table: pd.DataFrame, names: list[str], published: dict[str, dict[int, float]]
+) -> list[str]:
+    """Some metrics beside each other, a line a cutoff."""
+    names = [name for name in names if name in table]
+    has_published = any(name in published for name in names)
+    headings = {name: f"{METRICS[name].label + '@k':>9}" for name in names}
+    header = f"{'k':>5}" + "".join(f" {of} {'95 % interval':>15}" for of in headings.values())
+    lines = [header + (f" {'published':>{9 * len(names) - 2}}" if has_published else "")]
+    for row in table.to_dict(orient="records"):
+        line = f"{row['k']:>5}"
+        for name, of in headings.items():
+            low, high = row[f"{name}_low"], row[f"{name}_high"]
+            line += f" {row[name]:>{len(of)}.4f} {low:>8.4f}-{high:.4f}"
+        for name in names if has_published else ():
+            value = published.get(name, {}).get(row["k"])
+            line += f" {value:>8.4f}" if value else f" {'':>8}"
+        lines.append(line.rstrip())
+    return lines
 
 
 def describe_run(metrics: dict[str, Any]) -> str:

@@ -67,9 +67,9 @@ def test_all_mistakes_are_told_at_once():
         SearchConfig.parse(space, "search")
 
 
-@pytest.mark.parametrize("metric", ["mrr", "ndcg@20", "recall@0"])
-def test_metrics_are_recall_and_mrr_at_a_cutoff(metric):
-    with pytest.raises(ConfigError, match="metric"):
+@pytest.mark.parametrize("metric", ["mrr", "mrr@", "nonsense@20", "recall@0", "recall@5@5"])
+def test_a_metric_is_one_of_the_table_at_a_cutoff(metric):
+    with pytest.raises(ConfigError, match=r"metric: expected recall@k, mrr@k.*, such as mrr@20"):
         TuningConfig.parse({"metric": metric}, "tuning")
 
 

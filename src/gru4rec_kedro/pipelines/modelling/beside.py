@@ -6,21 +6,15 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from gru4rec import EvaluationConfig, columns, paired_differences
-from gru4rec_kedro.reporting.figures import MEASURES, error_bars, lay_out
+from gru4rec import EvaluationConfig, columns
+from gru4rec.evaluation import METRICS, compare
+from gru4rec_kedro.reporting.figures import drawn_metrics, error_bars, lay_out
 
 _TARGET = [columns.SESSION, "position", columns.ITEM]
 _MODEL = "GRU4Rec"
-_MEASURED = [f"{name}{bound}" for name in MEASURES for bound in ("", "_low", "_high")]
-_COLUMNS = [
-    "model",
-    "k",
-    *_MEASURED,
-    *(f"{name}_{what}" for name in MEASURES for what in ("ahead", "ahead_low", "ahead_high", "p")),
-    "fit_seconds",
-    "evaluation_seconds",
-    "peak_memory_mb",
-]
+_MEASURED = ("", "_low", "_high")
+_COMPARED = ("_ahead", "_ahead_low", "_ahead_high", "_p")
+_RESOURCES = ("fit_seconds", "evaluation_seconds", "peak_memory_mb")
 
 
 def compare_with_baselines(
@@ -43,16 +37,17 @@ def compare_with_baselines(
         evaluation: The options of this run.
 
     Returns:
-        A row each, the model first: `model`, `k`, recall and mrr with the bounds of their 95 %
-        intervals, how far the model is ahead of the baseline (`recall_ahead`, with the bounds of
-        its interval and `recall_p`; likewise of mrr), seconds and peak memory; no row without
-        baselines. And a figure of the metrics.
+        A row each, the model first: `model`, `k`, metrics with the bounds of their 95 %
+        intervals (`recall`, `recall_low`, ...), how far the model is ahead of the baseline
+        (`recall_ahead`, with the bounds of its interval and `recall_p`, ...), seconds and peak
+        memory; no row without baselines. And a figure of the metrics.
     """
     if baseline_metrics.empty or baseline_ranks.empty:
-        return pd.DataFrame(columns=_COLUMNS), _plot(pd.DataFrame(columns=_COLUMNS))
+        nothing = pd.DataFrame(columns=_columns())
+        return nothing, _plot(nothing)
     k = max(evaluation.cutoff)
     ours: dict[str, Any] = {"model": _MODEL, "k": k}
-    ours |= {name: metrics.get(f"{name}@{k}", np.nan) for name in _MEASURED}
+    ours |= {name: metrics.get(f"{name}@{k}", np.nan) for name in _of_each(_MEASURED)}
     ours |= {
         "fit_seconds": metrics["training_seconds"],
         "evaluation_seconds": metrics["evaluation_seconds"],
@@ -66,11 +61,21 @@ def compare_with_baselines(
         row = of_model[of_model["k"] == k]
         if not row.empty and _is_comparable(metrics, mine, row.iloc[0], theirs):
             facts = {str(column): row[column].iloc[0] for column in row}
-            rows.append(facts | _ahead(mine, theirs, k))
+            ahead = compare(mine[columns.SESSION], mine[columns.RANK], theirs[columns.RANK], k)
+            rows.append(facts | {str(column): ahead[column].iloc[0] for column in ahead})
         else:
             rows.append({"model": name})
-    table = pd.DataFrame(rows).reindex(columns=_COLUMNS)
-    return table, _plot(table[table["recall"].notna()])
+    table = pd.DataFrame(rows).reindex(columns=_columns())
+    return table, _plot(table[table["k"].notna()])
+
+
+def _columns() -> list[str]:
+    return ["model", "k", *_of_each(_MEASURED), *_of_each(_COMPARED), *_RESOURCES]
+
+
+def _of_each(what: tuple[str, ...]) -> list[str]:
+    """Names of columns of all metrics."""
+    return [f"{name}{of}" for name in METRICS for of in what]
 
 
 def _is_comparable(
@@ -84,19 +89,9 @@ def _is_comparable(
     )
 
 
-def _ahead(mine: pd.DataFrame, theirs: pd.DataFrame, k: int) -> dict[str, float]:
-    found = paired_differences(mine[columns.SESSION], mine[columns.RANK], theirs[columns.RANK], k)
-    values: dict[str, float] = {}
-    for name, by_cutoff in zip(MEASURES, found, strict=True):
-        ahead = by_cutoff[k]
-        values |= {f"{name}_ahead": ahead.value, f"{name}_p": ahead.p}
-        values |= {f"{name}_ahead_low": ahead.low, f"{name}_ahead_high": ahead.high}
-    return values
-
-
 def _plot(table: pd.DataFrame) -> go.Figure:
     figure = go.Figure()
-    for name, (label, colour) in MEASURES.items():
+    for name, label, colour in drawn_metrics(table):
         k = "" if table.empty else f"@{table['k'].iloc[0]:.0f}"
         figure.add_bar(
             x=table["model"],

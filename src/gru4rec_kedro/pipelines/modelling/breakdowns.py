@@ -1,12 +1,12 @@
-"""Recall and MRR of groups of targets."""
+"""Metrics of groups of targets."""
 
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from gru4rec import EvaluationConfig, columns, confidence_intervals
-from gru4rec.evaluation import summarise
+from gru4rec import EvaluationConfig, columns
+from gru4rec.evaluation import METRICS, measure
 
 # last number of each group but the last; the first is a group of its own
 _POSITIONS_UP_TO = [1, 2, 3, 4, 5, 10, 20]
@@ -23,8 +23,8 @@ def break_down(
     Returns:
         A row for each group that has targets: `by` (`position`: events of the session before the
         target; `session_length`: known events of the session; `item_popularity`: the target's
-        place among the items by training events), `group`, `targets`, `k`, and recall and mrr
-        with the bounds of their 95 % intervals, `recall_low`, ..., `mrr_high`: NaN where the group
+        place among the items by training events), `group`, `targets`, `k`, and the metrics
+        with the bounds of their 95 % intervals (`recall`, `recall_low`, ...): NaN where the group
         is of one session, of which nothing follows for others.
     """
     lengths = ranked_events.groupby(columns.SESSION)[columns.ITEM].transform("size") + 1
@@ -67,15 +67,11 @@ def popularity_shares(item_statistics: pd.DataFrame, breakdowns: pd.DataFrame) -
     return (shares / shares.sum()).rename_axis("group").reset_index()
 
 
-def _measure(targets: pd.DataFrame, k: int) -> dict[str, float]:
-    recall, mrr = summarise(targets[columns.RANK].to_numpy(), k)
-    bounds = confidence_intervals(targets[columns.SESSION], targets[columns.RANK], k)
-    n_sessions = len(pd.unique(targets[columns.SESSION]))
-    measured: dict[str, float] = {"targets": len(targets), "k": k}
-    for name, value, interval in zip(("recall", "mrr"), (recall, mrr), bounds, strict=True):
-        low, high = interval[k] if n_sessions > 1 else (np.nan, np.nan)
-        measured |= {name: value[k], f"{name}_low": low, f"{name}_high": high}
-    return measured
+def _measure(targets: pd.DataFrame, k: int) -> dict[str, Any]:
+    measured = measure(targets[columns.SESSION], targets[columns.RANK], k)
+    if len(pd.unique(targets[columns.SESSION])) == 1:
+        measured[[f"{name}_{bound}" for name in METRICS for bound in ("low", "high")]] = np.nan
+    return {"targets": len(targets)} | {str(name): measured[name].iloc[0] for name in measured}
 
 
 def _number_groups(numbers: "pd.Series[int]", up_to: list[int]) -> "pd.Series[Any]":

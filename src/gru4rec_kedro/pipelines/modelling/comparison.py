@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from gru4rec.evaluation import METRICS
 from gru4rec_kedro.options.parameters import PublishedConfig
 from gru4rec_kedro.reporting.results import metrics_by_cutoff
 
@@ -20,7 +21,7 @@ def compare_with_published(metrics: dict[str, Any], published: PublishedConfig) 
     """
     values = {
         f"{name}@{k}": value
-        for name, by_cutoff in (("recall", published.recall), ("mrr", published.mrr))
+        for name, by_cutoff in published.by_metric.items()
         for k, value in sorted(by_cutoff.items())
     }
     rows = [(name, metrics.get(name, float("nan")), value) for name, value in values.items()]
@@ -38,8 +39,8 @@ def compare_versions(metrics: dict[str, Any], history: dict[str, dict[str, Any]]
     Returns:
         A row a version, newest first: `version` (marked where it is this one), what it was
         `trained on` and `evaluated on` (marked where these are not this run's events, or nobody
-        knows, and nothing compares), `targets`, recall and mrr at the largest cutoff of this
-        run, and the `options of the model` that differ from this run's.
+        knows, and nothing compares), `targets`, the metrics at the largest cutoff of this run,
+        and the `options of the model` that differ from this run's.
     """
     k = int(metrics_by_cutoff(metrics)["k"].max())
     rows = [
@@ -48,8 +49,10 @@ def compare_versions(metrics: dict[str, Any], history: dict[str, dict[str, Any]]
             "trained on": other.get("trained_on"),
             "evaluated on": _evaluated_on(metrics, other),
             "targets": _number(other.get("targets")),
-            f"recall@{k}": _number(other.get(f"recall@{k}")),
-            f"MRR@{k}": _number(other.get(f"mrr@{k}")),
+            **{
+                f"{metric.label}@{k}": _number(other.get(f"{name}@{k}"))
+                for name, metric in METRICS.items()
+            },
             "options of the model": _differences(metrics.get("model"), other.get("model")),
         }
         for version, other in list(history.items())[::-1][:_MOST_VERSIONS]

@@ -11,8 +11,8 @@ from gru4rec_kedro.reporting.figures import (
     BLUE,
     GREY,
     LIGHT_GREY,
-    MEASURES,
     ORANGE,
+    drawn_metrics,
     error_bars,
     lay_out,
 )
@@ -22,7 +22,7 @@ from gru4rec_kedro.reporting.results import metrics_by_cutoff
 def plot_training(metrics: dict[str, Any]) -> go.Figure:
     """Plots how the evaluated model was trained.
 
-    That is the loss of each epoch and, where measured, recall and MRR on validation.
+    That is the loss of each epoch and, where measured, the metrics on validation.
     """
     figure = go.Figure()
     history = pd.DataFrame(metrics["history"])
@@ -45,10 +45,10 @@ def plot_training(metrics: dict[str, Any]) -> go.Figure:
 
 
 def plot_metrics(metrics: dict[str, Any], published: PublishedConfig) -> go.Figure:
-    """Plots recall and MRR against the cutoff, with 95 % intervals and published values."""
+    """Plots the metrics against the cutoff, with 95 % intervals and published values."""
     figure = go.Figure()
     table = metrics_by_cutoff(metrics)
-    for name, (label, colour) in MEASURES.items():
+    for name, label, colour in drawn_metrics(table):
         figure.add_scatter(
             x=table["k"],
             y=table[name],
@@ -57,7 +57,7 @@ def plot_metrics(metrics: dict[str, Any], published: PublishedConfig) -> go.Figu
             mode="lines+markers",
             line_color=colour,
         )
-        theirs = published[name]
+        theirs = published.by_metric.get(name)
         if theirs:
             figure.add_scatter(
                 x=list(theirs),
@@ -66,7 +66,7 @@ def plot_metrics(metrics: dict[str, Any], published: PublishedConfig) -> go.Figu
                 mode="markers",
                 marker={"color": colour, "symbol": "diamond-open", "size": 11},
             )
-    measured = {*table["k"], *published.recall, *published.mrr}
+    measured = {*table["k"], *(k for theirs in published.by_metric.values() for k in theirs)}
     lay_out(
         figure,
         "Metrics by cutoff",
@@ -79,7 +79,7 @@ def plot_metrics(metrics: dict[str, Any], published: PublishedConfig) -> go.Figu
 def plot_breakdowns(
     breakdowns: pd.DataFrame, item_statistics: pd.DataFrame
 ) -> tuple[go.Figure, go.Figure, go.Figure, go.Figure]:
-    """Plots recall and MRR of groups of targets, and the popularity of what is recommended.
+    """Plots the metrics of groups of targets, and the popularity of what is recommended.
 
     Returns:
         Figures by position in the session, by session length, by item popularity; and of the
@@ -99,7 +99,7 @@ def _plot_groups(breakdowns: pd.DataFrame, by: str, title: str, xaxis: str) -> g
     figure = go.Figure()
     table = breakdowns[breakdowns["by"] == by]
     k = table["k"].iloc[0]
-    for name, (label, colour) in MEASURES.items():
+    for name, label, colour in drawn_metrics(table):
         figure.add_bar(
             x=table["group"].astype(str),
             y=table[name],

@@ -18,10 +18,9 @@ from gru4rec import (
     RankedEvents,
     TrainingConfig,
     columns,
-    confidence_intervals,
     rank_events,
 )
-from gru4rec.evaluation import summarise
+from gru4rec.evaluation import TIE_MODES, measure
 from gru4rec_kedro.options.parameters import ExperimentConfig
 from gru4rec_kedro.pipelines.modelling.coverage import K, count_recommendations
 from gru4rec_kedro.reading import read_part, refuse_untestable, sum_up
@@ -120,7 +119,7 @@ def evaluate_model(
     seconds = time.perf_counter() - begun
     items, n_sampled = count_recommendations(model, part)
     metrics = {
-        **_measure(ranked, evaluation),
+        **_by_cutoff(measure(ranked.sessions, ranked.ranks, evaluation.cutoff)),
         **_count_ties(ranked, evaluation),
         f"coverage@{K}": float((items["recommended"] > 0).mean()),
         "coverage_events": n_sampled,
@@ -141,16 +140,10 @@ def evaluate_model(
     return metrics, ranked.to_frame(), items
 
 
-def _measure(ranked: RankedEvents, evaluation: EvaluationConfig) -> dict[str, float]:
-    """Recall and MRR at each cutoff, with the bounds of their 95 % confidence intervals."""
-    values = summarise(ranked.ranks, evaluation.cutoff)
-    bounds = confidence_intervals(ranked.sessions, ranked.ranks, evaluation.cutoff)
-    metrics: dict[str, float] = {}
-    for name, by_cutoff, intervals in zip(("recall", "mrr"), values, bounds, strict=True):
-        metrics |= {f"{name}@{k}": value for k, value in by_cutoff.items()}
-        metrics |= {f"{name}_low@{k}": low for k, (low, _) in intervals.items()}
-        metrics |= {f"{name}_high@{k}": high for k, (_, high) in intervals.items()}
-    return metrics
+def _by_cutoff(measured: pd.DataFrame) -> dict[str, float]:
+    """Turns the table of `measure` into values such as `recall@20` and `recall_low@20`."""
+    table = measured.set_index("k")
+    return {f"{name}@{k}": value for name in table for k, value in table[name].items()}
 
 
 def _count_ties(ranked: RankedEvents, evaluation: EvaluationConfig) -> dict[str, float]:
@@ -159,8 +152,7 @@ def _count_ties(ranked: RankedEvents, evaluation: EvaluationConfig) -> dict[str,
     Scores that saturate tie with many others; then recall says more about `mode` than about the
     model.
     """
-    against = {"standard": 0.0, "median": 0.5, "conservative": 1.0}[evaluation.mode]
-    best = ranked.ranks - against * ranked.ties
+    best = ranked.ranks - (1 - TIE_MODES[evaluation.mode]) * ranked.ties
     favoured, _ = summarise(best, evaluation.cutoff)
     disfavoured, _ = summarise(best + ranked.ties, evaluation.cutoff)
     effect = max(favoured[k] - disfavoured[k] for k in evaluation.cutoff)

@@ -10,6 +10,7 @@ import plotly.io
 import yaml
 from plotly.offline import get_plotlyjs
 
+from gru4rec.evaluation import METRICS
 from gru4rec_kedro.options.parameters import PublishedConfig
 from gru4rec_kedro.pipelines.modelling.comparison import compare_versions, compare_with_published
 from gru4rec_kedro.pipelines.modelling.coverage import K
@@ -35,7 +36,7 @@ def write_report(
     Args:
         metrics: Of this run.
         metrics_history: Of all runs, by version.
-        breakdowns: Recall and MRR of groups of targets.
+        breakdowns: Metrics of groups of targets.
         baseline_comparison: The model beside simple baselines; without rows where none were
             measured.
         split_statistics: What is in each part of the log.
@@ -53,7 +54,7 @@ def write_report(
     published = PublishedConfig.parse(parameters.get("published", {}), "parameters")
     return environment.get_template("report.html").render(
         summary=describe_run(metrics),
-        headline=metrics_by_cutoff(metrics).iloc[-1].to_dict(),
+        headline=_headline(metrics),
         warning=_warn(metrics),
         equal_times=_find_equal_times(data_quality),
         results=_cells(_with_intervals(metrics_by_cutoff(metrics))),
@@ -79,24 +80,37 @@ def write_report(
     )
 
 
+def _headline(metrics: dict[str, Any]) -> list[tuple[str, float, float, float]]:
+    """Label, value and bounds of each metric at the largest cutoff."""
+    best = metrics_by_cutoff(metrics).iloc[-1]
+    return [
+        (
+            f"{metric.label[0].upper()}{metric.label[1:]}@{best['k']:.0f}",
+            *(best[f"{name}{bound}"] for bound in ("", "_low", "_high")),
+        )
+        for name, metric in METRICS.items()
+        if name in best
+    ]
+
+
 def _describe_baselines(comparison: pd.DataFrame) -> dict[str, Any]:
     """What the page says of baselines: the cutoff, two tables, and who could not be compared."""
-    compared = comparison[comparison["recall"].notna()]
+    compared = comparison[comparison["k"].notna()]
     of_baselines = compared.iloc[1:]
-    names = ["k", "recall", "recall_low", "recall_high", "mrr", "mrr_low", "mrr_high"]
+    names = [f"{name}{bound}" for name in METRICS for bound in ("", "_low", "_high")]
     resources = {"fit_seconds": "{:,.1f}", "evaluation_seconds": "{:,.1f}"}
-    measured = _with_intervals(compared[["model", *names]])
+    measured = _with_intervals(compared[["model", "k", *names]])
     for name, pattern in {**resources, "peak_memory_mb": "{:,.0f}"}.items():
         measured[name.replace("_mb", ", MB")] = compared[name].map(pattern.format)
     ahead = of_baselines[["model"]].copy()
-    for name, label in (("recall", "recall"), ("mrr", "MRR")):
-        ahead[f"ahead in {label}"] = of_baselines[f"{name}_ahead"].map("{:+.4f}".format)
+    for name, metric in METRICS.items():
+        ahead[f"ahead in {metric.label}"] = of_baselines[f"{name}_ahead"].map("{:+.4f}".format)
         bounds = [of_baselines[f"{name}_ahead_{bound}"] for bound in ("low", "high")]
-        ahead[f"95 % of {label}"] = [
+        ahead[f"95 % of {metric.label}"] = [
             f"{low:+.4f} to {high:+.4f}" for low, high in zip(*bounds, strict=True)
         ]
-        ahead[f"p of {label}"] = of_baselines[f"{name}_p"].map("{:.3f}".format)
-    missing = comparison.loc[comparison["recall"].isna(), "model"]
+        ahead[f"p of {metric.label}"] = of_baselines[f"{name}_p"].map("{:.3f}".format)
+    missing = comparison.loc[comparison["k"].isna(), "model"]
     return {
         "beside": _cells(measured),
         "ahead": _cells(ahead),
@@ -218,20 +232,27 @@ def _html(figure: go.Figure) -> str:
 
 
 def _with_intervals(table: pd.DataFrame) -> pd.DataFrame:
-    """Puts the two bounds of an interval into one column."""
+    """Puts the two bounds of an interval into one column, and labels of metrics above them."""
     shown = table.copy()
-    for name in ("recall", "mrr"):
+    measured = {name: metric.label for name, metric in METRICS.items() if name in shown}
+    for name, label in measured.items():
         low, high = shown.pop(f"{name}_low"), shown.pop(f"{name}_high")
         bounds = [
             "" if math.isnan(a) else f"{a:.4f} – {b:.4f}" for a, b in zip(low, high, strict=True)
         ]
-        shown.insert(list(shown).index(name) + 1, f"95 % of {name}", bounds)
-    return shown
+        shown.insert(list(shown).index(name) + 1, f"95 % of {label}", bounds)
+    return shown.rename(columns=measured)
 
 
 def _in_percent(table: pd.DataFrame) -> pd.DataFrame:
     shown = table["difference"].map("{:+.1%}".format, na_action="ignore")
-    return table.assign(metric=table["metric"].str.replace("mrr", "MRR"), difference=shown)
+    return table.assign(metric=table["metric"].map(_labelled), difference=shown)
+
+
+def _labelled(metric: str) -> str:
+    """`mrr@20`, as files have it, for readers."""
+    name, at, k = metric.partition("@")
+    return f"{METRICS[name].label}{at}{k}"
 
 
 def _shorten_dates(statistics: pd.DataFrame) -> pd.DataFrame:
@@ -247,7 +268,7 @@ def _shorten_dates(statistics: pd.DataFrame) -> pd.DataFrame:
 
 def _cells(table: pd.DataFrame) -> dict[str, Any]:
     """Turns a table into headings and rows of text."""
-    names = [str(name).replace("_", " ").replace("mrr", "MRR") for name in table]
+    names = [str(name).replace("_", " ") for name in table]
     columns = [_format(table[name]) for name in table]
     return {"headings": names, "rows": list(zip(*columns, strict=True))}
 

@@ -1,0 +1,170 @@
+"""A metric is one entry: all results, tables and figures have it."""
+
+import dataclasses
+import json
+
+import ibis
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+
+from gru4rec import EvaluationConfig, ModelConfig, TrainingConfig
+from gru4rec.evaluation import METRICS, Metric
+from gru4rec_kedro.datasets import MetricsDataset
+from gru4rec_kedro.datasets.metrics_history import MetricsHistoryDataset
+from gru4rec_kedro.options.baselines import BaselinesConfig
+from gru4rec_kedro.options.parameters import ExperimentConfig, PublishedConfig
+from gru4rec_kedro.options.search_space import TuningConfig
+from gru4rec_kedro.pipelines.baselines.nodes import evaluate_baselines
+from gru4rec_kedro.pipelines.modelling.beside import compare_with_baselines
+from gru4rec_kedro.pipelines.modelling.breakdowns import break_down
+from gru4rec_kedro.pipelines.modelling.comparison import compare_versions
+from gru4rec_kedro.pipelines.modelling.figures import plot_breakdowns, plot_metrics, plot_training
+from gru4rec_kedro.pipelines.modelling.nodes import evaluate_model, train_model
+from gru4rec_kedro.pipelines.modelling.pipeline import create_pipeline
+from gru4rec_kedro.pipelines.modelling.report import write_report
+from gru4rec_kedro.pipelines.tuning.nodes import measure_gain
+from gru4rec_kedro.reporting.results import results_table
+
+EVALUATION = EvaluationConfig(cutoff=[2, 6])
+NDCG = Metric(lambda ranks, k: np.where(ranks <= k, 1 / np.log2(ranks + 1), 0.0), "NDCG")
+OPTIONS = ModelConfig(layers=[4], n_sample=4, n_epochs=2, device="cpu")
+
+
+@dataclasses.dataclass
+class Results:
+    metrics: dict
+    breakdowns: pd.DataFrame
+    items: pd.DataFrame
+    history: pd.DataFrame
+    baselines: pd.DataFrame
+    comparison: pd.DataFrame
+    comparison_figure: go.Figure
+
+
+@pytest.fixture(autouse=True)
+def _new_metric(monkeypatch):
+    monkeypatch.setitem(METRICS, "ndcg", NDCG)
+
+
+@pytest.fixture(scope="module")
+def table():
+    rng = np.random.default_rng(0)
+    sessions = np.repeat(np.arange(30), 4)
+    return ibis.memtable(
+        pd.DataFrame(
+            {"SessionId": sessions, "ItemId": rng.integers(0, 10, 120), "Time": range(120)}
+        )
+    )
+
+
+@pytest.fixture(scope="module")
+def results(table):
+    """What the pipelines make with the new entry."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(METRICS, "ndcg", NDCG)
+        experiment = ExperimentConfig(train_on="train", valid_each_epoch=True)
+        parts = [table] * 4
+        gru, history = train_model(*parts, OPTIONS, TrainingConfig(), EVALUATION, experiment)
+        metrics, ranked, items = evaluate_model(gru, table, table, EVALUATION, experiment)
+        of_baselines, ranks = evaluate_baselines(
+            *parts, BaselinesConfig(models=["sknn"]), EVALUATION, experiment
+        )
+        comparison, figure = compare_with_baselines(
+            metrics, ranked, of_baselines, ranks, EVALUATION
+        )
+        breakdowns = break_down(ranked, items, EVALUATION)
+    return Results(metrics, breakdowns, items, history, of_baselines, comparison, figure)
+
+
+def test_the_history_of_a_model_has_it(results):
+    assert results.history.columns[-2:].tolist() == ["ndcg@2", "ndcg@6"]
+    # measured on the same events as the evaluation after the last epoch
+    assert results.history["ndcg@6"].iloc[-1] == pytest.approx(results.metrics["ndcg@6"])
+    names = [trace.name for trace in plot_training(results.metrics).data]
+    assert names[-2:] == ["ndcg@2", "ndcg@6"]
+
+
+def test_the_metrics_file_and_its_versions_have_it(results, tmp_path):
+    metrics = results.metrics
+    assert 0 < metrics["ndcg_low@6"] < metrics["ndcg@6"] < metrics["ndcg_high@6"]
+    MetricsDataset(filepath=str(tmp_path / "metrics.json" / "1" / "metrics.json")).save(metrics)
+    versions = MetricsHistoryDataset(filepath=str(tmp_path / "metrics.json"))
+    assert versions.load()["1"]["ndcg@6"] == metrics["ndcg@6"]
+    assert "ndcg_low@2" in json.dumps(versions.preview())
+    row = compare_versions(metrics, versions.load()).iloc[0]
+    assert row["NDCG@6"] == metrics["ndcg@6"]
+
+
+def test_breakdowns_and_baselines_have_it(results):
+    assert results.breakdowns["ndcg"].between(0, 1).all()
+    row = results.baselines.set_index("k").loc[6]
+    assert row["ndcg_low"] < row["ndcg"] < row["ndcg_high"]
+    ours, theirs = results.comparison.to_dict(orient="records")
+    assert theirs["ndcg_ahead"] == pytest.approx(ours["ndcg"] - theirs["ndcg"])
+    assert theirs["ndcg_ahead_low"] < theirs["ndcg_ahead"] < theirs["ndcg_ahead_high"]
+    assert 0 < theirs["ndcg_p"] <= 1
+
+
+def test_figures_have_it_in_a_colour_of_its_own(results):
+    figures = [
+        results.comparison_figure,
+        plot_metrics(results.metrics, PublishedConfig()),
+        *plot_breakdowns(results.breakdowns, results.items)[:3],
+    ]
+    for figure in figures:
+        assert [trace.name.partition("@")[0] for trace in figure.data] == ["recall", "MRR", "NDCG"]
+        colours = [trace.marker.color or trace.line.color for trace in figure.data]
+        assert len(set(colours)) == 3
+
+
+def test_the_lines_at_the_end_have_it(results):
+    lines = results_table(results.metrics, PublishedConfig(recall={6: 0.5})).splitlines()
+    assert all(len(line) <= 80 for line in lines)
+    first = [line.split()[0] for line in lines].index("k", 1)
+    assert lines[first].split() == ["k", "NDCG@k", "95", "%", "interval"]
+    assert lines[first + 2].split()[:2] == ["6", f"{results.metrics['ndcg@6']:.4f}"]
+
+
+def test_the_report_has_it(results):
+    node = next(node for node in create_pipeline().nodes if node.short_name == "write_report")
+    page = write_report(
+        results.metrics,
+        {"1": {**results.metrics, "epochs": 9}, "2": results.metrics},
+        results.breakdowns,
+        results.comparison,
+        pd.DataFrame({"part": ["train"], "events": [120]}),
+        pd.DataFrame(),
+        {},
+        **{name: go.Figure() for name in node.inputs if name.endswith("_figure")},
+    )
+    for heading in ("<th>NDCG</th>", "<th>95 % of NDCG</th>", "<th>ahead in NDCG</th>"):
+        assert heading in page
+    assert "<th>p of NDCG</th>" in page
+    assert "<th>NDCG@6</th>" in page  # earlier versions
+    assert f"<div>NDCG@6<strong>{results.metrics['ndcg@6']:.4f}</strong>" in page
+
+
+def test_options_are_tuned_by_it(table):
+    tuning = TuningConfig.parse({"metric": "ndcg@3", "repeats": 1}, "tuning")
+    best = {"run": {"params": {"model": {"n_epochs": 1}}}}
+    found = measure_gain(best, table, table, OPTIONS, TrainingConfig(), tuning)
+    assert found["metric"] == "ndcg@3"
+    assert 0 < found["best"]["mean"] < 1
+
+
+def test_results_of_before_are_still_reported(results):
+    """Files that were written before the entry lack it, and no table or figure misses it."""
+    older = {name: of for name, of in results.metrics.items() if not name.startswith("ndcg")}
+    assert "NDCG" not in results_table(older, PublishedConfig())
+    assert [trace.name for trace in plot_metrics(older, PublishedConfig()).data] == [
+        "recall",
+        "MRR",
+    ]
+    assert np.isnan(compare_versions(results.metrics, {"1": older})["NDCG@6"].iloc[0])
+    groups = results.breakdowns.drop(columns=["ndcg", "ndcg_low", "ndcg_high"])
+    assert [trace.name for trace in plot_breakdowns(groups, results.items)[0].data] == [
+        "recall@6",
+        "MRR@6",
+    ]
