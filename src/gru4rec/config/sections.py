@@ -338,7 +338,7 @@ class TrainingConfig(Section):
 
 
 class EvaluationConfig(Section):
-    """How recall and MRR are measured."""
+    """How models are measured."""
 
     cutoff: Annotated[list[Size], Field(min_length=1)] = [20]
     batch_size: Size = 512
