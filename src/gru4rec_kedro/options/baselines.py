@@ -7,8 +7,9 @@ from typing import Any
 
 from pydantic import Field, create_model, field_validator
 
-from gru4rec import ConfigError, Section
+from gru4rec import ConfigError
 from gru4rec.baselines import BASELINES, Baseline
+from gru4rec.config import Section
 
 
 class BaselinesConfig(Section):

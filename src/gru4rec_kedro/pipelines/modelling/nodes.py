@@ -20,7 +20,7 @@ from gru4rec import (
     columns,
     rank_events,
 )
-from gru4rec.evaluation import TIE_MODES, measure
+from gru4rec.evaluation import TIE_MODES, measure, summarise
 from gru4rec_kedro.options.parameters import ExperimentConfig
 from gru4rec_kedro.pipelines.modelling.coverage import K, count_recommendations
 from gru4rec_kedro.reading import read_part, refuse_untestable, sum_up
