@@ -15,8 +15,9 @@ from gru4rec.data.schedule import Schedule, make_schedule
 from gru4rec.data.sessions import Sessions, order_sessions
 from gru4rec.data.vocabulary import Vocabulary
 from gru4rec.errors import ConfigError, DataError
-from gru4rec.evaluation import EvaluationData, as_cutoffs, prepare_evaluation
+from gru4rec.evaluation import METRICS, EvaluationData, as_cutoffs, prepare_evaluation
 from gru4rec.files import check_local
+from gru4rec.learning.best_epoch import BestEpoch
 from gru4rec.learning.trainer import EpochState, Progress, Trainer, TrainingState
 from gru4rec.model.build import architecture_of, make_optimizer, new_generator
 from gru4rec.model.memory import memory_of_training, refuse_absurd_sizes
@@ -100,7 +101,7 @@ def make_plan(
         ConfigError: Arguments are impossible, alone or together.
         DataError: There is nothing to train on, or to measure.
     """
-    cutoffs = as_cutoffs(valid_cutoff, "fit")
+    cutoffs = _cutoffs_with(as_cutoffs(valid_cutoff, "fit"), options, valid is not None)
     _check_checkpoint(checkpoint, options.resume, sampler)
     item_key, session_key, time_key = keys
     sessions = order_sessions(data, session_key, item_key, time_key)
@@ -136,6 +137,7 @@ class Training:
         learnt: What it changes.
         trainer: Runs its epochs.
         checkpoints: Writes them.
+        best: Keeps the weights of the best epoch.
         begun: What the first epoch had come to; None where one begins.
     """
 
@@ -143,20 +145,36 @@ class Training:
     learnt: Learnt
     trainer: Trainer
     checkpoints: NoCheckpoints
+    best: BestEpoch
     begun: EpochState | None
 
-    def run(self, record: Callable[[Progress], None]) -> None:
-        """Trains to the last epoch.
+    def run(self, record: Callable[[Progress], dict[str, float]]) -> None:
+        """Trains to the last epoch, or as long as there is gain.
 
         Args:
-            record: Is told of each epoch that is done, before its checkpoint is written.
+            record: Is told of each epoch that is done, before its checkpoint is written; returns
+                the record of the history.
         """
-        state, last, begun = self.trainer.state, self.plan.last_epoch, self.begun
+        state, begun, metric = self.trainer.state, self.begun, self.plan.options.metric
         with self.checkpoints.guarding():
-            while state.epochs < last:
-                record(self._run_epoch(begun))
+            while not self._is_over():
+                measured = record(self._run_epoch(begun))
                 begun = None
-                self.checkpoints.after_epoch(is_last=state.epochs == last)
+                self.best.look(state, measured.get(metric, 0.0))
+                self.checkpoints.after_epoch(is_last=self._is_over())
+        self._keep_best()
+
+    def _keep_best(self) -> None:
+        """Ends with the best epoch, where one is kept, and marks it in the history."""
+        self.best.put_back(self.trainer.state)
+        first = self.plan.last_epoch - self.plan.config.n_epochs
+        for record in self.learnt.history if self.best.best.epoch else ():
+            if record["epoch"] > first:
+                record["kept"] = float(record["epoch"] == self.best.best.epoch)
+
+    def _is_over(self) -> bool:
+        state = self.trainer.state
+        return state.epochs >= self.plan.last_epoch or self.best.is_over(state)
 
     def _run_epoch(self, begun: EpochState | None) -> Progress:
         """Trains for an epoch, or to the end of one, and shows how far it is."""
@@ -204,12 +222,16 @@ def start(
     own = _make_sampler(plan, state) if plan.sampler is None and plan.config.n_sample else None
     if own and resumed and resumed.sampler and plan.checkpoint:
         restore_sampler(plan.checkpoint, own, resumed.sampler, state.generator)
+    best = BestEpoch(plan.options.patience, plan.options.min_delta)
+    if resumed and resumed.best:
+        best.best = resumed.best
     checkpoints = NoCheckpoints()
     if origin and plan.checkpoint:
         model = Checkpoint(plan.config, plan.vocabulary, state, learnt.history, notes)
-        checkpoints = Checkpoints(plan.checkpoint, origin, plan.options, model, own, resumed)
+        checkpoints = Checkpoints(plan.checkpoint, origin, plan.options, model, own, best, resumed)
     trainer = Trainer(state, plan.config, plan.sampler or own, before_change)
-    return Training(plan, learnt, trainer, checkpoints, resumed.epoch if resumed else None)
+    begun = resumed.epoch if resumed else None
+    return Training(plan, learnt, trainer, checkpoints, best, begun)
 
 
 def _begin(plan: Plan, before: Learnt) -> Learnt:
@@ -247,6 +269,24 @@ def _make_sampler(plan: Plan, state: TrainingState) -> PopularitySampler:
     return PopularitySampler(
         state.counts, config.sample_alpha, config.n_sample, generator, cache_size, plan.device
     )
+
+
+def _cutoffs_with(cutoffs: list[int], options: TrainingConfig, has_valid: bool) -> list[int]:
+    """Adds the cutoff of the metric that decides which epoch is best, where one decides."""
+    if options.patience is None:
+        return cutoffs
+    name, _, k = options.metric.partition("@")
+    if name not in METRICS:
+        raise ConfigError(
+            f"metric is {options.metric!r}; one of {', '.join(METRICS)} with a cutoff is expected, "
+            "as in mrr@20"
+        )
+    if not has_valid:
+        raise ConfigError(
+            f"patience is {options.patience}, but there is nothing to measure {options.metric} on; "
+            "give validation data, too"
+        )
+    return cutoffs if int(k) in cutoffs else sorted([*cutoffs, int(k)])
 
 
 def _check_checkpoint(

@@ -173,8 +173,19 @@ class GRU4Rec:
 
     @property
     def history(self) -> pd.DataFrame:
-        """One row an epoch: epoch, loss, events, seconds, events_per_second, validation metrics."""
+        """One row an epoch: epoch, loss, events, seconds, events_per_second, validation metrics.
+
+        After a training with `patience` also `kept`, which is 1 for the epoch whose weights it has.
+        """
         return pd.DataFrame(self._history)
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch whose weights the model has: the last one, or the best with `patience`."""
+        self._fitted()
+        kept = [record["epoch"] for record in self._history[::-1] if record.get("kept")]
+        is_last = not self._history or "kept" not in self._history[-1]
+        return self._fitted().epochs if is_last or not kept else int(kept[0])
 
     @property
     def item_counts(self) -> npt.NDArray[np.int64]:
@@ -203,6 +214,9 @@ class GRU4Rec:
         checkpoint_minutes: float | None = 10.0,
         checkpoint_epochs: int | None = None,
         resume: bool = False,
+        patience: int | None = None,
+        metric: str = "mrr@20",
+        min_delta: float = 0.0,
     ) -> Self:
         """Trains for `n_epochs` epochs; a model that has weights already is trained further.
 
@@ -232,6 +246,10 @@ class GRU4Rec:
             checkpoint_epochs: One is due after every so many epochs; None: never.
             resume: Go on from the checkpoint; where there is none, start from the beginning. Data
                 and options, but for `n_epochs`, must be the same.
+            patience: Stop after so many epochs without gain on `valid`; the weights are then those
+                of the best epoch. None trains for all epochs, and keeps the last one's.
+            metric: What is to gain there: recall or mrr with a cutoff.
+            min_delta: A gain is more than this.
 
         Returns:
             The model itself.
@@ -260,6 +278,9 @@ class GRU4Rec:
                 "checkpoint_minutes": checkpoint_minutes,
                 "checkpoint_epochs": checkpoint_epochs,
                 "resume": resume,
+                "patience": patience,
+                "metric": metric,
+                "min_delta": min_delta,
             },
             origin="fit",
         )
@@ -281,9 +302,10 @@ class GRU4Rec:
             training = start(plan, self._learnt(), self.notes, attempt.begin)
             self._know(training.learnt)
 
-            def record(done: Progress) -> None:
+            def record(done: Progress) -> dict[str, float]:
                 self._record(done, plan.valid, plan.valid_cutoffs)
                 on_epoch(dict(self._history[-1]))
+                return self._history[-1]
 
             training.run(record)
         return self

@@ -2,6 +2,7 @@ import inspect
 import itertools
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -129,6 +130,58 @@ def test_fit_measures_on_validation_data(events: pd.DataFrame, cutoffs: Any) -> 
     measured = gru.history.iloc[-1][["recall@1", "recall@5", "mrr@1", "mrr@5"]].tolist()
     assert measured == [recall[1], recall[5], mrr[1], mrr[5]]
     assert gru.history["recall@5"].notna().all()
+
+
+def test_with_patience_the_weights_are_those_of_the_best_epoch(events: pd.DataFrame) -> None:
+    valid = events[events["SessionId"] > 25]
+    options = OPTIONS | {"learning_rate": 0.5, "n_epochs": 30}
+
+    gru = GRU4Rec(**options).fit(events, valid=valid, patience=3, metric="recall@2")
+
+    history, best = gru.history, gru.best_epoch
+    measured = history["recall@2"]
+    assert best == history["epoch"][measured.idxmax()]  # the first of equals
+    assert history["epoch"].tolist() == list(range(1, best + 4))
+    assert history["kept"].tolist() == [float(epoch == best) for epoch in history["epoch"]]
+    assert batch_eval(gru, valid, cutoff=2)[0][2] == measured.max()
+    assert same_weights(gru, GRU4Rec(**options | {"n_epochs": best}).fit(events))
+
+
+def test_a_gain_is_more_than_min_delta(events: pd.DataFrame) -> None:
+    gru = GRU4Rec(**OPTIONS | {"n_epochs": 9})
+    gru.fit(events, valid=events, patience=2, min_delta=1.0)
+    assert (gru.best_epoch, len(gru.history)) == (1, 3)  # nothing gains more than 1
+
+
+def test_without_patience_the_last_epoch_is_kept(events: pd.DataFrame, tmp_path: Path) -> None:
+    gru = GRU4Rec(**OPTIONS | {"n_epochs": 2}).fit(events, valid=events)
+    assert gru.best_epoch == 2
+    assert "kept" not in gru.history
+    gru.fit(events, valid=events, patience=1, min_delta=1.0)
+    assert gru.best_epoch == 3
+    assert gru.history["kept"].tolist()[2:] == [1.0, 0.0]
+    gru.save(tmp_path / "gru.pth")
+    assert GRU4Rec.load(tmp_path / "gru.pth").best_epoch == 3
+    assert gru.fit(events).best_epoch == 6
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"patience": 2}, "there is nothing to measure mrr@20 on; give validation data"),
+        ({"patience": 0}, "patience"),
+        ({"patience": 2, "metric": "mrr"}, "metric"),
+        ({"patience": 2, "metric": "loss@3", "valid": 1}, "metric is 'loss@3'; one of recall, mrr"),
+        ({"patience": 2, "min_delta": -0.1}, "min_delta"),
+    ],
+)
+def test_patience_that_cannot_be_had_is_refused(
+    events: pd.DataFrame, arguments: dict[str, Any], message: str
+) -> None:
+    if "valid" in arguments:
+        arguments = {**arguments, "valid": events}
+    with pytest.raises(ConfigError, match=message):
+        GRU4Rec(**OPTIONS).fit(events, **arguments)
 
 
 def test_each_epoch_is_told_and_what_its_listener_raises_stops_the_training(

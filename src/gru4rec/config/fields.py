@@ -13,6 +13,9 @@ Loss = Literal["cross-entropy", "bpr-max"]
 TieMode = Literal["conservative", "standard", "median"]
 TimeUnit = Literal["s", "ms", "us", "ns", "timestamp", "ordinal"]
 
+# name and cutoff of what is measured
+METRIC = r"^[a-z_]+@[1-9]\d*$"
+
 # parts of a time format, as in Python's strptime
 _FORMAT_PARTS = "YymdjbBaAHIpMSfzZ%"
 

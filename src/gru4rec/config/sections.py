@@ -19,6 +19,7 @@ from pydantic import (
 from gru4rec import columns
 from gru4rec.config.devices import DEVICE, as_name
 from gru4rec.config.fields import (
+    METRIC,
     DropProbability,
     Fraction,
     LocalPath,
@@ -328,6 +329,10 @@ class TrainingConfig(Section):
         checkpoint_epochs: A checkpoint is written after every so many epochs; None: never for
             that reason. The end of a training always leaves one.
         resume: Go on from the last checkpoint, if there is one.
+        patience: The training stops after so many epochs without gain on the validation data, and
+            the weights are those of the best epoch; None: never, and those of the last one.
+        metric: What is to gain, such as mrr@20.
+        min_delta: A gain is more than this.
     """
 
     sample_cache_max_size: PositiveInt = 10_000_000
@@ -335,6 +340,9 @@ class TrainingConfig(Section):
     checkpoint_minutes: Positive | None = 10.0
     checkpoint_epochs: PositiveInt | None = None
     resume: bool = False
+    patience: PositiveInt | None = None
+    metric: Annotated[str, Field(pattern=METRIC)] = "mrr@20"
+    min_delta: NonNegative = 0.0
 
 
 class EvaluationConfig(Section):

@@ -37,6 +37,7 @@ def memory_of_training(
         Bytes by what they are for, with the options that they grow with.
     """
     copies = 3 if config.momentum else 2  # weights, accumulators and velocities
+    copies *= 2 if options.patience else 1  # and those of the best epoch
     tables = sum(math.prod(shape) for shape in architecture.table_shapes(n_new).values())
     dense = sum(math.prod(shape) for shape in architecture.dense_shapes().values())
     n_candidates = config.batch_size + config.n_sample

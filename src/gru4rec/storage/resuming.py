@@ -17,6 +17,7 @@ from gru4rec.config import ModelConfig, TrainingConfig
 from gru4rec.data.schedule import Schedule
 from gru4rec.data.vocabulary import Vocabulary
 from gru4rec.errors import ConfigError, DataError, GRU4RecError, ModelFileError
+from gru4rec.learning.best_epoch import Best, check_best
 from gru4rec.learning.trainer import EpochState, TrainingState
 from gru4rec.model.negatives import PopularitySampler, SamplerState
 from gru4rec.storage.model_file import Checkpoint, load_checkpoint
@@ -38,7 +39,7 @@ class Origin(NamedTuple):
 
     data: str
     epochs: int
-    options: dict[str, int]
+    options: dict[str, int | float | str]
 
 
 class Resumed(NamedTuple):
@@ -48,12 +49,14 @@ class Resumed(NamedTuple):
         saved: The model as it stood.
         epoch: What the epoch had come to; None between two epochs.
         sampler: Where the sampler stood; None without one.
+        best: The best epoch so far, if one is kept.
         place: Where that was, in words.
     """
 
     saved: Checkpoint
     epoch: EpochState | None
     sampler: SamplerState | None
+    best: Best | None
     place: str
 
 
@@ -84,8 +87,12 @@ def find_origin(
     for array in arrays:
         digest.update(array.data)
     epochs = before.epochs if before is not None else 0
-    names = ("sample_cache_max_size", "compatibility_mode")
-    return Origin(digest.hexdigest(), epochs, {name: int(options[name]) for name in names})
+    decisive: dict[str, int | float | str] = {
+        name: int(options[name]) for name in ("sample_cache_max_size", "compatibility_mode")
+    }
+    if options.patience is not None:
+        decisive |= {name: options[name] for name in ("patience", "metric", "min_delta")}
+    return Origin(digest.hexdigest(), epochs, decisive)
 
 
 def find_checkpoint(
@@ -119,6 +126,7 @@ def find_checkpoint(
         _check_origin(path, saved.fit, origin, device.type)
         epoch = _unpack_epoch(saved.fit["epoch"], saved.config, schedule)
         sampler = _unpack_sampler(saved.fit["sampler"])
+        best = _unpack_best(saved.fit.get("best"), saved.state)
     except GRU4RecError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
@@ -132,7 +140,7 @@ def find_checkpoint(
         )
     place = name_place(saved.state, epoch)
     logger.info("resuming the training as it was %s: %s", place, path)
-    return Resumed(saved, epoch, sampler, place)
+    return Resumed(saved, epoch, sampler, best, place)
 
 
 def restore_sampler(
@@ -172,11 +180,11 @@ def _check_options(path: Path, saved: ModelConfig, wanted: ModelConfig) -> None:
 
 def _check_origin(path: Path, fit: dict[str, Any], origin: Origin, device: str) -> None:
     saved = Origin(**fit["origin"])
-    were = {**saved.options, "device": fit["device"]}
-    for name, value in {**origin.options, "device": device}.items():
-        if were[name] != value:
+    were, are = {**saved.options, "device": fit["device"]}, {**origin.options, "device": device}
+    for name in {**are, **were}:
+        if were.get(name) != are.get(name):
             raise ConfigError(
-                f"{path} was made with {name} {were[name]}, not {value}; set it as it "
+                f"{path} was made with {name} {were.get(name)}, not {are.get(name)}; set it as it "
                 "was, or train without resume"
             )
     if (saved.data, saved.epochs) != (origin.data, origin.epochs):
@@ -213,3 +221,11 @@ def _unpack_sampler(packed: dict[str, Any] | None) -> SamplerState | None:
     if packed is None:
         return None
     return SamplerState(packed["generator"].cpu(), int(packed["used"]))
+
+
+def _unpack_best(packed: dict[str, Any] | None, state: TrainingState) -> Best | None:
+    if packed is None:
+        return None
+    best = Best(int(packed["epoch"]), float(packed["value"]), dict(packed["tensors"]))
+    check_best(best, state)
+    return best

@@ -19,6 +19,7 @@ import torch
 from gru4rec.config import TrainingConfig
 from gru4rec.errors import TrainingDivergedError
 from gru4rec.files import make_folders
+from gru4rec.learning.best_epoch import BestEpoch
 from gru4rec.learning.trainer import EpochState, check_finite
 from gru4rec.model.negatives import PopularitySampler
 from gru4rec.storage.model_file import Checkpoint, save_checkpoint
@@ -57,6 +58,7 @@ class Checkpoints(NoCheckpoints):
         options: When they are due.
         model: Is changed by the training, and read when a checkpoint is due.
         sampler: Likewise.
+        best: Likewise.
         resumed: The checkpoint that it goes on from.
     """
 
@@ -67,10 +69,11 @@ class Checkpoints(NoCheckpoints):
         options: TrainingConfig,
         model: Checkpoint,
         sampler: PopularitySampler | None,
+        best: BestEpoch,
         resumed: Resumed | None,
     ) -> None:
         self._path, self._origin, self._options = path, origin, options
-        self._model, self._sampler = model, sampler
+        self._model, self._sampler, self._best = model, sampler, best
         self._last = resumed.place if resumed else ""  # which one is in the file
         self._signal = 0  # that ends the training after this step, if one came
         self._written_at = time.monotonic()
@@ -109,6 +112,7 @@ class Checkpoints(NoCheckpoints):
             "device": state.network.device.type,
             "sampler": self._sampler.state._asdict() if self._sampler else None,
             "epoch": _pack_epoch(epoch) if epoch else None,
+            "best": vars(self._best.best) if self._best.best.epoch else None,
         }
         with contextlib.suppress(OSError):  # save_checkpoint says what is wrong there
             make_folders(self._path.parent)

@@ -21,12 +21,16 @@ class ExperimentConfig(Section):
         valid_each_epoch: Measure the metrics on `valid` after each epoch.
         continue_from: File of an earlier model, or the folder of its versions, to train further;
             None trains a new one.
+        refit: Look for the best epoch on `train`, by `training.patience` on `valid`; the model is
+            then trained on `train_full` for as many epochs, so that it has seen the newest events
+            and nothing was chosen on `test`.
     """
 
     train_on: Literal["train_full", "train"] = "train_full"
     evaluate_on: Literal["test", "valid"] = "test"
     valid_each_epoch: bool = False
     continue_from: LocalPath | None = None
+    refit: bool = False
 
     @property
     def earlier_model(self) -> Path | None:
@@ -42,6 +46,11 @@ class ExperimentConfig(Section):
             raise ValueError(
                 "train_full contains the validation part, so measuring on it would flatter the "
                 "model; set train_on to train"
+            )
+        if self.refit and (self.train_on != "train_full" or self.continue_from is not None):
+            raise ValueError(
+                "refit trains a new model on train_full: leave continue_from out, and train_on at "
+                "train_full"
             )
         return self
 
@@ -117,7 +126,18 @@ class Parameters(CommonSections):
         split, experiment = self.data_split, self.experiment
         if experiment.evaluate_on == "test" and not split.has_test:
             raise ValueError("evaluate_on is test, but data_split leaves no test part")
-        uses_valid = experiment.evaluate_on == "valid" or experiment.valid_each_epoch
+        stops_early = self.training.patience is not None
+        uses_valid = experiment.evaluate_on == "valid" or experiment.valid_each_epoch or stops_early
         if uses_valid and not split.has_valid:
-            raise ValueError("experiment uses valid, but data_split leaves no validation part")
+            raise ValueError(
+                "experiment or training.patience uses valid, but data_split leaves no validation "
+                "part"
+            )
+        if stops_early and experiment.train_on == "train_full" and not experiment.refit:
+            raise ValueError(
+                "training.patience looks for the best epoch on valid, which train_full contains: "
+                "set experiment.train_on to train, or experiment.refit to true"
+            )
+        if experiment.refit and not stops_early:
+            raise ValueError("experiment.refit needs training.patience, which finds the best epoch")
         return self

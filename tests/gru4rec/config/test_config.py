@@ -120,6 +120,9 @@ def test_the_seeds_file_loads_with_every_option(load_text: LoadText) -> None:
         "checkpoint_minutes": 10.0,
         "checkpoint_epochs": None,
         "resume": False,
+        "patience": None,
+        "metric": "mrr@20",
+        "min_delta": 0.0,
     }
     assert dict(config["evaluation"]) == {"cutoff": [20], "batch_size": 512, "mode": "conservative"}
     assert dict(config["paths"]) == {"model_save": "model.pth", "model_load": "model.pth"}

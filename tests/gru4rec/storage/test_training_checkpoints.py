@@ -62,7 +62,10 @@ def make_log(n_items: int = 30, text: bool = False, seed: int = 0) -> pd.DataFra
 def fit(path: Path | None, log: pd.DataFrame | None = None, **options: Any) -> GRU4Rec:
     arguments = {
         name: options.pop(name)
-        for name in ("resume", "checkpoint_minutes", "checkpoint_epochs", "valid")
+        for name in (
+            *("resume", "checkpoint_minutes", "checkpoint_epochs"),
+            *("valid", "patience", "metric", "min_delta"),
+        )
         if name in options
     }
     gru = GRU4Rec(**{**OPTIONS, **options})
@@ -479,3 +482,44 @@ def test_a_full_disk_leaves_the_last_checkpoint(
     monkeypatch.setattr(os, "fsync", sync)
     assert os.listdir(interrupted.parent) == [interrupted.name]
     assert_same(fit(interrupted, resume=True), uninterrupted[""])
+
+
+# what is measured jumps about, so that some epoch before the last is the best
+EARLY: dict[str, Any] = {"n_epochs": 9, "patience": 2, "metric": "mrr@5", "learning_rate": 0.3}
+
+
+@pytest.mark.parametrize("n_steps", [5, 40, 75])
+def test_a_killed_training_finds_the_same_best_epoch(
+    tmp_path: Path, die_after: Callable[[int], None], n_steps: int
+) -> None:
+    path, early = tmp_path / "checkpoint.pth", {**EARLY, "valid": make_log(seed=1)}
+    expected = fit(None, **early)
+    assert 1 <= expected.best_epoch < expected.history["epoch"].max() < 9
+    die_after(n_steps)
+    with pytest.raises(Killed):
+        fit(path, checkpoint_epochs=1, checkpoint_minutes=1e-9, **early)
+
+    resumed = fit(path, resume=True, **early)
+
+    assert_same(resumed, expected)
+    again = fit(path, resume=True, **early)  # it is complete: nothing is trained
+    assert_same(again, expected)
+
+
+def test_a_training_that_ended_with_its_best_epoch_goes_on_from_the_last(tmp_path: Path) -> None:
+    path, early = tmp_path / "checkpoint.pth", {**EARLY, "valid": make_log(seed=1)}
+    early |= {"patience": 50, "n_epochs": 3}
+    fit(path, **early)
+    early["n_epochs"] = 5
+
+    assert_same(fit(path, resume=True, **early), fit(None, **early))
+
+
+def test_another_patience_makes_another_training(tmp_path: Path) -> None:
+    path, early = tmp_path / "checkpoint.pth", {**EARLY, "valid": make_log(seed=1), "n_epochs": 1}
+    fit(path, **early)
+    with pytest.raises(ConfigError, match="was made with patience 2, not 3; set it as it was"):
+        fit(path, resume=True, **{**early, "patience": 3})
+    del early["patience"]
+    with pytest.raises(ConfigError, match="was made with patience 2, not None"):
+        fit(path, resume=True, **early)

@@ -22,12 +22,22 @@ from gru4rec_kedro.reporting.results import metrics_by_cutoff
 def plot_training(metrics: dict[str, Any]) -> go.Figure:
     """Plots how the evaluated model was trained.
 
-    That is the loss of each epoch and, where measured, the metrics on validation.
+    That is the loss of each epoch and, where measured, the metrics on validation, with the best
+    epoch marked; where the model was trained anew for as many epochs, the loss of that, too.
     """
     figure = go.Figure()
-    history = pd.DataFrame(metrics["history"])
+    search = metrics.get("search_history")
+    history = pd.DataFrame(search or metrics["history"])
     epochs = history["epoch"]
     figure.add_scatter(x=epochs, y=history["loss"], name="loss", mode="lines+markers")
+    if search:
+        anew = pd.DataFrame(metrics["history"])
+        figure.add_scatter(
+            x=anew["epoch"], y=anew["loss"], name="loss on train_full", mode="lines+markers"
+        )
+    if "kept" in history:
+        [best] = history.loc[history["kept"] == 1, "epoch"].tail(1)
+        figure.add_vline(x=best, line_dash="dot", annotation_text=f"best epoch: {best:.0f}")
     for name in history.columns:
         if "@" in name:
             figure.add_scatter(

@@ -1,5 +1,6 @@
 """Training and evaluation; the work is done by `gru4rec`."""
 
+import json
 import logging
 import time
 from datetime import UTC, datetime
@@ -44,6 +45,8 @@ def train_model(
 ) -> tuple[GRU4Rec, pd.DataFrame]:
     """Trains a new model, or an earlier one further, on the part that `experiment.train_on` names.
 
+    With `experiment.refit` the best epoch on `valid` says for how many epochs.
+
     Returns:
         The model, with notes on what it was trained on, and its history, a row an epoch.
 
@@ -54,6 +57,7 @@ def train_model(
         SystemExit: SIGTERM or SIGHUP came; likewise.
     """
     part = read_part({"train_full": train_full, "train": train}, experiment.train_on)
+    measured = read_part({"valid": valid}, "valid") if _measures(experiment, training) else None
     earlier = experiment.earlier_model
     gru = GRU4Rec.load(earlier, model.device, model) if earlier else GRU4Rec(**model)
     known = np.asarray(part[columns.ITEM].unique())
@@ -63,11 +67,24 @@ def train_model(
     tested = read_part({"test": test, "valid": valid}, experiment.evaluate_on)
     refuse_untestable(tested, experiment.evaluate_on, known, experiment.train_on)
     del tested  # training needs the memory
+    search: dict[str, Any] = {}
     try:
+        if experiment.refit:
+            searched = GRU4Rec(**model).fit(
+                read_part({"train": train}, "train"),
+                **training,
+                valid=measured,
+                valid_cutoff=evaluation.cutoff,
+                checkpoint=checkpoint and checkpoint.with_name(f"search_{checkpoint.name}"),
+            )
+            search = _describe_search(searched)
+            gru = GRU4Rec(**{**model, "n_epochs": searched.best_epoch})
+            measured, training = None, training.model_copy(update={"patience": None})
+            del searched
         gru.fit(
             part,
             **training,
-            valid=read_part({"valid": valid}, "valid") if experiment.valid_each_epoch else None,
+            valid=measured,
             valid_cutoff=evaluation.cutoff,
             checkpoint=checkpoint,
         )
@@ -86,8 +103,23 @@ def train_model(
         "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "code": code_version(),
         "peak_memory_mb": peak_memory_mb(),
+        **search,
     }
     return gru, gru.history
+
+
+def _measures(experiment: ExperimentConfig, training: TrainingConfig) -> bool:
+    return experiment.valid_each_epoch or training.patience is not None
+
+
+def _describe_search(searched: GRU4Rec) -> dict[str, Any]:
+    """Notes on how the number of epochs was found."""
+    logger.info(
+        "Epoch %d is the best one on valid; training for as many epochs on train_full",
+        searched.best_epoch,
+    )
+    history = searched.history.to_dict(orient="records")
+    return {"search_history": json.dumps(history), "search_epoch": searched.best_epoch}
 
 
 def _refuse_other_ids(gru: GRU4Rec, part: pd.DataFrame, path: Path, name: str) -> None:
@@ -181,6 +213,9 @@ def _describe_training(model: GRU4Rec) -> dict[str, Any]:
         "training_code": notes.get("code"),
         "training_peak_memory_mb": notes.get("peak_memory_mb"),
         "epochs": len(history),
+        "best_epoch": model.best_epoch,
+        "search_epoch": notes.get("search_epoch"),
+        "search_history": json.loads(str(notes.get("search_history") or "[]")),
         "training_loss": float(history["loss"].iloc[-1]),
         "training_seconds": float(history["seconds"].sum()),
         "training_events_per_second": float(history["events"].sum() / history["seconds"].sum()),

@@ -149,7 +149,7 @@ def _measure(
     tuning: TuningConfig,
     report: Callable[[int, float], None] = lambda *_: None,
 ) -> float:
-    """Trains with options in place of those of the sections; returns the metric at the end."""
+    """Trains with options in place of those of the sections; returns the metric of what is kept."""
     gru = GRU4Rec(**with_options("model", sections["model"], options))
     gru.fit(
         train,
@@ -158,7 +158,7 @@ def _measure(
         valid_cutoff=tuning.cutoff,
         on_epoch=lambda record: report(int(record["epoch"]), record[tuning.metric]),
     )
-    return float(gru.history[tuning.metric].iloc[-1])
+    return float(gru.history.set_index("epoch")[tuning.metric][gru.best_epoch])
 
 
 def _fingerprint(

@@ -8,6 +8,7 @@ import torch
 
 from gru4rec import DataError, EvaluationConfig, GRU4Rec, ModelConfig, TrainingConfig
 from gru4rec_kedro.options.parameters import ExperimentConfig
+from gru4rec_kedro.pipelines.modelling.figures import plot_training
 from gru4rec_kedro.pipelines.modelling.nodes import evaluate_model, train_model
 
 EVALUATION = EvaluationConfig(cutoff=[2, 6])
@@ -147,3 +148,34 @@ def test_without_ties_nothing_is_said(trained, log, caplog):
         metrics, _, _ = evaluate(trained[0], log)
     assert metrics["tie_effect"] == metrics["tied_targets"] == 0
     assert caplog.messages == []
+
+
+def test_refit_trains_on_everything_for_as_many_epochs_as_were_best(log, tmp_path):
+    train, valid = log[log["SessionId"] < 20], log[log["SessionId"] >= 20]
+    parts = [ibis.memtable(part) for part in (train, valid, log, log)]
+    options = ModelConfig(layers=[4], n_sample=4, n_epochs=8, learning_rate=0.4, device="cpu")
+    training = TrainingConfig(patience=2, metric="mrr@6")
+    experiment, checkpoint = ExperimentConfig(refit=True), tmp_path / "checkpoint.pth"
+
+    gru, history = train_model(*parts, options, training, EVALUATION, experiment, checkpoint)
+
+    searched = GRU4Rec(**options).fit(train, valid=valid, patience=2, metric="mrr@6")
+    best = searched.best_epoch
+    assert gru.notes["search_epoch"] == best < 8
+    assert gru.config.n_epochs == best == len(history)
+    anew = GRU4Rec(**{**options, "n_epochs": best}).fit(log)
+    assert torch.equal(anew.network.tables["output"], gru.network.tables["output"])
+    assert gru.notes["trained_on"] == "train_full"
+    metrics, _, _ = evaluate(gru, log)
+    assert (metrics["best_epoch"], metrics["search_epoch"]) == (best, best)
+    assert [record["mrr@6"] for record in metrics["search_history"]] == pytest.approx(
+        searched.history["mrr@6"].tolist()
+    )
+    figure = plot_training(metrics)
+    assert [trace.name for trace in figure.data][:2] == ["loss", "loss on train_full"]
+    assert figure.layout.annotations[0].text == f"best epoch: {best}"
+
+    # after a kill it goes on, with what was found
+    resumed = training.model_copy(update={"resume": True})
+    again, _ = train_model(*parts, options, resumed, EVALUATION, experiment, checkpoint)
+    assert torch.equal(again.network.tables["output"], gru.network.tables["output"])
