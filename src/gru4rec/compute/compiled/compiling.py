@@ -79,6 +79,8 @@ def _is_writable(folder: Path) -> bool:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
+        if not any(folder.iterdir()):
+            logger.info("Loops are compiled on first use, which takes some seconds, this once")
     except OSError as error:
         logger.warning(
             "Compiled code cannot be kept, so that each process takes some seconds to compile it: "

@@ -71,6 +71,19 @@ def test_a_change_of_another_file_is_compiled_in(tmp_path: Path, run: Run) -> No
     assert len(os.listdir(tmp_path / "numba")) == 2
 
 
+def test_a_line_tells_of_compiling_the_first_time_only(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"):
+        assert compiling._is_writable(tmp_path / "code")
+        (tmp_path / "code/loop.nbc").touch()
+        assert compiling._is_writable(tmp_path / "code")
+
+    assert caplog.messages == [
+        "Loops are compiled on first use, which takes some seconds, this once"
+    ]
+
+
 def test_all_files_that_are_compiled_are_known() -> None:
     files = compiling.sources()
     known = {".".join(file.relative_to(PACKAGE).with_suffix("").parts) for file in files}
