@@ -8,8 +8,8 @@ from gru4rec.preparation.accounting import account_for_events, count_log
 from gru4rec.preparation.connection import local_connection, private_connection, say_cannot_spill
 from gru4rec.preparation.databricks import load_databricks_table
 from gru4rec.preparation.filtering import filter_sessions
-from gru4rec.preparation.frames import split_data, train_valid_test_split
 from gru4rec.preparation.loading import load_and_describe, load_events, load_items
+from gru4rec.preparation.pandas_split import split_data, train_valid_test_split
 from gru4rec.preparation.reading import find_damaged, read_log
 from gru4rec.preparation.splitting import Split, split_sessions
 from gru4rec.preparation.statistics import describe_parts

@@ -24,7 +24,7 @@ from gru4rec.columns import ITEM, PLACE, SESSION, TIME, refuse_places
 from gru4rec.errors import ConfigError, DataError
 from gru4rec.frames.exactness import largest_exact
 from gru4rec.frames.foreign_frames import as_frame
-from gru4rec.preparation.headers import hint_at_header
+from gru4rec.frames.headers import hint_at_header
 from gru4rec.preparation.local_backend import LocalBackend
 from gru4rec.preparation.missing import is_missing
 

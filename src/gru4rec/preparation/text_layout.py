@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gru4rec.errors import DataError
+from gru4rec.frames.headers import hint_at_header
 from gru4rec.preparation.file_kinds import LogFile, suffix_of
-from gru4rec.preparation.headers import hint_at_header
 from gru4rec.preparation.text_options import WHITESPACE, TextOptions
 
 _DELIMITERS = (",", ";", "\t", "|", "::", "\x01")  # the last is Hive's
