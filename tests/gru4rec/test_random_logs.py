@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from gru4rec import GRU4Rec, GRU4RecError, batch_eval
 from gru4rec.config import DataConfig, DataSplitConfig, LoadingConfig, SessionFilterConfig
 from gru4rec.data.sessions import order_sessions
-from gru4rec.data.vocabulary import Vocabulary, as_ids
+from gru4rec.data.vocabulary import Vocabulary
 from gru4rec.errors import DataError
 from gru4rec.evaluation import rank_events
+from gru4rec.frames.ids import as_ids
 from gru4rec.preparation import (
     Split,
     account_for_events,
@@ -32,7 +33,8 @@ from gru4rec.preparation import (
     split_sessions,
     train_valid_test_split,
 )
-from gru4rec.preparation.connection import frame_to_table, table_to_frame
+from gru4rec.preparation.events import table_to_frame
+from gru4rec.preparation.memory_tables import frame_to_table
 
 S, I, T = KEYS = ["SessionId", "ItemId", "Time"]  # noqa: E741
 ORDER = [S, T]  # events in equal times stay in the order of the rows

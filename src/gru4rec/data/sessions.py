@@ -2,18 +2,17 @@
 
 import logging
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from gru4rec.columns import PLACE, refuse_places
+from gru4rec.columns import PLACE
 from gru4rec.config import MANY_EQUAL_TIMES
-from gru4rec.data.vocabulary import Ids, as_ids
 from gru4rec.errors import DataError
-from gru4rec.frames.exactness import refuse_inexact_times
-from gru4rec.frames.foreign_frames import as_frame
+from gru4rec.frames.events import pick_events
+from gru4rec.frames.ids import Ids, as_ids
+from gru4rec.frames.times import as_times
 
 logger = logging.getLogger(__name__)
 
@@ -70,31 +69,16 @@ def order_sessions(data: pd.DataFrame, session_key: str, item_key: str, time_key
     Raises:
         DataError: A column is missing, the frame is empty, or values are missing or impossible.
     """
-    data = as_frame(data)
     keys = (session_key, item_key, time_key)
-    missing = [key for key in keys if key not in data.columns]
-    if missing:
-        raise DataError(
-            f"column(s) {', '.join(map(repr, missing))} missing; the data has "
-            f"{', '.join(map(repr, data.columns))}"
-        )
     if len(set(keys)) < len(keys):
         raise DataError(
             f"session_key, item_key and time_key are {', '.join(map(repr, keys))}; each names a "
             "column of its own"
         )
-    repeated = [key for key in (*keys, PLACE) if key in data and data[key].ndim > 1]
-    if repeated:
-        raise DataError(f"the data has several columns named {repeated[0]!r}; keep one")
-    if data.empty:
-        raise DataError("the data has no events")
-    sessions = _present_ids(data, session_key)
-    items = _present_ids(data, item_key)
-    times = _as_times(data[time_key], time_key)
-    places = []
-    if PLACE in data.columns:
-        refuse_places(int(data[PLACE].isna().sum()))
-        places = [_as_times(data[PLACE], PLACE)]
+    columns = pick_events(data, keys, PLACE)
+    sessions, items = (as_ids(columns[key], f"The column {key!r}") for key in keys[:2])
+    times = as_times(columns[time_key])
+    places = [as_times(columns[PLACE])] if PLACE in columns else []
     # stable: events in equal times stay as they are
     order = np.lexsort((*places, times, _sortable(sessions)))
     sessions, items, times = sessions[order], items[order], times[order]
@@ -123,41 +107,7 @@ def _warn_of_equal_times(equal: npt.NDArray[np.bool_]) -> None:
         )
 
 
-def _present_ids(data: pd.DataFrame, key: str) -> Ids:
-    ids = as_ids(data[key], f"column {key!r}")
-    if ids.dtype == object:
-        n_blank = sum(not value.strip() for value in pd.unique(ids))
-        if n_blank:
-            n_blank = sum(not value.strip() for value in ids)
-            raise DataError(f"column {key!r} has {n_blank} blank value(s); drop them first")
-    return ids
-
-
 def _sortable(ids: Ids) -> npt.NDArray[np.int64]:
     if ids.dtype == object:
         return pd.factorize(ids, sort=True)[0].astype(np.int64)
     return ids
-
-
-def _as_times(column: "pd.Series[Any]", name: str) -> npt.NDArray[Any]:
-    n_missing = int(column.isna().sum())
-    if n_missing:
-        raise DataError(f"column {name!r} has {n_missing} missing value(s); drop them first")
-    if str(column.dtype).startswith(("date32", "date64")):  # Arrow's
-        column = column.astype("datetime64[s]")
-    if pd.api.types.is_datetime64_any_dtype(column.dtype):
-        # timestamps count from 1970; dtype strings of pandas differ in unit, their order does not
-        return column.astype("int64").to_numpy()
-    kind = column.dtype
-    is_number = pd.api.types.is_integer_dtype(kind) or pd.api.types.is_float_dtype(kind)
-    if not is_number:
-        raise DataError(
-            f"column {name!r} holds {column.iloc[0]!r}; times must be numbers or timestamps"
-        )
-    times = column.to_numpy()
-    if not np.all(np.isfinite(times)):
-        raise DataError(f"column {name!r} holds times that are not finite; drop them first")
-    refuse_inexact_times(column)
-    if times.min() < 0:
-        raise DataError(f"column {name!r} holds the negative time {times.min()}")
-    return times

@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from gru4rec.data.vocabulary import Ids
 from gru4rec.errors import ConfigError, DataError
 from gru4rec.evaluation.metrics import METRICS, as_cutoffs, mean_metrics
+from gru4rec.frames.ids import Ids
 
 Interval = tuple[float, float]
 Sessions: TypeAlias = "Ids | pd.Series[Any]"

@@ -16,10 +16,11 @@ from gru4rec import columns
 from gru4rec.config import Config, EvaluationConfig, as_config
 from gru4rec.data.schedule import Schedule, make_schedule
 from gru4rec.data.sessions import Sessions, order_sessions
-from gru4rec.data.vocabulary import UNKNOWN, Ids, Vocabulary
+from gru4rec.data.vocabulary import UNKNOWN, Vocabulary
 from gru4rec.errors import DataError
 from gru4rec.evaluation.metrics import ByCutoff, summarise
 from gru4rec.evaluation.ranking import BLOCK_ROWS, rank, ranks_of
+from gru4rec.frames.ids import Ids
 from gru4rec.model.network import Network
 from gru4rec.model.states import reset_states
 from gru4rec.progress import ProgressDisplay

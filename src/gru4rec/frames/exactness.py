@@ -1,9 +1,5 @@
 """What a column of floats holds exactly."""
 
-from typing import Any
-
-import pandas as pd
-
 from gru4rec.errors import DataError
 
 LARGEST_EXACT_DOUBLE = 2**53  # from here on a 64-bit float may stand for several whole numbers
@@ -28,20 +24,22 @@ def largest_exact(dtype: object) -> int | None:
     return _LARGEST.get(str(dtype).lower().removeprefix("!"))
 
 
-def refuse_inexact_times(times: "pd.Series[Any]") -> None:
-    """Checks times for such as their type has rounded, so that different ones may have become one.
+def refuse_inexact(name: str, dtype: object, limit: int, count: int, example: float) -> None:
+    """Checks for values that a column's type has rounded, so that different ones may be one now.
+
+    Args:
+        name: How the column is called by the user.
+        dtype: Its type.
+        limit: What that type holds exactly, as `largest_exact` says.
+        count: Values from there on.
+        example: One of them.
 
     Raises:
         DataError: There are some.
     """
-    limit = largest_exact(times.dtype)
-    if limit is None:
-        return
-    large = times.abs() >= limit
-    if large.any():
+    if count:
         raise DataError(
-            f"The time column {times.name!r} of type {times.dtype} has {large.sum():,} times such "
-            f"as {float(times[large].iloc[0]):.15g}, but this type holds whole numbers below "
-            f"{limit:,} only; store the column as integers or float64 from the start (a cast does "
-            "not bring back what is lost)"
+            f"The column {name!r} of type {dtype} has {count:,} values such as {example:.15g}, but "
+            f"whole numbers below {limit:,} only are kept exact of this type; store the column as "
+            "text or integers from the start (a cast does not bring back what is lost)"
         )

@@ -4,6 +4,7 @@ Everything is written once, in Ibis: on DuckDB inside this process, or wherever 
 pandas DataFrame goes in and comes out as one.
 """
 
+from gru4rec.frames import require_columns
 from gru4rec.preparation.accounting import account_for_events, count_log
 from gru4rec.preparation.connection import local_connection, private_connection, say_cannot_spill
 from gru4rec.preparation.databricks import load_databricks_table
@@ -29,6 +30,7 @@ __all__ = [
     "local_connection",
     "private_connection",
     "read_log",
+    "require_columns",
     "say_cannot_spill",
     "split_data",
     "split_sessions",

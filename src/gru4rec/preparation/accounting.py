@@ -9,8 +9,8 @@ import pandas as pd
 
 from gru4rec.columns import ITEM, SESSION
 from gru4rec.config import DataConfig, DataSplitConfig, LoadingConfig
-from gru4rec.preparation.connection import fetch_row
 from gru4rec.preparation.loading import read_raw
+from gru4rec.preparation.queries import fetch_row
 from gru4rec.preparation.splitting import Split, split_sessions
 
 Counts = Mapping[str, int]

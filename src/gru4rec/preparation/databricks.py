@@ -12,7 +12,7 @@ from ibis.backends import BaseBackend
 
 from gru4rec.columns import ITEM, SESSION, TIME
 from gru4rec.errors import DatabricksError, DataError
-from gru4rec.preparation.connection import require_columns
+from gru4rec.frames.events import require_columns
 
 _VARIABLES = ("DATABRICKS_SERVER_HOSTNAME", "DATABRICKS_HTTP_PATH", "DATABRICKS_TOKEN")
 _SPARK_INTEGERS = {"tinyint", "smallint", "int", "bigint"}

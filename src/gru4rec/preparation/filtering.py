@@ -12,15 +12,8 @@ from ibis import _
 from gru4rec.columns import ITEM, SESSION
 from gru4rec.config import SessionFilterConfig
 from gru4rec.errors import DataError
-from gru4rec.preparation.connection import (
-    Events,
-    as_events_table,
-    count_rows,
-    fetch_row,
-    in_order,
-    is_stored,
-    table_to_frame,
-)
+from gru4rec.preparation.events import Events, as_events_table, in_order, table_to_frame
+from gru4rec.preparation.queries import count_rows, fetch_row, is_stored
 
 _STEP_NAMES = {SESSION: "sessions", ITEM: "items"}
 _OTHER = {SESSION: ITEM, ITEM: SESSION}

@@ -9,27 +9,18 @@ import duckdb
 import ibis
 import ibis.expr.types as ir
 
-from gru4rec.columns import ITEM, PLACE, SESSION, TIME, refuse_places
+from gru4rec.columns import ITEM, PLACE, SESSION, TIME
 from gru4rec.config import MISSING_WORDS, DataConfig, LoadingConfig
 from gru4rec.errors import ConfigError, DataError
+from gru4rec.frames.events import refuse_missing, refuse_no_rows, require_columns
 from gru4rec.frames.foreign_frames import as_frame
-from gru4rec.preparation.connection import (
-    DAY,
-    EVENT_COLUMNS,
-    Events,
-    columns_of,
-    fetch_row,
-    frame_to_table,
-    private_connection,
-    require_columns,
-    say_cannot_spill,
-    table_to_frame,
-)
+from gru4rec.preparation.connection import private_connection, say_cannot_spill
 from gru4rec.preparation.dates import join_date, measure_dates, read_dates
+from gru4rec.preparation.events import EVENT_COLUMNS, Events, columns_of, table_to_frame
 from gru4rec.preparation.identifiers import as_written, measure_ids, read_ids, tell_of_odd_ids
+from gru4rec.preparation.memory_tables import frame_to_table
 from gru4rec.preparation.missing import (
     is_missing,
-    refuse_missing,
     without_words,
     words_that_are_no_numbers,
 )
@@ -45,6 +36,8 @@ from gru4rec.preparation.ordering import (
     read_order,
     with_rows,
 )
+from gru4rec.preparation.plausibility import DAY
+from gru4rec.preparation.queries import count_rows, fetch_row
 from gru4rec.preparation.reading import find_damaged, is_text_log, parquet_files
 from gru4rec.preparation.sessionizing import cut_at_gaps
 from gru4rec.preparation.time_checks import refuse_other_kind
@@ -57,6 +50,11 @@ _UNREADABLE = (
     duckdb.InvalidInputException,
     duckdb.IOException,
     duckdb.SerializationException,
+)
+
+_ADVICE = (
+    "mend these rows, or drop them, which drop_missing: true of the section 'loading' does; where "
+    "a word that stands for nothing is an id, leave it out of the list 'missing' there"
 )
 
 _log = logging.getLogger(__name__)
@@ -383,8 +381,8 @@ def _facts_of(facts: Mapping[str, Any], column: str) -> dict[str, Any]:
 def _refuse_nothing(log: ir.Table, loading: LoadingConfig, rows: int, kept: int) -> None:
     if kept:
         return
-    if rows == 0 and (loading.event_key is None or log.count().to_pyarrow().as_py() == 0):
-        raise DataError("The log is empty: it has columns but no rows; check where it comes from")
+    if rows == 0:
+        refuse_no_rows(rows if loading.event_key is None else count_rows(log), "The log")
     types = _event_types(log, str(loading.event_key)).name("type")
     present = log.select(types).distinct().order_by("type").limit(20).to_pyarrow()["type"]
     raise DataError(
@@ -401,9 +399,7 @@ def _refuse_missing(
         return
     keys = _column_keys(data, loading)
     counts = {key: facts[f"{name}_missing"] for name, key in keys.items()}
-    if counts.get(PLACE):
-        refuse_places(counts[PLACE])
-    if loading.drop_missing:
+    if loading.drop_missing and not counts.get(PLACE):
         found = ", ".join(f"{key!r} has {count:,}" for key, count in counts.items() if count)
         if facts["left"]:
             _log.warning(
@@ -423,7 +419,7 @@ def _refuse_missing(
     if ROW in first.columns:
         found = first.order_by(ROW).limit(3).to_pyarrow()[ROW].to_pylist()
         numbers = [row + 1 for row in found]
-    refuse_missing(counts, _find_words(log, keys.values(), loading), numbers)
+    refuse_missing(counts, _find_words(log, keys.values(), loading), numbers, _ADVICE)
 
 
 def _find_words(log: ir.Table, keys: Iterable[str], loading: LoadingConfig) -> dict[str, str]:

@@ -1,12 +1,10 @@
 """Values that are not there: null, NaN, blank text, and words that mean nothing."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection
 from datetime import datetime
 
 import ibis
 import ibis.expr.types as ir
-
-from gru4rec.errors import DataError
 
 
 def is_missing(column: ir.Column, words: Collection[str] = ()) -> ir.BooleanColumn:
@@ -72,33 +70,3 @@ def without_point_zero(text: ir.StringColumn) -> ir.StringColumn:
     """Writes whole numbers plainly: 10.0 and 10. are 10."""
     is_one = ibis.cases((text.contains("."), text.re_search(r"^-?[0-9]+\.0*$")), else_=False)
     return ibis.cases((is_one, text.re_replace(r"\.0*$", "")), else_=text)
-
-
-def refuse_missing(
-    counts: Mapping[str, int], examples: Mapping[str, str] | None = None, rows: Sequence[int] = ()
-) -> None:
-    """Checks counts of missing values per column.
-
-    Args:
-        counts: Missing values by the user's name of the column.
-        examples: A word that stands for nothing in a column, by that name.
-        rows: Numbers of the first rows concerned, from 1; empty where rows have no order.
-
-    Raises:
-        DataError: There are some.
-    """
-    found = [
-        f"{name!r} has {count:,}" + (f" (such as {example!r})" if example else "")
-        for name, count in counts.items()
-        if count
-        for example in [(examples or {}).get(name)]
-    ]
-    if not found:
-        return
-    first = f"; first in row {', '.join(f'{row:,}' for row in rows)}" if rows else ""
-    raise DataError(
-        f"Missing values (null, NaN, blank text or a word that stands for nothing): "
-        f"{', '.join(found)}{first}. Ids and times must be there in every row: mend these rows, or "
-        "drop them, which drop_missing: true of the section 'loading' does; where such a word is "
-        "an id, leave it out of the list 'missing' there"
-    )

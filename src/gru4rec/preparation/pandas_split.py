@@ -7,19 +7,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-from pandas.api import types
 
 from gru4rec.columns import ITEM, SESSION, TIME
 from gru4rec.config import Config, DataConfig, DataSplitConfig, as_config
 from gru4rec.errors import ConfigError, DataError
-from gru4rec.frames.exactness import refuse_inexact_times
+from gru4rec.frames.events import pick_events
 from gru4rec.frames.foreign_frames import as_frame
-from gru4rec.preparation.connection import (
-    LATEST_TIME,
-    private_connection,
-    refuse_nulls,
-    require_columns,
-)
+from gru4rec.frames.times import as_times, in_seconds
+from gru4rec.preparation.connection import private_connection
 from gru4rec.preparation.splitting import split_table
 
 _ROW = "_row"
@@ -88,18 +83,13 @@ def _split(df: pd.DataFrame, keys: DataConfig, options: DataSplitConfig) -> Part
             "session_key is null, but sessions are split: load_events with session_gap makes them "
             "of one person's events, in columns named SessionId, ItemId and Time"
         )
-    names = (keys.session_key, keys.item_key, keys.time_key)
-    require_columns(df.columns, names, "The DataFrame")
-    columns = {name: _one_column(df, name) for name in names}
-    if df.empty:
-        raise DataError("The DataFrame is empty: it has columns but no rows")
-    refuse_nulls({name: int(column.isna().sum()) for name, column in columns.items()})
+    columns = pick_events(df, (keys.session_key, keys.item_key, keys.time_key))
     # codes instead of ids and a row number: whatever the caller's columns are, they stay
     table = pa.table(
         {
             SESSION: _as_codes(columns[keys.session_key]),
             ITEM: _as_codes(columns[keys.item_key]),
-            TIME: _as_numbers(columns[keys.time_key]),
+            TIME: in_seconds(as_times(columns[keys.time_key])),
             _ROW: np.arange(len(df)),
         }
     )
@@ -112,13 +102,6 @@ def _split(df: pd.DataFrame, keys: DataConfig, options: DataSplitConfig) -> Part
     return df.iloc[rows[0]], df.iloc[rows[1]], df.iloc[rows[2]]
 
 
-def _one_column(df: pd.DataFrame, name: str) -> "pd.Series[Any]":
-    column = df[name]
-    if isinstance(column, pd.DataFrame):
-        raise DataError(f"The DataFrame has {column.shape[1]} columns named {name!r}; keep one")
-    return column
-
-
 def _as_codes(ids: "pd.Series[Any]") -> npt.NDArray[np.int64]:
     try:
         return pd.factorize(ids)[0]
@@ -127,29 +110,3 @@ def _as_codes(ids: "pd.Series[Any]") -> npt.NDArray[np.int64]:
             f"The column {ids.name!r} holds values that are no ids ({error}); integers or text are "
             "expected"
         ) from None
-
-
-def _as_numbers(times: "pd.Series[Any]") -> npt.NDArray[Any]:
-    """Turns times into integers or floats that no split can misorder; timestamps into seconds."""
-    if types.is_datetime64_any_dtype(times):
-        naive = times.dt.tz_convert("UTC").dt.tz_localize(None) if _has_zone(times) else times
-        return naive.to_numpy(dtype="datetime64[us]").astype("int64") / 1e6
-    if types.is_bool_dtype(times) or not types.is_numeric_dtype(times):
-        raise DataError(
-            f"The time column {times.name!r} holds {times.dtype} values; numbers or timestamps are "
-            "expected (pd.to_datetime reads text)"
-        )
-    numbers = times.astype("float64" if types.is_float_dtype(times) else times.dtype)
-    impossible = (~numbers.between(0, LATEST_TIME)).to_numpy(bool)
-    if impossible.any():
-        raise DataError(
-            f"The time column {times.name!r} has {impossible.sum():,} values that are negative, "
-            f"not finite or beyond 64-bit integers (first: {times[impossible].iloc[0]}); mend or "
-            "drop these rows"
-        )
-    refuse_inexact_times(times)
-    return numbers.to_numpy("int64" if types.is_integer_dtype(times) else "float64")
-
-
-def _has_zone(times: "pd.Series[Any]") -> bool:
-    return isinstance(times.dtype, pd.DatetimeTZDtype)

@@ -1,17 +1,29 @@
 """Whether times can be what their unit says: a log's events lie between 1971 and 2100."""
 
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import ibis.expr.types as ir
 
 from gru4rec.errors import DataError
-from gru4rec.preparation.connection import date_text, fetch_row
+from gru4rec.preparation.queries import fetch_row
 
+DAY = 86_400.0
 UNITS_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _YEAR_1971 = 31_536_000
 _YEAR_2100 = 4_102_444_800
 _MOST = 0.9
 _RARE, _MANY = 0.01, 0.1
+
+
+def date_text(seconds: float | None) -> str:
+    """Says epoch seconds as a date and time in UTC, ISO 8601; empty text for None."""
+    if seconds is None:
+        return ""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+    except (ValueError, OverflowError, OSError):
+        return "beyond the year 9999"
 
 
 def is_plausible(seconds: float | None) -> bool:

@@ -7,9 +7,9 @@ from typing import cast
 import ibis.expr.types as ir
 
 from gru4rec.config import LoadingConfig
-from gru4rec.preparation.connection import fetch_row
 from gru4rec.preparation.formats import DAY_FORMAT, read_formats, read_iso
 from gru4rec.preparation.plausibility import find_unit
+from gru4rec.preparation.queries import fetch_row
 
 _DATE_BEFORE = f"{DAY_FORMAT} "  # join_date sets it before clock times
 _SECTION = "in the section 'loading'"

@@ -7,8 +7,8 @@ from typing import Any
 import ibis.expr.types as ir
 
 from gru4rec.errors import DataError
-from gru4rec.preparation.connection import date_text, fetch_row
-from gru4rec.preparation.plausibility import is_plausible
+from gru4rec.preparation.plausibility import date_text, is_plausible
+from gru4rec.preparation.queries import fetch_row
 
 _FEW = 10  # sessions that start together, in times that are no clock's
 

@@ -10,15 +10,9 @@ from ibis import _
 from gru4rec.columns import ITEM, SESSION, TIME
 from gru4rec.config import DataSplitConfig
 from gru4rec.errors import DataError
-from gru4rec.preparation.connection import (
-    DAY,
-    Events,
-    as_events_table,
-    count_rows,
-    fetch_row,
-    is_stored,
-    table_to_frame,
-)
+from gru4rec.preparation.events import Events, as_events_table, table_to_frame
+from gru4rec.preparation.plausibility import DAY
+from gru4rec.preparation.queries import count_rows, fetch_row, is_stored
 from gru4rec.preparation.split_checks import refuse_empty
 
 

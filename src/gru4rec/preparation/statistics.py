@@ -8,13 +8,9 @@ import pandas as pd
 from ibis import _
 
 from gru4rec.columns import ITEM, SESSION, TIME
-from gru4rec.preparation.connection import (
-    Events,
-    as_events_table,
-    date_text,
-    fetch_row,
-)
-from gru4rec.preparation.plausibility import is_plausible
+from gru4rec.preparation.events import Events, as_events_table
+from gru4rec.preparation.plausibility import date_text, is_plausible
+from gru4rec.preparation.queries import fetch_row
 
 # what a part's items are compared with: the first of these that is there
 _TRAINED_ON = {"test": ("train_full", "train"), "valid": ("train",)}

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from gru4rec.columns import ITEM, SESSION
-from gru4rec.preparation.connection import count_rows, in_order
+from gru4rec.preparation.events import in_order
+from gru4rec.preparation.queries import count_rows
 from gru4rec.progress import ProgressDisplay
 
 _ROWS_AT_A_TIME = 100_000

@@ -8,6 +8,7 @@ import ibis.expr.types as ir
 
 from gru4rec.config import LoadingConfig
 from gru4rec.errors import DataError
+from gru4rec.frames.exactness import largest_exact, refuse_inexact
 from gru4rec.preparation.plausibility import UNITS_PER_SECOND, refuse_outside
 from gru4rec.preparation.proposals import advise_for_numbers, advise_for_text, advise_format
 
@@ -89,12 +90,8 @@ def refuse_bad_times(
             f"The time column {name!r} has {facts['infinite']:,} values that are not finite; "
             "mend or drop these rows"
         )
-    if facts.get("inexact"):
-        raise DataError(
-            f"The time column {name!r} of type {column.type()} has {facts['inexact']:,} times such "
-            f"as {facts['latest']:.15g}, beyond what this type holds exactly; store the column as "
-            "integers or float64 from the start (a cast does not bring back what is lost)"
-        )
+    if limit := largest_exact(column.type()):
+        refuse_inexact(name, column.type(), limit, facts["inexact"], facts["latest"])
     if facts["latest"] is None:  # the statistics in a Parquet file may deny nulls that are there
         raise DataError(
             f"The time column {name!r} has no value; its file is damaged, export it again"

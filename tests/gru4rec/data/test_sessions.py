@@ -134,18 +134,24 @@ def test_columns_may_have_other_names() -> None:
         ([1, 2], "A table of events is expected, not builtins.list: make it one"),
         (
             pd.DataFrame({"session": [1], "ItemId": [1]}),
-            r"column\(s\) 'SessionId', 'Time' missing; the data has 'session', 'ItemId'",
+            "lacks the column 'SessionId'.*, 'Time'; it has session, ItemId",
         ),
-        (frame([]), "the data has no events"),
-        (frame([(None, 1, 1)]), "column 'SessionId' has 1 missing"),
-        (frame([(1, None, 1)]), "column 'ItemId' has 1 missing"),
-        (frame([(1, 1, None), (1, 1, 5)]), "column 'Time' has 1 missing"),
-        (frame([(1, 1, pd.NaT), (1, 1, pd.Timestamp(0))]), "column 'Time' has 1 missing"),
-        (frame([(1, 1, "noon")]), "column 'Time' holds 'noon'; times must be numbers or"),
-        (frame([(1, 1, True)]), "column 'Time' holds .*True.*; times must be"),
-        (frame([(1, 1, np.inf)]), "column 'Time' holds times that are not finite"),
-        (frame([(1, 1, -5)]), "column 'Time' holds the negative time -5"),
-        (frame([("a", " ", 5), ("a", "", 6)]), "column 'ItemId' has 2 blank value"),
+        (frame([]), "The table of events is empty"),
+        (frame([(None, 1, 1)]), "Missing values .*'SessionId' has 1"),
+        (frame([(1, None, 1)]), "Missing values .*'ItemId' has 1"),
+        (frame([(1, 1, None), (1, 1, 5)]), "Missing values .*'Time' has 1"),
+        (frame([(1, 1, pd.NaT), (1, 1, pd.Timestamp(0))]), "Missing values .*'Time' has 1"),
+        (
+            frame([(1, 1, "noon")]),
+            "'Time' holds .* such as 'noon'; numbers or timestamps",
+        ),
+        (
+            frame([(1, 1, True)]),
+            "'Time' holds bool values such as .*True.*; numbers or",
+        ),
+        (frame([(1, 1, np.inf)]), r"'Time' has 1 values that .* not finite .*first: inf"),
+        (frame([(1, 1, -5)]), r"'Time' has 1 values that are negative.*first: -5"),
+        (frame([("a", " ", 5), ("a", "", 6)]), "Missing values .*'ItemId' has 2"),
         (frame([(1, 1.5, 5)]), "column 'ItemId' holds .*1.5.* as a floating-point number"),
     ],
 )
@@ -178,5 +184,5 @@ def test_many_equal_times_deserve_a_warning(caplog: pytest.LogCaptureFixture) ->
 
 def test_a_column_name_that_occurs_twice_is_refused() -> None:
     data = pd.DataFrame([[1, 2, 3, 4]], columns=["SessionId", "ItemId", "Time", "Time"])
-    with pytest.raises(DataError, match="several columns named 'Time'"):
+    with pytest.raises(DataError, match="2 columns named 'Time'; keep one"):
         order_sessions(data, "SessionId", "ItemId", "Time")

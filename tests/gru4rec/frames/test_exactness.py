@@ -65,7 +65,7 @@ def test_rounded_times_are_refused_wherever_they_come_in(dtype: str, start: int)
         lambda: gru.fit(data),
         lambda: batch_eval(gru, data),
     ):
-        with pytest.raises(DataError, match=r"'Time' of type .*(float|Float).* holds"):
+        with pytest.raises(DataError, match=r"'Time' of type .*(float|Float).* kept exact"):
             use()
 
 

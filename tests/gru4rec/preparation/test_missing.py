@@ -21,7 +21,7 @@ from gru4rec.preparation import (
     read_log,
     split_sessions,
 )
-from gru4rec.preparation.connection import frame_to_table
+from gru4rec.preparation.memory_tables import frame_to_table
 
 KEYS = ["SessionId", "ItemId", "Time"]
 T0 = 1_500_000_000

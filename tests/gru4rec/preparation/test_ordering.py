@@ -24,7 +24,7 @@ from gru4rec.preparation import (
     split_sessions,
     stream_sessions,
 )
-from gru4rec.preparation.connection import frame_to_table
+from gru4rec.preparation.memory_tables import frame_to_table
 
 KEYS = ["SessionId", "ItemId", "Time"]
 DAY = 86_400
@@ -270,9 +270,12 @@ def test_places_that_are_missing_are_refused() -> None:
         lambda: load(log, drop_missing=True),
         lambda: order_sessions(log, *KEYS),
         lambda: filter_sessions(log, SessionFilterConfig(min_item_support=1)),
+        lambda: filter_sessions(
+            frame_to_table(private_connection(), log, list(log)), SessionFilterConfig()
+        ),
     ):
         with pytest.raises(DataError, match=r"'PlaceInSession' has 1 missing .*or drop the column"):
             call()
     twice = pd.concat([log_of([[9, 3]]), log[["PlaceInSession"]], log[["PlaceInSession"]]], axis=1)
-    with pytest.raises(DataError, match="several columns named 'PlaceInSession'"):
+    with pytest.raises(DataError, match="2 columns named 'PlaceInSession'"):
         order_sessions(twice, *KEYS)

@@ -4,7 +4,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from gru4rec import DataConfig, DataError, LoadingConfig, columns, load_events
-from gru4rec.preparation import describe_parts
+from gru4rec.preparation import describe_parts, require_columns
 
 _NAMES = (columns.SESSION, columns.ITEM, columns.TIME)
 # of the times nothing is needed but their order, so numbers may be of any unit
@@ -49,13 +49,8 @@ def describe_prepared(
 
 
 def _check(name: str, part: ir.Table) -> ir.Table:
-    missing = [key for key in _NAMES if key not in part.columns]
-    if missing:
-        raise DataError(
-            f"The prepared part {name} lacks the column {', '.join(missing)}; it has "
-            f"{', '.join(part.columns)}. Prepared files have the columns {', '.join(_NAMES)}: "
-            "rename them"
-        )
+    advice = f"Prepared files have the columns {', '.join(_NAMES)}: rename them"
+    require_columns(part.columns, _NAMES, f"The prepared part {name}", advice)
     try:
         return load_events(part, DataConfig(), _DATES if _begins_with_a_date(part) else _NUMBERS)
     except DataError as error:

@@ -49,7 +49,7 @@ def test_nothing_dropped_has_the_columns_of_what_was(load):
 @pytest.mark.parametrize(
     ("part", "message"),
     [
-        (PART.rename(columns={"Time": "ts"}), r"part test lacks the column Time; it has .*ts"),
+        (PART.rename(columns={"Time": "ts"}), r"part test lacks the column 'Time'; it has .*ts"),
         (PART.head(0), "part test: The log is empty"),
         (PART.assign(ItemId=[1.0, None]), "part test: Missing values.*'ItemId' has 1"),
         (PART.assign(Time=["a", "b"]), "part test: The time column 'Time' has 2 values"),
