@@ -9,8 +9,8 @@ import pandas as pd
 
 from gru4rec.columns import ITEM, SESSION
 from gru4rec.config import DataConfig, DataSplitConfig, LoadingConfig
-from gru4rec.preparation.loading import read_raw
 from gru4rec.preparation.queries import fetch_row
+from gru4rec.preparation.raw_log import RawLog
 from gru4rec.preparation.splitting import Split, split_sessions
 
 Counts = Mapping[str, int]
@@ -29,7 +29,7 @@ def count_log(log: ir.Table, data: DataConfig, loading: LoadingConfig) -> pd.Dat
     """
     if loading.event_key is None and loading.session_gap is None and not loading.drop_missing:
         return pd.DataFrame(columns=["step", *_COUNTED])
-    rows = read_raw(log, data, loading)
+    rows = RawLog(log, data, loading).rows_as_written()
     stages = {"log": rows}
     if loading.drop_missing:
         stages["missing values"] = rows = rows.filter(~rows["lacks_value"])

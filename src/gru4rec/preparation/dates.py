@@ -1,7 +1,7 @@
 """Dates in a column of their own, beside times that have none."""
 
-from collections.abc import Mapping
-from typing import Any, cast
+from collections.abc import Sequence
+from typing import Self, cast
 
 import ibis
 import ibis.expr.types as ir
@@ -11,40 +11,46 @@ from gru4rec.errors import DataError
 from gru4rec.preparation.formats import DAY_FORMAT, read_formats, read_iso, width_of
 from gru4rec.preparation.missing import is_missing
 from gru4rec.preparation.proposals import advise_format
+from gru4rec.preparation.raw_columns import Facts
 from gru4rec.preparation.time_checks import keep_broken, say_formats
-from gru4rec.preparation.timestamps import measure_time, read_time
+from gru4rec.preparation.timestamps import TimeColumn
+
+DATE = "_date"
 
 
-def measure_dates(column: ir.Column, loading: LoadingConfig) -> dict[str, ir.Scalar]:
-    """Says what must be known of a column of dates before `read_dates` can read it."""
-    return measure_time(column, _as_dates(loading))
+class DateColumn(TimeColumn):
+    """The column `date_key`, as text; its values are read with the times, not into the events."""
 
-
-def read_dates(column: ir.Column, loading: LoadingConfig, facts: Mapping[str, Any]) -> ir.Column:
-    """Reads the column `date_key`, given as text, as seconds since 1970; a time stays in them.
-
-    Raises:
-        DataError: Some are no dates, or are outside of the years that a log may be of.
-    """
-    options, name = _as_dates(loading), str(loading.date_key)
-    if facts["broken"]:
-        expected = f"of date_format {say_formats(options.time_format)}"
-        advice = advise_format(
-            keep_broken(column, _read_days(column, loading)),
-            options,
-            option="date_format",
-            all_times=facts["latest"] is None,
+    @classmethod
+    def of(cls, loading: LoadingConfig) -> Self:
+        """Makes the column that `date_key` and `date_format` describe."""
+        options = LoadingConfig(
+            time_unit="timestamp", whole_seconds=True, time_format=loading.date_format
         )
-        raise DataError(
-            f"The date column {name!r} has {facts['broken']:,} values such as {facts['example']!r} "
-            f"that are not {expected if options.time_format else 'dates (ISO 8601)'}; "
-            f"{advice or 'mend these rows, or set date_key to another column'}"
-        )
-    return read_time(column, name, options, facts)
+        return cls(DATE, str(loading.date_key), loading.missing, options)
 
+    def check(self, rows: ir.Table, facts: Facts) -> None:
+        """Refuses what is no date, or is outside of the years that a log may be of."""
+        found, layouts = facts[self.name], self.loading.time_format
+        if found["broken"]:
+            dates = rows[self.name]
+            advice = advise_format(
+                keep_broken(dates, _read_days(dates, layouts)),
+                self.loading,
+                option="date_format",
+                all_times=found["latest"] is None,
+            )
+            expected = f"of date_format {say_formats(layouts)}" if layouts else "dates (ISO 8601)"
+            raise DataError(
+                f"The date column {self.key!r} has {found['broken']:,} values such as "
+                f"{found['example']!r} that are not {expected}; "
+                f"{advice or 'mend these rows, or set date_key to another column'}"
+            )
+        super().check(rows, facts)
 
-def _as_dates(loading: LoadingConfig) -> LoadingConfig:
-    return LoadingConfig(time_unit="timestamp", whole_seconds=True, time_format=loading.date_format)
+    def read(self, rows: ir.Table, facts: Facts) -> dict[str, ir.Column]:  # noqa: ARG002
+        """Gives nothing: see the `date` of `TimeColumn`."""
+        return {}
 
 
 def join_date(dates: ir.Column, clock: ir.Column, name: str, loading: LoadingConfig) -> ir.Column:
@@ -75,7 +81,7 @@ def join_date(dates: ir.Column, clock: ir.Column, name: str, loading: LoadingCon
             f"time column {name!r} holds {kind} values; {advice}"
         )
     # what is no date stays as it is, to be counted and shown
-    day = ibis.coalesce(_read_days(dates, loading).strftime(DAY_FORMAT), dates)
+    day = ibis.coalesce(_read_days(dates, loading.date_format).strftime(DAY_FORMAT), dates)
     joined = day + " " + _as_clock(clock, loading)
     missing = is_missing(dates, loading.missing) | is_missing(clock, loading.missing)
     return cast(ir.Column, ibis.cases((~missing, joined)))
@@ -90,6 +96,6 @@ def _as_clock(clock: ir.Column, loading: LoadingConfig) -> ir.StringColumn:
     return text
 
 
-def _read_days(dates: ir.Column, loading: LoadingConfig) -> ir.TimestampColumn:
+def _read_days(dates: ir.Column, layouts: Sequence[str]) -> ir.TimestampColumn:
     text = cast(ir.StringColumn, dates)
-    return read_formats(text, loading.date_format) if loading.date_format else read_iso(text)
+    return read_formats(text, layouts) if layouts else read_iso(text)

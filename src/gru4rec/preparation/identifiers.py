@@ -3,6 +3,7 @@
 import logging
 import reprlib
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import ibis
@@ -12,6 +13,8 @@ import ibis.expr.types as ir
 from gru4rec.errors import DataError
 from gru4rec.frames.exactness import LARGEST_EXACT_DOUBLE, largest_exact
 from gru4rec.preparation.missing import is_missing, without_point_zero
+from gru4rec.preparation.raw_columns import Facts, RawColumn
+from gru4rec.preparation.reading import is_text_log
 
 _LARGEST_INT = 2**63 - 1
 _KINDS = ("whole", "alike", "zero", "exponent", "other")
@@ -22,35 +25,60 @@ _EXPONENT = r"^[+-]?[0-9]+([.,][0-9]*)?[eE][+]?[0-9]+$"
 _log = logging.getLogger(__name__)
 
 
-def measure_ids(column: ir.Column, name: str, words: Collection[str] = ()) -> dict[str, ir.Scalar]:
-    """Says what must be known of a column before `read_ids` can read it.
+@dataclass(frozen=True)
+class IdColumn(RawColumn):
+    """Ids of sessions or items: int64 where they are whole numbers, else text.
 
-    Args:
-        column: The raw ids.
-        name: How the column is called by the user.
-        words: Values that stand for nothing, see `is_missing`.
-
-    Returns:
-        Aggregates. Of text: how many values are `whole` numbers, written plainly, or `alike`
-        (` 10`, `10.0`), have a `zero` in front, an `exponent`, or are `other` text, and how many
-        have blanks around them (`blank`); each with an example. Of numbers: `odd` counts those
-        that are no 64-bit integer, with an example.
-
-    Raises:
-        DataError: The column holds neither numbers nor text.
+    What is certainly the same id becomes one: blanks around ids go, and where most ids are whole
+    numbers, `10.0` is `10`.
     """
-    if column.type().is_string():
-        kinds = _kind_of(column, words)
-        found = {kind: kinds == number for number, kind in enumerate(_KINDS)}
-        found["blank"] = ~is_missing(column, words) & _has_blanks(column)
-        return {fact: values.sum() for fact, values in found.items()} | {
-            f"{fact}_example": column.min(where=values) for fact, values in found.items()
-        }
-    odd = _is_odd(column, name)
-    if odd is None:
-        return {}
-    odd &= ~is_missing(column, words)
-    return {"odd": odd.sum(), "example": column.cast("string").min(where=odd)}
+
+    def measure(self, rows: ir.Table) -> dict[str, ir.Scalar]:
+        """Says what must be known before the ids can be checked and read.
+
+        Returns:
+            Aggregates. Of text: how many values are `whole` numbers, written plainly, or `alike`
+            (` 10`, `10.0`), have a `zero` in front, an `exponent`, or are `other` text, and how
+            many have blanks around them (`blank`); each with an example. Of numbers: `odd` counts
+            those that are no 64-bit integer, with an example.
+
+        Raises:
+            DataError: The column holds neither numbers nor text.
+        """
+        column = rows[self.name]
+        if column.type().is_string():
+            kinds = _kind_of(column, self.words)
+            found = {kind: kinds == number for number, kind in enumerate(_KINDS)}
+            found["blank"] = ~self.is_missing(rows) & _has_blanks(column)
+            return {fact: values.sum() for fact, values in found.items()} | {
+                f"{fact}_example": column.min(where=values) for fact, values in found.items()
+            }
+        odd = _is_odd(column, self.key)
+        if odd is None:
+            return {}
+        odd &= ~self.is_missing(rows)
+        return {"odd": odd.sum(), "example": column.cast("string").min(where=odd)}
+
+    def check(self, rows: ir.Table, facts: Facts) -> None:
+        """Refuses numbers that a 64-bit integer cannot hold; tells what becomes of odd text."""
+        found, kind = facts[self.name], rows[self.name].type()
+        if "whole" in found:
+            _tell_of_odd_ids(self.key, found)
+        if found.get("odd"):
+            exact = _largest_exact(kind) if kind.is_floating() else 0
+            why = f" ({kind} holds whole numbers below {exact:,} exactly)" if exact else ""
+            raise DataError(
+                f"The column {self.key!r} of type {kind} has {found['odd']:,} ids such as "
+                f"{found['example']} that cannot be kept exact as 64-bit integers{why}; store the "
+                "column as text or as integers"
+            )
+
+    def read(self, rows: ir.Table, facts: Facts) -> dict[str, ir.Column]:
+        """Reads the ids."""
+        column = rows[self.name]
+        if column.type().is_string():
+            return {self.name: _read_text(column, facts[self.name], is_text_log(rows))}
+        return {self.name: column.cast("string" if column.type().is_uuid() else "int64")}
 
 
 def _kind_of(column: ir.StringColumn, words: Collection[str]) -> ir.IntegerColumn:
@@ -77,7 +105,7 @@ def _has_blanks(column: ir.StringColumn) -> ir.BooleanColumn:
 
 
 def as_written(column: ir.Column) -> ir.Column:
-    """Ids as `read_ids` reads them, but not turned from text into numbers; refuses nothing."""
+    """Ids as `IdColumn` reads them, but not turned from text into numbers; refuses nothing."""
     return without_point_zero(column.strip()) if column.type().is_string() else column
 
 
@@ -100,39 +128,6 @@ def _is_odd(column: ir.Column, name: str) -> ir.BooleanColumn | None:
     raise DataError(f"The column {name!r} holds {kind} values; ids are integers or text")
 
 
-def read_ids(
-    column: ir.Column, name: str, facts: Mapping[str, Any], from_text_file: bool
-) -> ir.Column:
-    """Reads ids as int64 where they are whole numbers, else as text.
-
-    What is certainly the same id becomes one: blanks around ids go, and where most ids are whole
-    numbers, `10.0` is `10`.
-
-    Args:
-        column: The raw ids; null where they are missing.
-        name: How the column is called by the user.
-        facts: The values of `measure_ids`.
-        from_text_file: Its values are text only because of the file's format.
-
-    Raises:
-        DataError: Some ids are numbers that a 64-bit integer cannot hold.
-    """
-    kind = column.type()
-    if kind.is_string():
-        return _read_text(column, facts, from_text_file)
-    if kind.is_uuid():
-        return column.cast("string")
-    if facts.get("odd"):
-        exact = _largest_exact(kind) if kind.is_floating() else 0
-        why = f" ({kind} holds whole numbers below {exact:,} exactly)" if exact else ""
-        raise DataError(
-            f"The column {name!r} of type {kind} has {facts['odd']:,} ids such as "
-            f"{facts['example']} that cannot be kept exact as 64-bit integers{why}; store the "
-            "column as text or as integers"
-        )
-    return column.cast("int64")
-
-
 def _read_text(column: ir.Column, facts: Mapping[str, Any], from_text_file: bool) -> ir.Column:
     as_numbers = from_text_file and not any(facts[kind] for kind in ("zero", "exponent", "other"))
     if not facts["alike"] and not facts["blank"]:
@@ -148,15 +143,8 @@ def _are_mostly_numbers(facts: Mapping[str, Any]) -> bool:
     return bool(n["whole"] + n["alike"] + n["exponent"] > n["zero"] + n["other"])
 
 
-def tell_of_odd_ids(name: str, facts: Mapping[str, Any]) -> None:
-    """Tells in log lines what `read_ids` makes of text that is odd.
-
-    Args:
-        name: How the column is called by the user.
-        facts: The values of `measure_ids`.
-    """
-    if "whole" not in facts:  # no text
-        return
+def _tell_of_odd_ids(name: str, facts: Mapping[str, Any]) -> None:
+    """Tells in log lines what becomes of text that is odd."""
     mostly_numbers = _are_mostly_numbers(facts)
 
     def such_as(fact: str, what: str) -> str:

@@ -12,6 +12,7 @@ from ibis import _
 from gru4rec.columns import ITEM, PLACE, SESSION, TIME
 from gru4rec.config import MANY_EQUAL_TIMES, LoadingConfig
 from gru4rec.errors import DataError
+from gru4rec.preparation.raw_columns import Facts, RawColumn
 
 ROW = "_row"
 ORDER = "_order"
@@ -34,37 +35,44 @@ def with_rows(log: ir.Table) -> ir.Table:
     return log.mutate(**{ROW: ibis.row_number()})
 
 
-def measure_order(column: ir.Column) -> dict[str, ir.Scalar]:
-    """Says what must be known of an order key before `read_order` can read it."""
-    if not column.type().is_string():
-        return {}
-    number, whole = column.try_cast("float64"), column.try_cast("int64")
-    broken = column.notnull() & number.isnull()
-    # a cast of text to whole numbers rounds
-    is_fraction = whole.isnull() | (whole.cast("float64") != number)
-    return {
-        "broken": broken.sum(),
-        "example": column.min(where=broken),
-        "fractions": is_fraction.sum(where=number.notnull()),
-    }
+class OrderColumn(RawColumn):
+    """The column `order_key`: numbers, also where they are text, or timestamps."""
 
+    def measure(self, rows: ir.Table) -> dict[str, ir.Scalar]:
+        """Says, of text, how many values are `broken` (no numbers), or `fractions`."""
+        column = self.present(rows)
+        if not column.type().is_string():
+            return {}
+        number, whole = column.try_cast("float64"), column.try_cast("int64")
+        broken = column.notnull() & number.isnull()
+        # a cast of text to whole numbers rounds
+        is_fraction = whole.isnull() | (whole.cast("float64") != number)
+        return {
+            "broken": broken.sum(),
+            "example": column.min(where=broken),
+            "fractions": is_fraction.sum(where=number.notnull()),
+        }
 
-def read_order(column: ir.Column, name: str, facts: Mapping[str, Any]) -> ir.Column:
-    """Reads the values of an order key: numbers, also where they are text, or timestamps.
+    def check(self, rows: ir.Table, facts: Facts) -> None:
+        """Refuses what is neither number nor time."""
+        kind, found = rows[self.name].type(), facts[self.name]
+        if kind.is_string() and not found["broken"]:
+            return
+        if kind.is_timestamp() or kind.is_date() or (kind.is_numeric() and not kind.is_boolean()):
+            return
+        example = f" such as {found['example']!r}" if "example" in found else ""
+        raise DataError(
+            f"The column {self.key!r} (order_key of the section 'loading') holds {kind} "
+            f"values{example}; numbers or timestamps are expected, which order the events of a "
+            "session"
+        )
 
-    Raises:
-        DataError: Some are neither number nor time.
-    """
-    kind = column.type()
-    if kind.is_string() and not facts["broken"]:
-        return column.cast("float64" if facts["fractions"] else "int64")
-    if kind.is_timestamp() or kind.is_date() or (kind.is_numeric() and not kind.is_boolean()):
-        return column
-    example = f" such as {facts['example']!r}" if "example" in facts else ""
-    raise DataError(
-        f"The column {name!r} (order_key of the section 'loading') holds {kind} values{example}; "
-        "numbers or timestamps are expected, which order the events of a session"
-    )
+    def read(self, rows: ir.Table, facts: Facts) -> dict[str, ir.Column]:
+        """Reads the values."""
+        column = rows[self.name]
+        if column.type().is_string():
+            column = column.cast("float64" if facts[self.name]["fractions"] else "int64")
+        return {self.name: column}
 
 
 def measure_ties(events: ir.Table) -> ir.Table:

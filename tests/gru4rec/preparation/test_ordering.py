@@ -163,7 +163,7 @@ def test_a_table_without_an_order_of_rows_says_what_it_does(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # as a table of a warehouse
-    monkeypatch.setattr("gru4rec.preparation.loading.has_order", lambda _: False)
+    monkeypatch.setattr("gru4rec.preparation.raw_log.has_order", lambda _: False)
     log = log_of([[9, 3], [5, 4], [1, 2]], times=[0, 10]).assign(position=[2, 1] * 3)
     log.loc[1, "Time"] = T0
     assert load(log)["ItemId"].tolist() == [3, 9, 5, 4, 1, 2]
