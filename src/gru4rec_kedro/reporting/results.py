@@ -32,7 +32,8 @@ def metrics_by_cutoff(metrics: dict[str, Any]) -> pd.DataFrame:
 
 def results_table(metrics: dict[str, Any], published: PublishedConfig) -> str:
     """Returns the results as a few lines of plain text, at most 80 characters wide."""
-    table, names = metrics_by_cutoff(metrics), list(METRICS)
+    table = metrics_by_cutoff(metrics)
+    names = [name for name in METRICS if name in table]
     lines = []
     for first in range(0, len(names), _BESIDE):
         lines += _lines(table, names[first : first + _BESIDE], published.by_metric)
@@ -46,7 +47,6 @@ def _lines(
     table: pd.DataFrame, names: list[str], published: dict[str, dict[int, float]]
 ) -> list[str]:
     """Some metrics beside each other, a line a cutoff."""
-    names = [name for name in names if name in table]
     has_published = any(name in published for name in names)
     headings = {name: f"{METRICS[name].label + '@k':>9}" for name in names}
     header = f"{'k':>5}" + "".join(f" {of} {'95 % interval':>15}" for of in headings.values())

@@ -42,7 +42,8 @@ def compare_versions(metrics: dict[str, Any], history: dict[str, dict[str, Any]]
         knows, and nothing compares), `targets`, the metrics at the largest cutoff of this run,
         and the `options of the model` that differ from this run's.
     """
-    k = int(metrics_by_cutoff(metrics)["k"].max())
+    measured = metrics_by_cutoff(metrics)
+    k = int(measured["k"].max())
     rows = [
         {
             "version": f"{version} (this one)" if other == metrics else version,
@@ -52,6 +53,7 @@ def compare_versions(metrics: dict[str, Any], history: dict[str, dict[str, Any]]
             **{
                 f"{metric.label}@{k}": _number(other.get(f"{name}@{k}"))
                 for name, metric in METRICS.items()
+                if name in measured
             },
             "options of the model": _differences(metrics.get("model"), other.get("model")),
         }

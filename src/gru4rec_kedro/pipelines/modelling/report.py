@@ -97,19 +97,20 @@ def _describe_baselines(comparison: pd.DataFrame) -> dict[str, Any]:
     """What the page says of baselines: the cutoff, two tables, and who could not be compared."""
     compared = comparison[comparison["k"].notna()]
     of_baselines = compared.iloc[1:]
-    names = [f"{name}{bound}" for name in METRICS for bound in ("", "_low", "_high")]
+    metrics = {name: metric.label for name, metric in METRICS.items() if name in comparison}
+    names = [f"{name}{bound}" for name in metrics for bound in ("", "_low", "_high")]
     resources = {"fit_seconds": "{:,.1f}", "evaluation_seconds": "{:,.1f}"}
     measured = _with_intervals(compared[["model", "k", *names]])
     for name, pattern in {**resources, "peak_memory_mb": "{:,.0f}"}.items():
         measured[name.replace("_mb", ", MB")] = compared[name].map(pattern.format)
     ahead = of_baselines[["model"]].copy()
-    for name, metric in METRICS.items():
-        ahead[f"ahead in {metric.label}"] = of_baselines[f"{name}_ahead"].map("{:+.4f}".format)
+    for name, label in metrics.items():
+        ahead[f"ahead in {label}"] = of_baselines[f"{name}_ahead"].map("{:+.4f}".format)
         bounds = [of_baselines[f"{name}_ahead_{bound}"] for bound in ("low", "high")]
-        ahead[f"95 % of {metric.label}"] = [
+        ahead[f"95 % of {label}"] = [
             f"{low:+.4f} to {high:+.4f}" for low, high in zip(*bounds, strict=True)
         ]
-        ahead[f"p of {metric.label}"] = of_baselines[f"{name}_p"].map("{:.3f}".format)
+        ahead[f"p of {label}"] = of_baselines[f"{name}_p"].map("{:.3f}".format)
     missing = comparison.loc[comparison["k"].isna(), "model"]
     return {
         "beside": _cells(measured),

@@ -48,7 +48,7 @@ def metrics_of(baseline_metrics: pd.DataFrame) -> dict:
 def test_baselines_are_measured_as_any_model(measured):
     metrics, ranks = measured
     assert metrics["model"].unique().tolist() == list(BASELINES)
-    assert metrics["k"].tolist() == [1, 3] * 7
+    assert metrics["k"].tolist() == [1, 3] * len(BASELINES)
     expected = rank_events(VSKNN(k=7).fit(log(0)), log(1))
     pd.testing.assert_frame_equal(
         ranks[ranks["model"] == "vsknn"].drop(columns="model").reset_index(drop=True),
@@ -82,7 +82,7 @@ def test_the_clock_stands_still_while_code_is_compiled(monkeypatch, caplog):
     assert row["fit_seconds"] == 0
     assert 0 < row["evaluation_seconds"] < 1000
     measured = f"popularity: recall@3 {row['recall']:.4f}, mrr@3 {row['mrr']:.4f}"
-    assert measured in caplog.messages
+    assert any(message.startswith(measured) for message in caplog.messages)
 
 
 def test_an_empty_part_is_refused():
