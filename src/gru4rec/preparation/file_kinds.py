@@ -10,7 +10,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, TextIO
@@ -74,12 +74,14 @@ class LogFile:
         kind: What it holds.
         compression: `none`, `gzip`, `zstd`, `bz2` or `xz`; of a text file.
         mixed_line_ends: Whether lines end in more than one way, or a value has such a line end.
+        marked: Whether it begins with a byte order mark.
     """
 
     path: Path
     kind: Kind
     compression: str = "none"
     mixed_line_ends: bool = False
+    marked: bool = False
 
     @contextmanager
     def open_text(self) -> Iterator[TextIO]:
@@ -110,7 +112,9 @@ def identify(path: Path) -> LogFile:
         compressions = [name for name, (magic, _) in _COMPRESSIONS.items() if _has(start, magic)]
         compression = compressions[0] if compressions else "none"
         newlines = _read_to_the_end(path, compression)
-        file = LogFile(path, "text", compression, isinstance(newlines, tuple))
+        with _open_unpacked(path, compression) as stream:
+            marked = stream.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8
+        file = LogFile(path, "text", compression, isinstance(newlines, tuple), marked)
         with file.open_text() as text:
             lines = iter(partial(text.readline, _BLOCK), "")
             first = next((line for line in lines if line.strip()), "")
@@ -119,7 +123,7 @@ def identify(path: Path) -> LogFile:
     if _WEB_PAGE.match(first):
         raise DataError(f"{path} is a web page or XML, not a log: {first[:80]!r}; get it again")
     if suffix_of(path) in JSON_SUFFIXES or _is_object(first):
-        return LogFile(path, "json", compression, file.mixed_line_ends)
+        return replace(file, kind="json")
     return file
 
 

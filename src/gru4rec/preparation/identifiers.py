@@ -12,6 +12,7 @@ import ibis.expr.types as ir
 
 from gru4rec.errors import DataError
 from gru4rec.frames.exactness import LARGEST_EXACT_DOUBLE, largest_exact
+from gru4rec.preparation.blanks import has_blanks, without_blanks
 from gru4rec.preparation.missing import is_missing, without_point_zero
 from gru4rec.preparation.raw_columns import Facts, RawColumn
 from gru4rec.preparation.reading import is_text_log
@@ -49,7 +50,7 @@ class IdColumn(RawColumn):
         if column.type().is_string():
             kinds = _kind_of(column, self.words)
             found = {kind: kinds == number for number, kind in enumerate(_KINDS)}
-            found["blank"] = ~self.is_missing(rows) & _has_blanks(column)
+            found["blank"] = ~self.is_missing(rows) & has_blanks(column)
             return {fact: values.sum() for fact, values in found.items()} | {
                 f"{fact}_example": column.min(where=values) for fact, values in found.items()
             }
@@ -83,14 +84,14 @@ class IdColumn(RawColumn):
 
 def _kind_of(column: ir.StringColumn, words: Collection[str]) -> ir.IntegerColumn:
     """The place of each value in `_KINDS`; null for a missing one. What is cheap comes first."""
-    bare = column.strip()
+    bare = without_blanks(column)
     plain = without_point_zero(bare)
     number = plain.try_cast("int64")
     exact = (plain == bare) | (number.abs() < LARGEST_EXACT_DOUBLE)
     whole, alike, zero, exponent, other = range(len(_KINDS))
     return ibis.cases(
         (is_missing(column, words), None),
-        ((column.length() > _LONGEST_NUMBER) & ~_has_blanks(column), other),
+        ((column.length() > _LONGEST_NUMBER) & ~has_blanks(column), other),
         (column.try_cast("int64").cast("string") == column, whole),
         (bare.ascii_str() > ord("9"), other),
         ((number.cast("string") == plain) & exact, alike),
@@ -100,13 +101,9 @@ def _kind_of(column: ir.StringColumn, words: Collection[str]) -> ir.IntegerColum
     )
 
 
-def _has_blanks(column: ir.StringColumn) -> ir.BooleanColumn:
-    return (column.ascii_str() <= ord(" ")) | (column.right(1) <= " ")
-
-
 def as_written(column: ir.Column) -> ir.Column:
     """Ids as `IdColumn` reads them, but not turned from text into numbers; refuses nothing."""
-    return without_point_zero(column.strip()) if column.type().is_string() else column
+    return without_point_zero(without_blanks(column)) if column.type().is_string() else column
 
 
 def _largest_exact(kind: dt.DataType) -> int:
@@ -132,7 +129,7 @@ def _read_text(column: ir.Column, facts: Mapping[str, Any], from_text_file: bool
     as_numbers = from_text_file and not any(facts[kind] for kind in ("zero", "exponent", "other"))
     if not facts["alike"] and not facts["blank"]:
         return column.cast("int64") if as_numbers else column
-    bare = column.strip()
+    bare = without_blanks(column)
     if _are_mostly_numbers(facts):
         bare = without_point_zero(bare)
     return bare.cast("int64") if as_numbers else bare

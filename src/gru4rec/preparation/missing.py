@@ -6,6 +6,8 @@ from datetime import datetime
 import ibis
 import ibis.expr.types as ir
 
+from gru4rec.preparation.blanks import begins_with_blank, without_blanks
+
 
 def is_missing(column: ir.Column, words: Collection[str] = ()) -> ir.BooleanColumn:
     """True where a value is null, NaN, blank text or one of the words.
@@ -38,7 +40,7 @@ def _as_moment(word: str) -> datetime | None:
 
 
 def _is_word(column: ir.StringColumn, words: Collection[str]) -> ir.BooleanColumn:
-    bare = column.strip()
+    bare = without_blanks(column)
     if any(_is_whole(word) for word in words):
         return without_point_zero(bare).isin(["", *words])
     # of most values the first character or the length tells, at a tenth of the cost
@@ -47,7 +49,7 @@ def _is_word(column: ir.StringColumn, words: Collection[str]) -> ir.BooleanColum
     longest = max(map(len, words), default=0)
     return ibis.cases(
         (first.between(max(firsts) + 1, ord("9")), False),
-        ((first > ord(" ")) & (column.length() > longest), False),
+        (~begins_with_blank(column) & (column.length() > longest), False),
         else_=bare.isin(["", *words]),
     )
 

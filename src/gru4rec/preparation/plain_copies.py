@@ -55,6 +55,7 @@ class Source:
             f"DuckDB does not unpack {self.file.compression}": self.file.compression not in _NATIVE,
             "lines before the columns have quotes": self.quoted_before,
             "it has comments": self.comment is not None,
+            "a byte order mark is before the JSON": self.file.marked and self.file.kind == "json",
             "runs of blanks separate its columns": self.blanks,
         }
         return next((reason for reason, holds in reasons.items() if holds), "")

@@ -1,8 +1,6 @@
 """A raw log and the columns that are read of it."""
 
-import functools
 import logging
-import operator
 from dataclasses import dataclass
 from typing import cast
 
@@ -13,6 +11,7 @@ from gru4rec.columns import ITEM, PLACE, SESSION, TIME
 from gru4rec.config import DataConfig, LoadingConfig
 from gru4rec.errors import ConfigError, DataError
 from gru4rec.frames.events import refuse_missing, refuse_no_rows, require_columns
+from gru4rec.preparation.blanks import without_blanks
 from gru4rec.preparation.dates import DATE, join_date
 from gru4rec.preparation.first_reading import fetch_facts
 from gru4rec.preparation.identifiers import IdColumn, as_written
@@ -135,7 +134,7 @@ class RawLog:
             "missing": {column.name: self._lacks(rows, column).sum() for column in self.columns},
         }
         columns = {column.name: column.measure(rows) for column in self.columns}
-        found = fetch_facts(rows, facts | columns)
+        found = fetch_facts(rows, columns | facts)
         counts = found.pop("missing")
         missing = {column.key: counts[column.name] or 0 for column in self.columns}
         return Measured(**found.pop("log"), missing=missing, columns=found)
@@ -183,7 +182,7 @@ class RawLog:
             return ibis.literal(True)
         given, wanted = self._event_types(), [t.strip() for t in self.loading.event_types]
         # blanks around them do not count, and mostly there are none
-        found = ibis.cases((given.isin(wanted), True), else_=given.strip().isin(wanted))
+        found = ibis.cases((given.isin(wanted), True), else_=without_blanks(given).isin(wanted))
         return cast(ir.BooleanValue, found.fill_null(False))
 
     def _event_types(self) -> ir.StringColumn:
@@ -195,7 +194,9 @@ class RawLog:
 
     def _lacks_value(self, rows: ir.Table) -> ir.BooleanValue:
         """True for rows in which a value is missing that must be there."""
-        return functools.reduce(operator.or_, (self._lacks(rows, each) for each in self.columns))
+        # for OR, DuckDB would compute again what this shares with the counts of each column
+        lacks = [(self._lacks(rows, column), True) for column in self.columns]
+        return cast(ir.BooleanValue, ibis.cases(*lacks, else_=False))
 
     def _drop_missing(self, rows: ir.Table, facts: Measured) -> ir.Table:
         return rows.filter(~self._lacks_value(rows)) if facts.lacking else rows
@@ -243,7 +244,7 @@ class RawLog:
         log = self._log
         words = {
             column.key: log[column.key].min(
-                where=log[column.key].strip().isin(self.loading.missing)
+                where=without_blanks(log[column.key]).isin(self.loading.missing)
             )
             for column in self.columns
             if log[column.key].type().is_string()

@@ -1,4 +1,5 @@
 import gzip
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,16 @@ def test_events_from_packed_json_lines(tmp_path: Path) -> None:
     events = load_events(read_log(tmp_path / "log.jsonl.gz"), KEYS, LoadingConfig()).to_pandas()
     found = events[["SessionId", "ItemId", "Time"]].to_numpy().tolist()
     assert found == [[1, "x", 1600000000]] * 2
+
+
+@pytest.mark.parametrize("text", ['{"a": 1}\n{"a": 2}\n', '[{"a": 1}, {"a": 2}]'])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_byte_order_mark_is_read_past(
+    tmp_path: Path, text: str, pack: Callable[[bytes], bytes]
+) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(pack(text.encode("utf-8-sig")))
+    assert read_log(path).to_pyarrow().to_pydict() == {"a": ["1", "2"]}
 
 
 def test_an_object_with_many_keys(tmp_path: Path) -> None:

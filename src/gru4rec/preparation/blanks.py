@@ -1,0 +1,34 @@
+"""Blanks around text: those of ASCII, and U+00A0, which spreadsheets and web pages write."""
+
+import string
+from typing import cast
+
+import ibis
+import ibis.expr.types as ir
+
+_NO_BREAK = "\u00a0"
+_BLANKS = string.whitespace + _NO_BREAK
+
+
+@ibis.udf.scalar.builtin(name="trim")  # type: ignore[untyped-decorator]
+def _trim(text: str, characters: str) -> str:  # type: ignore[empty-body]
+    """DuckDB's function."""
+
+
+def begins_with_blank(text: ir.StringColumn) -> ir.BooleanColumn:
+    """True where the first character is a blank, or there is none."""
+    first = text.ascii_str()
+    return cast(ir.BooleanColumn, (first <= ord(" ")) | (first == ord(_NO_BREAK)))
+
+
+def has_blanks(text: ir.StringColumn) -> ir.BooleanColumn:
+    """True where text begins or ends with a blank, or is empty."""
+    last = text.right(1)
+    return begins_with_blank(text) | (last <= " ") | (last == _NO_BREAK)
+
+
+def without_blanks(text: ir.StringColumn) -> ir.StringColumn:
+    """Takes the blanks around text away; elsewhere than on DuckDB those of ASCII alone."""
+    if text.get_backend().name != "duckdb":
+        return text.strip()
+    return cast(ir.StringColumn, _trim(text, _BLANKS))
