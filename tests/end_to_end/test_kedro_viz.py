@@ -24,7 +24,7 @@ KINDS = {
 @pytest.fixture(scope="module")
 def site(new_project, run, kedro):
     project = new_project()
-    run(project, pipeline_names=["data_engineering", "baselines", "modelling"])
+    run(project)
     run(project, pipeline_names=["recommendation"])
     run(project, pipeline_names=["tuning"])
     parts = {
@@ -96,6 +96,7 @@ def test_blocks_leave_the_way_from_the_log_to_the_report_in_view(graphs):
     parts = {"train", "valid", "test", "train_full", "data_quality"}
     evaluated = {"metrics", "metrics_history", "ranked_events", "item_statistics"}
     evaluated |= {"baseline_metrics", "baseline_ranks"}
+    evaluated |= {"evaluate_baselines"}
     trained = {"train_model", "checkpoint", "training_history", "model", "evaluate_model"}
     ends = {"raw_log", "preparation", "reporting", "report"}
     assert {name for name in shown if "param" not in name} == parts | evaluated | trained | ends

@@ -63,6 +63,28 @@ def _lines(
     return lines
 
 
+def leads(comparison: pd.DataFrame) -> list[str]:
+    """Says for each metric how far the model is ahead of the best baseline, a line each.
+
+    Args:
+        comparison: The model and baselines, see `compare_with_baselines`; those that could not be
+            compared have no `k`.
+    """
+    compared = comparison[comparison["k"].notna()]
+    if len(compared) < 2:
+        return []
+    ours, baselines = compared.iloc[0], compared.iloc[1:]
+    lines = []
+    for name, metric in METRICS.items():
+        best = baselines.loc[baselines[name].astype(float).idxmax()]
+        ahead, low, high = (best[f"{name}_ahead{bound}"] for bound in ("", "_low", "_high"))
+        lines.append(
+            f"{metric.label}@{ours['k']:.0f} {ahead:+.4f} ({low:+.4f} to {high:+.4f}, "
+            f"p {best[f'{name}_p']:.3f}) over {best['model']}"
+        )
+    return lines
+
+
 def describe_run(metrics: dict[str, Any]) -> str:
     """Says in one sentence what was trained and measured on what."""
     epochs = metrics["epochs"]

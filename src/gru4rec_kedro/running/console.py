@@ -11,7 +11,7 @@ from kedro.pipeline import Pipeline
 
 from gru4rec_kedro.kedro_internals import ADVICE_TO_REPEAT, file_of
 from gru4rec_kedro.options.parameters import PublishedConfig
-from gru4rec_kedro.reporting.results import results_table
+from gru4rec_kedro.reporting.results import leads, results_table
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,11 @@ class ConsoleHooks:
             return
         if "metrics" in pipeline.all_outputs():
             published = PublishedConfig.parse(catalog.load("params:published"), "published")
-            logger.info("Results\n%s", results_table(catalog.load("metrics"), published))
+            results = [results_table(catalog.load("metrics"), published)]
+            if "baseline_comparison" in pipeline.all_outputs():
+                lead = leads(catalog.load("baseline_comparison"))
+                results += ["Against the best baseline:", *lead] if lead else []
+            logger.info("Results\n%s", "\n".join(results))
         if "report" in pipeline.all_outputs() and (path := file_of(catalog.get("report"))):
             logger.info("Report: %s", os.path.relpath(path))
 

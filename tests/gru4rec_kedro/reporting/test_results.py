@@ -1,6 +1,9 @@
+import pandas as pd
+
 from gru4rec_kedro.options.parameters import PublishedConfig
 from gru4rec_kedro.reporting.results import (
     describe_run,
+    leads,
     metrics_by_cutoff,
     results_table,
 )
@@ -71,3 +74,31 @@ def test_what_was_trained_is_told_in_a_sentence():
     )
     told = describe_run({**METRICS, "epochs": 1, "trained_on": None})
     assert told.startswith("Trained on an unknown part for 1 epoch in 2 s")
+
+
+def test_the_best_baseline_of_each_metric_is_what_counts():
+    nothing = {"model": "GRU4Rec", "k": 20, "recall": 0.5, "mrr": 0.2}
+    one, other = (
+        {
+            "model": name,
+            "k": 20,
+            "recall": recall,
+            "mrr": mrr,
+            "recall_ahead": 0.5 - recall,
+            "recall_ahead_low": 0.05,
+            "recall_ahead_high": 0.2,
+            "recall_p": 0.001,
+            "mrr_ahead": 0.2 - mrr,
+            "mrr_ahead_low": -0.1,
+            "mrr_ahead_high": -0.01,
+            "mrr_p": 0.04,
+        }
+        for name, recall, mrr in (("session_popularity", 0.4, 0.1), ("stan", 0.3, 0.25))
+    )
+    not_compared = {"model": "sknn", "k": None, "recall": None}
+    assert leads(pd.DataFrame([nothing, one, other, not_compared])) == [
+        "recall@20 +0.1000 (+0.0500 to +0.2000, p 0.001) over session_popularity",
+        "MRR@20 -0.0500 (-0.1000 to -0.0100, p 0.040) over stan",
+    ]
+    assert leads(pd.DataFrame([nothing, not_compared])) == []
+    assert leads(pd.DataFrame([nothing]).iloc[:0]) == []

@@ -16,7 +16,7 @@ from gru4rec_kedro.pipelines.modelling.comparison import compare_versions, compa
 from gru4rec_kedro.pipelines.modelling.coverage import K
 from gru4rec_kedro.pipelines.modelling.nodes import MANY_TIES
 from gru4rec_kedro.reporting.provenance import code_version, library_versions
-from gru4rec_kedro.reporting.results import describe_run, metrics_by_cutoff
+from gru4rec_kedro.reporting.results import describe_run, leads, metrics_by_cutoff
 
 _MISSING = "–"
 
@@ -54,6 +54,7 @@ def write_report(
     published = PublishedConfig.parse(parameters.get("published", {}), "parameters")
     return environment.get_template("report.html").render(
         summary=describe_run(metrics),
+        leads=leads(baseline_comparison),
         headline=_headline(metrics),
         warning=_warn(metrics),
         equal_times=_find_equal_times(data_quality),

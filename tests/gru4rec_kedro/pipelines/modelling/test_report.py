@@ -317,3 +317,11 @@ def test_equal_times_are_told_at_the_top() -> None:
     assert "Equal times in a session: 1,234 events (5.60%), ordered as the rows" in header
     none = ROUNDS.assign(step=["equal times in a session: none", *ROUNDS["step"].iloc[1:]])
     assert "Equal times" not in text_of(write(data_quality=none)).partition("Results")[0]
+
+
+def test_the_first_line_says_how_far_the_model_is_ahead_of_the_best_baseline() -> None:
+    told = (
+        "Against the best baseline: recall@5 +0.0500 (+0.0300 to +0.0700, p 0.001) over popularity;"
+    )
+    assert told in write(baseline_comparison=COMPARISON)
+    assert "Against the best baseline" not in write()
