@@ -76,7 +76,7 @@ def leads(comparison: pd.DataFrame) -> list[str]:
     ours, baselines = compared.iloc[0], compared.iloc[1:]
     lines = []
     for name, metric in METRICS.items():
-        best = baselines.loc[baselines[name].astype(float).idxmax()]
+        best = baselines.iloc[baselines[name].to_numpy(float).argmax()]
         ahead, low, high = (best[f"{name}_ahead{bound}"] for bound in ("", "_low", "_high"))
         lines.append(
             f"{metric.label}@{ours['k']:.0f} {ahead:+.4f} ({low:+.4f} to {high:+.4f}, "
