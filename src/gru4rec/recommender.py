@@ -55,6 +55,7 @@ from gru4rec.serving.recommendations import (
     recommendations,
 )
 from gru4rec.serving.shortlist import Shortlist, as_shortlist
+from gru4rec.serving.state import SessionState, digest_of
 from gru4rec.storage.archive import Place
 from gru4rec.storage.model_file import Checkpoint, Note, load_checkpoint, save_checkpoint
 from gru4rec.storage.onnx_export import export_onnx
@@ -153,6 +154,7 @@ class GRU4Rec:
         self._vocabulary: Vocabulary | None = None
         self._state: TrainingState | None = None
         self._history: list[dict[str, float]] = []
+        self._digest: str | None = None  # of the weights as they are, once it was asked for
         self.notes: dict[str, Note] = {}
 
     def __repr__(self) -> str:
@@ -192,6 +194,13 @@ class GRU4Rec:
         """Training events of each item, in the order of the vocabulary, shape (n_items,)."""
         counts: npt.NDArray[np.int64] = self._fitted().counts.numpy().copy()
         return counts
+
+    @property
+    def digest(self) -> str:
+        """What the weights and items sum up to, 32 hexadecimal digits; another after training."""
+        if self._digest is None:
+            self._digest = digest_of(self.network, self.vocabulary)
+        return self._digest
 
     def _fitted(self) -> TrainingState:
         if self._state is None:
@@ -303,6 +312,7 @@ class GRU4Rec:
             self._know(training.learnt)
 
             def record(done: Progress) -> dict[str, float]:
+                self._digest = None
                 self._record(done, plan.valid, plan.valid_cutoffs)
                 on_epoch(dict(self._history[-1]))
                 return self._history[-1]
@@ -343,6 +353,8 @@ class GRU4Rec:
             raise OutOfMemoryError(
                 f"{lacking}; {describe_needs(attempt.needs)}; the model {now}"
             ) from None
+        finally:
+            self._digest = None
 
     def _record(
         self, done: Progress, valid: EvaluationData | None, valid_cutoff: list[int]
@@ -434,13 +446,21 @@ class GRU4Rec:
             scores: npt.NDArray[np.float32] = self.network.scores(states).cpu().numpy()
         return scores
 
-    def live_session(self, session: Any = 0) -> LiveSession:
-        """Starts a session that takes one item at a time.
+    def live_session(self, session: Any = 0, state: SessionState | None = None) -> LiveSession:
+        """Starts a session that takes one item at a time, or goes on with one.
 
         Args:
             session: Its id in results.
+            state: What `LiveSession.state` returned, in whichever process. That of another model
+                is made anew from its items. None: a session that has just begun.
+
+        Raises:
+            DataError: `state` is no such state, or of a model with ids of another kind.
         """
-        return LiveSession(self.network, self.vocabulary, session)
+        live = LiveSession(self.network, self.vocabulary, lambda: self.digest, session)
+        if state is not None:
+            live.restore(state)
+        return live
 
     def shortlist(self, candidates: Iterable[Any]) -> Shortlist:
         """Checks candidates once, for many calls of `recommend`.

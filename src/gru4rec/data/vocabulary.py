@@ -14,6 +14,8 @@ Indices = npt.NDArray[np.int64]
 
 UNKNOWN = -1
 
+_FIRST, _LAST = np.iinfo(np.int64).min, np.iinfo(np.int64).max  # of NumPy, but Python's integers
+
 
 class Vocabulary:
     """The items that a model knows, in index order.
@@ -67,10 +69,13 @@ class Vocabulary:
         return self._index.get_indexer(pd.Index(ids, dtype=self._index.dtype)).astype(np.int64)
 
     def find(self, item: Any) -> int:
-        """Returns what `encode` says of one item; one that is known takes a microsecond."""
-        if type(item) is (str if self.holds_text else int) and item in self._index:
-            index: Any = self._index.get_loc(item)
-            return int(index)
+        """Returns what `encode` says of one item; plain text or a plain integer takes 1 µs."""
+        if type(item) is (str if self.holds_text else int):
+            if item in self._index:
+                index: Any = self._index.get_loc(item)
+                return int(index)
+            if item.isascii() if isinstance(item, str) else _FIRST <= item <= _LAST:
+                return UNKNOWN
         return int(self.encode([item])[0])
 
     def decode(self, indices: Indices) -> Ids:

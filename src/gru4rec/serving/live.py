@@ -1,12 +1,13 @@
 """Sessions as they happen."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn
 
 import pandas as pd
 import torch
 
 from gru4rec.data.vocabulary import UNKNOWN, Vocabulary
+from gru4rec.frames.ids import as_ids
 from gru4rec.model.network import Network
 from gru4rec.serving.recommendations import (
     as_column,
@@ -16,6 +17,7 @@ from gru4rec.serving.recommendations import (
     recommendations,
 )
 from gru4rec.serving.shortlist import Shortlist, as_shortlist
+from gru4rec.serving.state import SessionState, check_state, pack, unpack
 
 
 class LiveSession:
@@ -26,14 +28,23 @@ class LiveSession:
     Args:
         network: The weights.
         vocabulary: The items of the model.
+        digest: Returns the digest of the two, see `state.digest_of`.
         session: Id of the session in results.
     """
 
-    def __init__(self, network: Network, vocabulary: Vocabulary, session: Any = 0) -> None:
-        self._network, self._vocabulary = network, vocabulary
+    def __init__(
+        self, network: Network, vocabulary: Vocabulary, digest: Callable[[], str], session: Any = 0
+    ) -> None:
+        self._network, self._vocabulary, self._digest = network, vocabulary, digest
         self._session = as_column([session])
         self._hidden = network.zero_state(1)
-        self._seen: list[int] = []
+        self._items: list[Any] = []
+
+    def __getstate__(self) -> NoReturn:
+        raise TypeError(
+            "a live session would be pickled with its whole model; keep what state() returns, and "
+            "go on with live_session(state=...) of a model"
+        )
 
     def add(self, item: Any) -> bool:
         """Takes the next item of the session.
@@ -45,13 +56,14 @@ class LiveSession:
             DataError: The item is of another kind than the model's.
         """
         index = self._vocabulary.find(item)
-        if index == UNKNOWN:
-            return False
-        with reading():
-            x = self._network.embed(torch.tensor([index], device=self._network.device))
-            self._hidden = self._network.advance(x, self._hidden)
-        self._seen.append(index)
-        return True
+        # plain: as a state it may go into JSON
+        plain = item if type(item) in {int, str} else as_ids([item], "item ids").tolist()[0]
+        if index != UNKNOWN:
+            with reading():
+                x = self._network.embed(torch.tensor([index], device=self._network.device))
+                self._hidden = self._network.advance(x, self._hidden)
+        self._items.append(plain)
+        return index != UNKNOWN
 
     def recommend(
         self,
@@ -62,7 +74,38 @@ class LiveSession:
         """Recommends next items; arguments and result are those of `GRU4Rec.recommend`."""
         check_k(k)
         shortlist = as_shortlist(candidates, self._vocabulary)
-        seen = [self._seen] if exclude_seen else None
+        seen = [self._known()] if exclude_seen else None
         with reading():
             best = best_items(self._network, self._hidden[-1], k, seen, shortlist)
         return recommendations(self._vocabulary, self._session, best)
+
+    def state(self) -> SessionState:
+        """Returns what the session has come to, from which `GRU4Rec.live_session` goes on.
+
+        It holds plain values, a few kilobytes, and the model's digest instead of the model. The
+        first call for a model reads all its weights for that, later ones take microseconds.
+        """
+        return SessionState(
+            model=self._digest(), items=self._items.copy(), hidden=pack(self._hidden)
+        )
+
+    def restore(self, state: SessionState) -> None:
+        """Goes on from a state: bit for bit where it is of this model.
+
+        One of another model is made anew from its items.
+
+        Raises:
+            DataError: It is no state, or its items are of another kind than the model's.
+        """
+        state = check_state(state)
+        if state["model"] == self._digest():
+            self._hidden = unpack(state["hidden"], self._network)
+            self._items = state["items"].copy()
+            return
+        self._hidden, self._items = self._network.zero_state(1), []
+        for item in state["items"]:
+            self.add(item)
+
+    def _known(self) -> list[int]:
+        indices = map(self._vocabulary.find, self._items)
+        return [index for index in indices if index != UNKNOWN]
