@@ -55,6 +55,7 @@ from gru4rec.serving.recommendations import (
     recommendations,
 )
 from gru4rec.serving.shortlist import Shortlist, as_shortlist
+from gru4rec.serving.similar import similar_items
 from gru4rec.serving.state import SessionState, digest_of
 from gru4rec.storage.archive import Place
 from gru4rec.storage.model_file import Checkpoint, Note, load_checkpoint, save_checkpoint
@@ -473,6 +474,21 @@ class GRU4Rec:
             DataError: The model knows none of them, or they are of another kind than its items.
         """
         return Shortlist(candidates, self.vocabulary)
+
+    def similar_items(self, item: Any, k: int = 20) -> pd.DataFrame:
+        """Finds items that follow on the same sessions: the highest cosine of output embeddings.
+
+        Args:
+            item: Id of one that the model knows.
+            k: How many; fewer where the model knows fewer others.
+
+        Returns:
+            Columns rank (from 1), item, score (the cosine); equal ones in the model's order.
+
+        Raises:
+            DataError: The model does not know the item.
+        """
+        return similar_items(self.network, self.vocabulary, item, k)
 
     def save(self, path: Place, with_optimizer: bool = True) -> None:
         """Writes the model to a `.pth` file, whole or not at all.
