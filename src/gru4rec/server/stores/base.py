@@ -1,0 +1,57 @@
+"""What all stores of sessions do."""
+
+from typing import Protocol
+
+from gru4rec.errors import GRU4RecError
+
+
+class StoreAwayError(GRU4RecError):
+    """The store of sessions does not answer, or takes nothing; a later request may succeed."""
+
+
+class SessionStore(Protocol):
+    """Records of bytes, never empty, by the id of their session.
+
+    All methods may be called by many threads at once.
+
+    Attributes:
+        is_shared: Whether several processes that open the same address have the same sessions.
+    """
+
+    is_shared: bool
+
+    def get(self, session: str) -> bytes | None:
+        """Returns the record, and keeps it for its full time from now on; None: there is none.
+
+        Raises:
+            StoreAwayError: See there.
+        """
+
+    def replace(self, session: str, old: bytes | None, new: bytes) -> bool:
+        """Writes a record if it is still as it was read.
+
+        Args:
+            session: Its session.
+            old: What `get` returned.
+            new: What takes its place.
+
+        Returns:
+            Whether it was written; if not, another has changed it.
+
+        Raises:
+            StoreAwayError: See there; whether the record was written is not known then.
+        """
+
+    def delete(self, session: str) -> None:
+        """Forgets a session, if it is there.
+
+        Raises:
+            StoreAwayError: See there.
+        """
+
+    def check(self) -> None:
+        """Asks whether the store answers.
+
+        Raises:
+            StoreAwayError: It does not.
+        """

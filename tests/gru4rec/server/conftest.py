@@ -1,0 +1,92 @@
+"""A real Redis, and models that are quick to train."""
+
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gru4rec import GRU4Rec
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def wait_for(is_there: Callable[[], Any], seconds: float = 60) -> Any:
+    """What a function returns as soon as that is true."""
+    ends_at = time.monotonic() + seconds
+    while time.monotonic() < ends_at:
+        if found := is_there():
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"not within {seconds} s")
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as tried:
+        tried.settimeout(1)
+        return tried.connect_ex(("127.0.0.1", port)) == 0
+
+
+class RedisServer:
+    """A process of its own that can be ended and started again, with an append-only file."""
+
+    def __init__(self, program: str, folder: Path) -> None:
+        self.port = free_port()
+        self.address = f"redis://127.0.0.1:{self.port}/0"
+        self._command = [program, "--port", str(self.port), "--bind", "127.0.0.1"]
+        self._command += ["--dir", str(folder), "--save", "", "--appendonly", "yes"]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
+        wait_for(lambda: answers(self.port))
+
+    def end(self) -> None:
+        if self._process:
+            self._process.terminate()
+            self._process.wait()
+
+    def freeze(self) -> None:
+        """Connections stay, answers do not come."""
+        assert self._process
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self._process
+        self._process.send_signal(signal.SIGCONT)
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
+    program = shutil.which("redis-server") or shutil.which("valkey-server")
+    if not program:
+        pytest.skip("neither redis-server nor valkey-server is installed")
+    folder = tmp_path / "redis"
+    folder.mkdir()
+    server = RedisServer(program, folder)
+    server.start()
+    yield server
+    server.thaw()
+    server.end()
+
+
+def fitted(as_text: bool = False, n_items: int = 30, seed: int = 42, **options: Any) -> GRU4Rec:
+    """A model of items 0, 1, … or "item 0", "item 1", …."""
+    rng = np.random.default_rng(0)
+    log = {"SessionId": np.arange(8 * n_items) // 4, "Time": np.arange(8 * n_items)}
+    events = pd.DataFrame({**log, "ItemId": rng.permutation(8 * n_items) % n_items})
+    if as_text:
+        events["ItemId"] = "item " + events["ItemId"].astype(str)
+    options = {"layers": [6], "n_sample": 8, "n_epochs": 1, "device": "cpu", **options}
+    return GRU4Rec(seed=seed, **options).fit(events)
