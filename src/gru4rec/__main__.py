@@ -1,13 +1,14 @@
-"""The command `gru4rec`: what is in a model file, and what the model recommends."""
+"""The command `gru4rec`: what is in a model file, what the model recommends, and a server of it."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
 import yaml
 
 import gru4rec
-from gru4rec.errors import DataError, GRU4RecError
+from gru4rec.errors import GRU4RecError, MissingExtraError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,6 +47,35 @@ def _parser() -> argparse.ArgumentParser:
     recommend.add_argument("items", nargs="+", metavar="ITEM", help="the session, oldest first")
     recommend.add_argument("-k", type=int, default=20, help="how many (default: 20)")
     recommend.add_argument("--exclude-seen", action="store_true", help="no item of the session")
+    serve = commands.add_parser(
+        "serve",
+        help="answer over HTTP (extra: serve)",
+        epilog="The variables GRU4REC_API_KEY and GRU4REC_STORE keep secrets off the command line.",
+    )
+    serve.set_defaults(run=_serve)
+    serve.add_argument("model", help="the file, or a folder whose newest .pth file is taken")
+    serve.add_argument("--host", default="127.0.0.1", help="0.0.0.0: all (default: 127.0.0.1)")
+    serve.add_argument("--port", type=int, default=8000, help="(default: 8000)")
+    serve.add_argument("--workers", type=int, default=1, help="processes (default: 1)")
+    store = os.environ.get("GRU4REC_STORE", "memory")
+    serve.add_argument("--store", default=store, help="memory (default), or redis://host:port/0")
+    serve.add_argument(
+        "--shortlist",
+        action="append",
+        default=[],
+        dest="shortlists",
+        metavar="NAME=FILE",
+        help="ids to recommend, a line each; may be given several times",
+    )
+    serve.add_argument("--titles", metavar="FILE", help="an id, a tab and a title a line")
+    serve.add_argument("--device", help="auto (default), cpu, cuda, ...")
+    serve.add_argument("--threads", type=int, help="of one request (default: 1)")
+    serve.add_argument("--session-minutes", type=float, help="kept so long unused (default: 60)")
+    serve.add_argument("--max-sessions", type=int, help="in memory (default: 100000)")
+    serve.add_argument("--max-items", type=int, help="of a session or request (default: 1000)")
+    serve.add_argument("--max-k", type=int, help="most that are recommended (default: 1000)")
+    serve.add_argument("--max-body", type=int, help="bytes of a request (default: 1000000)")
+    serve.add_argument("--reload-seconds", type=float, help="look for newer files (default: 5)")
     return parser
 
 
@@ -62,18 +92,23 @@ def _describe(options: argparse.Namespace) -> str:
 
 def _recommend(options: argparse.Namespace) -> str:
     gru = gru4rec.GRU4Rec.load(options.model)
-    items = options.items if gru.vocabulary.holds_text else [_whole(i) for i in options.items]
+    items = [gru.vocabulary.from_text(item) for item in options.items]
     best = gru.recommend([items], options.k, options.exclude_seen)
     return "\n".join(
         f"{item}\t{score:.6g}" for item, score in zip(best["item"], best["score"], strict=True)
     )
 
 
-def _whole(item: str) -> int:
+def _serve(options: argparse.Namespace) -> str:
     try:
-        return int(item)
-    except ValueError:
-        raise DataError(f"the model knows its items by integers; {item!r} is none") from None
+        from gru4rec.server.command import serve  # noqa: PLC0415  (an extra)
+    except ImportError as error:
+        raise MissingExtraError(
+            f"serving needs packages that are not installed ({error}); install the extra serve: "
+            "pip install -e '.[serve]' in the project's folder"
+        ) from None
+    serve(options)
+    return "stopped"
 
 
 if __name__ == "__main__":

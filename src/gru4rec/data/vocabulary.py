@@ -1,5 +1,6 @@
 """Item ids and their indices: a one-to-one map that never loses a bit of an id."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -77,6 +78,18 @@ class Vocabulary:
             if item.isascii() if isinstance(item, str) else _FIRST <= item <= _LAST:
                 return UNKNOWN
         return int(self.encode([item])[0])
+
+    def from_text(self, text: str) -> str | int:
+        """Returns an id that was written as text, as it is in addresses, files and on terminals.
+
+        Raises:
+            DataError: The model's ids are integers, and this is none.
+        """
+        if self.holds_text:
+            return text
+        if not re.fullmatch("[+-]?[0-9]{1,20}", text):
+            raise DataError(f"the model knows its items by integers; {shown(text)} is none")
+        return int(text)
 
     def decode(self, indices: Indices) -> Ids:
         """Returns the item id of each index, shape as given."""

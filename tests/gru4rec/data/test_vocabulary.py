@@ -99,3 +99,22 @@ def test_text_is_not_looked_up_among_integers() -> None:
 def test_an_id_has_one_index_only() -> None:
     with pytest.raises(DataError, match="item id 5 occurs twice"):
         Vocabulary(np.array([5, 6, 5]))
+
+
+def test_ids_from_text_are_of_the_models_kind() -> None:
+    assert Vocabulary(np.array([7])).from_text("-12") == -12
+    assert Vocabulary(np.array(["7"], dtype=object)).from_text("-12") == "-12"
+    for text in ("", "x7", "7.0", "1_0", " 7", "٣", "9" * 5000):
+        with pytest.raises(DataError, match="the model knows its items by integers; '"):
+            Vocabulary(np.array([7])).from_text(text)
+
+
+def test_find_says_what_encode_says() -> None:
+    integers, text = Vocabulary(np.array([7, -3])), Vocabulary(np.array(["a", "é"], dtype=object))
+    for item in (7, -3, 8, np.int64(-3), 7.0, -(2**63), 2**63 - 1):
+        assert integers.find(item) == integers.encode([item])[0]
+    for item in ("a", "é", "b", "ö", ""):
+        assert text.find(item) == text.encode([item])[0]
+    for vocabulary, item in ((integers, 2**63), (integers, "a"), (text, 7), (integers, True)):
+        with pytest.raises(DataError):
+            vocabulary.find(item)

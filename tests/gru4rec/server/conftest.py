@@ -1,9 +1,12 @@
 """A real Redis, and models that are quick to train."""
 
+import contextlib
+import os
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -81,7 +84,12 @@ def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
     server.end()
 
 
-def fitted(as_text: bool = False, n_items: int = 30, seed: int = 42, **options: Any) -> GRU4Rec:
+@pytest.fixture(scope="session")
+def fit() -> Callable[..., GRU4Rec]:
+    return _fitted
+
+
+def _fitted(as_text: bool = False, n_items: int = 30, seed: int = 42, **options: Any) -> GRU4Rec:
     """A model of items 0, 1, … or "item 0", "item 1", …."""
     rng = np.random.default_rng(0)
     log = {"SessionId": np.arange(8 * n_items) // 4, "Time": np.arange(8 * n_items)}
@@ -90,3 +98,49 @@ def fitted(as_text: bool = False, n_items: int = 30, seed: int = 42, **options: 
         events["ItemId"] = "item " + events["ItemId"].astype(str)
     options = {"layers": [6], "n_sample": 8, "n_epochs": 1, "device": "cpu", **options}
     return GRU4Rec(seed=seed, **options).fit(events)
+
+
+class Server:
+    """`gru4rec serve` as a process of its own."""
+
+    def __init__(self, model: Path, *arguments: str, env: dict[str, str] | None = None) -> None:
+        self.port = free_port()
+        self.address = f"http://127.0.0.1:{self.port}"
+        command = [sys.executable, "-m", "gru4rec", "serve", str(model), "--port", str(self.port)]
+        self._command = [*command, "--device", "cpu", *arguments]
+        self._env = {**os.environ, "OMP_NUM_THREADS": "1", **(env or {})}
+        self._log = model.parent / f"server-{self.port}.log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def start(self) -> "Server":
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(
+                self._command, stdout=log, stderr=log, env=self._env, start_new_session=True
+            )
+        wait_for(lambda: answers(self.port) or self.process.poll() is not None)
+        assert self.process.poll() is None, self.log
+        return self
+
+    def kill(self) -> None:
+        assert self.process
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)  # its workers, too
+        self.process.wait()
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Starts servers of the file `model.pth` in the test's folder."""
+    servers = []
+
+    def started(*arguments: str, **env: str) -> Server:
+        servers.append(Server(tmp_path / "model.pth", *arguments, env=env))
+        return servers[-1].start()
+
+    yield started
+    for server in servers:
+        server.kill()
