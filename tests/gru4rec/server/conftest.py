@@ -25,7 +25,7 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def wait_for(is_there: Callable[[], Any], seconds: float = 60) -> Any:
+def _wait_for(is_there: Callable[[], Any], seconds: float = 60) -> Any:
     """What a function returns as soon as that is true."""
     ends_at = time.monotonic() + seconds
     while time.monotonic() < ends_at:
@@ -33,6 +33,11 @@ def wait_for(is_there: Callable[[], Any], seconds: float = 60) -> Any:
             return found
         time.sleep(0.05)
     raise AssertionError(f"not within {seconds} s")
+
+
+@pytest.fixture(scope="session")
+def wait_for() -> Callable[..., Any]:
+    return _wait_for
 
 
 def answers(port: int) -> bool:
@@ -53,7 +58,7 @@ class RedisServer:
 
     def start(self) -> None:
         self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
-        wait_for(lambda: answers(self.port))
+        _wait_for(lambda: answers(self.port))
 
     def end(self) -> None:
         if self._process:
@@ -121,7 +126,7 @@ class Server:
             self.process = subprocess.Popen(
                 self._command, stdout=log, stderr=log, env=self._env, start_new_session=True
             )
-        wait_for(lambda: answers(self.port) or self.process.poll() is not None)
+        _wait_for(lambda: answers(self.port) or self.process.poll() is not None)
         assert self.process.poll() is None, self.log
         return self
 
