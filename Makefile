@@ -12,6 +12,10 @@ DATA ?= data/01_raw/prepared
 SEEDS ?= 10
 OPTIONS ?=
 
+# Of `make serve`: a model file, or a folder whose newest is taken; more options of `gru4rec serve`.
+MODEL ?= data/06_models/gru4rec.pth
+ARGUMENTS ?=
+
 export DO_NOT_TRACK := 1
 export KEDRO_DISABLE_TELEMETRY := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -31,7 +35,7 @@ WANTED = $(if $(filter auto,$(TORCH)),$(shell \
 	[ "$$(uname)" = Linux ] && ! nvidia-smi -L >/dev/null 2>&1 && echo cpu || echo cuda),$(TORCH))
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test soak lint bench parity viz notebook clean
+.PHONY: help install run test soak lint bench parity serve viz notebook clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +68,9 @@ bench: .venv/installed  ## measure speed and memory (15 minutes)
 
 parity: .venv/installed  ## compare seeds with the reference: make parity DATA=folder SEEDS=10
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.parity $(DATA) --seeds $(SEEDS) $(OPTIONS)
+
+serve: .venv/installed-serve  ## answer over HTTP with the newest model of the catalog
+	$(BIN)/gru4rec serve $(MODEL) $(ARGUMENTS)
 
 viz: .venv/installed-viz  ## show the pipelines in the browser
 	$(BIN)/kedro viz run

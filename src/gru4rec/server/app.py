@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from importlib import resources
 from typing import Annotated, Any
 
-import anyio.to_thread
 import torch
 from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
@@ -28,8 +27,6 @@ from gru4rec.server.stores.base import SessionStore, StoreAwayError
 
 logger = logging.getLogger(__name__)
 
-# requests that compute, or wait for the store, at once; more wait for their turn
-_THREADS = 16
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     n: {"model": messages.Problem} for n in (401, 404, 408, 413, 422, 503)
 }
@@ -63,7 +60,6 @@ def create_app(options: ServerOptions | None = None) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def running(_: FastAPI) -> AsyncIterator[None]:
-        anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
         keeper.watch()
         yield
         keeper.stop()

@@ -1,15 +1,29 @@
 """What the server answers."""
 
-from collections.abc import Sequence
+import asyncio
+import functools
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any, NamedTuple
 
 import pandas as pd
 from fastapi import APIRouter, HTTPException, Path, Query, Response
+from pydantic import BaseModel
 
 from gru4rec.data.vocabulary import UNKNOWN
 from gru4rec.errors import DataError, shown
-from gru4rec.server import messages
 from gru4rec.server.clock import Clock
+from gru4rec.server.messages import (
+    ClickAnswer,
+    Events,
+    ManyAnswers,
+    ManySessions,
+    ModelAnswer,
+    RecommendedItem,
+    SessionAnswer,
+    SimilarItems,
+)
 from gru4rec.server.metrics import Metrics
 from gru4rec.server.models import ModelKeeper, Served
 from gru4rec.server.options import ServerOptions
@@ -18,6 +32,9 @@ from gru4rec.serving.live import LiveSession
 from gru4rec.serving.shortlist import Shortlist
 
 _SESSIONS_AT_A_TIME = 100
+# requests that compute, or wait for the store, at once; more wait for their turn. With many more
+# than cores each takes longer, and the slowest twice as long
+_THREADS = max(4, 2 * (os.cpu_count() or 1))
 
 SessionId = Annotated[str, Path(max_length=256, examples=["anna"])]
 K = Annotated[int, Query(ge=1, description="How many items.")]
@@ -31,6 +48,11 @@ class _Wanted(NamedTuple):
     k: int
     exclude_seen: bool
     candidates: Shortlist | None
+
+
+class _Answer(NamedTuple):
+    message: BaseModel | None
+    clock: Clock
 
 
 class Endpoints:
@@ -52,29 +74,67 @@ class Endpoints:
     ) -> None:
         self._keeper, self._sessions = keeper, sessions
         self._options, self._metrics = options, metrics
+        self._threads = ThreadPoolExecutor(_THREADS, "request")
 
     def router(self) -> APIRouter:
         """Returns all of them at their addresses."""
         router = APIRouter()
-        router.post("/sessions/{session}/events", tags=["sessions"])(self.add_events)
-        router.get("/sessions/{session}/recommendations", tags=["sessions"])(self.recommendations)
-        router.delete("/sessions/{session}", tags=["sessions"], status_code=204)(self.forget)
-        router.post("/recommend", tags=["without sessions"])(self.recommend)
-        router.get("/items/{item:path}/similar", tags=["without sessions"])(self.similar)
-        router.get("/model", tags=["server"])(self.model)
-        for route in router.routes:
-            route.response_model_exclude_none = True  # type: ignore[attr-defined]
+        for method, path, function, answer, tag in (
+            ("POST", "/sessions/{session}/events", self.add_events, ClickAnswer, "sessions"),
+            (
+                "GET",
+                "/sessions/{session}/recommendations",
+                self.recommendations,
+                SessionAnswer,
+                "sessions",
+            ),
+            ("DELETE", "/sessions/{session}", self.forget, None, "sessions"),
+            ("POST", "/recommend", self.recommend, ManyAnswers, "without sessions"),
+            ("GET", "/items/{item:path}/similar", self.similar, SimilarItems, "without sessions"),
+            ("GET", "/model", self.model, ModelAnswer, "server"),
+        ):
+            router.add_api_route(
+                path,
+                self._in_thread(function),
+                methods=[method],
+                response_model=answer,
+                status_code=200 if answer else 204,
+                tags=[tag],
+            )
         return router
+
+    def _in_thread(self, function: Callable[..., _Answer]) -> Callable[..., Any]:
+        """Makes an endpoint of a function that computes, or waits for the store.
+
+        It changes threads once, and writes the JSON itself: by FastAPI's own way both would take
+        longer than a small model.
+        """
+
+        def answer(arguments: dict[str, Any]) -> Response:
+            message, clock = function(**arguments)
+            headers = {"Server-Timing": clock.header()} if clock.seconds else None
+            for part, seconds in clock.seconds.items():
+                self._metrics.parts.labels(part).observe(seconds)
+            if message is None:
+                return Response(status_code=204)
+            content = message.model_dump_json(exclude_none=True)
+            return Response(content, headers=headers, media_type="application/json")
+
+        @functools.wraps(function)
+        async def endpoint(**arguments: Any) -> Response:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._threads, answer, arguments)
+
+        return endpoint
 
     def add_events(
         self,
         session: SessionId,
-        events: messages.Events,
-        response: Response,
+        events: Events,
         k: K = 20,
         exclude_seen: ExcludeSeen = False,
         candidates: Candidates = None,
-    ) -> messages.ClickAnswer:
+    ) -> _Answer:
         """Takes clicks of a session, all or none, and answers with its next items."""
         served, clock = self._keeper.current, Clock()
         wanted = self._wanted(served, k, exclude_seen, candidates)
@@ -89,37 +149,36 @@ class Endpoints:
         for kind, n in counts.items():
             self._metrics.clicks.labels(kind).inc(n)
         items = self._next_items(served, outcome.live, wanted, clock)
-        self._tell_times(clock, response)
-        return messages.ClickAnswer(session=session, model=served.gru.digest, items=items, **counts)
+        answer = ClickAnswer(session=session, model=served.gru.digest, items=items, **counts)
+        return _Answer(answer, clock)
 
     def recommendations(
         self,
         session: SessionId,
-        response: Response,
         k: K = 20,
         exclude_seen: ExcludeSeen = False,
         candidates: Candidates = None,
-    ) -> messages.SessionAnswer:
+    ) -> _Answer:
         """Answers with the next items of a session; what is popular where it has no clicks."""
         served, clock = self._keeper.current, Clock()
         wanted = self._wanted(served, k, exclude_seen, candidates)
         live = self._sessions.read(served, session, clock)
         items = self._next_items(served, live, wanted, clock)
-        self._tell_times(clock, response)
-        return messages.SessionAnswer(session=session, model=served.gru.digest, items=items)
+        answer = SessionAnswer(session=session, model=served.gru.digest, items=items)
+        return _Answer(answer, clock)
 
-    def forget(self, session: SessionId) -> None:
+    def forget(self, session: SessionId) -> _Answer:
         """Forgets a session, if it is there."""
         self._sessions.forget(session)
+        return _Answer(None, Clock())
 
     def recommend(
         self,
-        body: messages.ManySessions,
-        response: Response,
+        body: ManySessions,
         k: K = 20,
         exclude_seen: ExcludeSeen = False,
         candidates: Candidates = None,
-    ) -> messages.ManyAnswers:
+    ) -> _Answer:
         """Answers with the next items of sessions that are given as a whole, and not kept."""
         served, clock = self._keeper.current, Clock()
         wanted = self._wanted(served, k, exclude_seen, candidates)
@@ -132,15 +191,13 @@ class Endpoints:
         with clock.span("model"):
             n_unknown = sum(served.gru.vocabulary.find(item) == UNKNOWN for item in items)
             best = served.gru.recommend(body.sessions, *wanted)
-        rows: list[list[messages.RecommendedItem]] = [[] for _ in body.sessions]
+        rows: list[list[RecommendedItem]] = [[] for _ in body.sessions]
         for number, row in zip(best["session"].tolist(), _rows(served, best), strict=True):
             rows[number].append(row)
-        self._tell_times(clock, response)
-        return messages.ManyAnswers(model=served.gru.digest, unknown=n_unknown, sessions=rows)
+        answer = ManyAnswers(model=served.gru.digest, unknown=n_unknown, sessions=rows)
+        return _Answer(answer, clock)
 
-    def similar(
-        self, item: Annotated[str, Path()], response: Response, k: K = 20
-    ) -> messages.SimilarItems:
+    def similar(self, item: Annotated[str, Path()], k: K = 20) -> _Answer:
         """Answers with the items that are most like one, by the cosine of their embeddings."""
         served, clock = self._keeper.current, Clock()
         wanted = self._wanted(served, k, exclude_seen=False, candidates=None)
@@ -149,16 +206,14 @@ class Endpoints:
             raise HTTPException(404, f"the model does not know the item {shown(item_id)}")
         with clock.span("model"):
             similar = served.gru.similar_items(item_id, wanted.k)
-        self._tell_times(clock, response)
-        return messages.SimilarItems(
-            item=item_id, model=served.gru.digest, items=_rows(served, similar)
-        )
+        rows = _rows(served, similar)
+        return _Answer(SimilarItems(item=item_id, model=served.gru.digest, items=rows), clock)
 
-    def model(self) -> messages.ModelAnswer:
+    def model(self) -> _Answer:
         """Tells which model is served, and what was made of it."""
         served, options = self._keeper.current, self._options
         gru = served.gru
-        return messages.ModelAnswer(
+        answer = ModelAnswer(
             digest=gru.digest,
             file=served.file.name,
             loaded_at=served.loaded_at.isoformat(timespec="seconds"),
@@ -170,6 +225,7 @@ class Endpoints:
             shortlists={name: len(items) for name, items in served.shortlists.items()},
             limits={"k": options.max_k, "items": options.max_items, "body": options.max_body},
         )
+        return _Answer(answer, Clock())
 
     def _wanted(
         self, served: Served, k: int, exclude_seen: bool, candidates: str | None
@@ -190,22 +246,17 @@ class Endpoints:
 
     def _next_items(
         self, served: Served, live: LiveSession, wanted: _Wanted, clock: Clock
-    ) -> list[messages.RecommendedItem]:
+    ) -> list[RecommendedItem]:
         with clock.span("model"):
             best = live.recommend(*wanted)
         return _rows(served, best)
 
-    def _tell_times(self, clock: Clock, response: Response) -> None:
-        response.headers["Server-Timing"] = clock.header()
-        for part, seconds in clock.seconds.items():
-            self._metrics.parts.labels(part).observe(seconds)
 
-
-def _rows(served: Served, best: pd.DataFrame) -> list[messages.RecommendedItem]:
+def _rows(served: Served, best: pd.DataFrame) -> list[RecommendedItem]:
     columns: tuple[Sequence[Any], Sequence[float]] = best["item"].tolist(), best["score"].tolist()
     titles = served.titles
     return [
         # checked they are already: they come from the model
-        messages.RecommendedItem.model_construct(item=item, score=score, title=titles.get(item))
+        RecommendedItem.model_construct(item=item, score=score, title=titles.get(item))
         for item, score in zip(*columns, strict=True)
     ]
