@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from benchmarks import parity
+from benchmarks import parity, serving
 from benchmarks.parity import Measured, beside, config_of, main
 
 SMALL = ["model.layers=[4]", "model.n_epochs=1", "model.n_sample=8", "model.device=cpu"]
@@ -76,3 +76,13 @@ def test_mistakes_are_one_message(folder: Path, options: list[str], message: str
 def test_a_folder_without_parts_is_named(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=r"has no train_full\.parquet or train_full\.csv"):
         main([str(tmp_path)])
+
+
+def test_clients_load_a_server(capsys: pytest.CaptureFixture[str]) -> None:
+    serving.main(["--items", "50", "--units", "4", "--clients", "1", "3", "--seconds", "0.5"])
+    header, _, *rows = capsys.readouterr().out.splitlines()
+    assert [row.split(" | ")[0] for row in rows] == ["| 1", "| 3"]
+    for row in rows:
+        assert row.count("|") == header.count("|")
+        p50, p95, p99 = (float(cell.removesuffix(" ms")) for cell in row.split(" | ")[2:5])
+        assert 0 < p50 <= p95 <= p99
