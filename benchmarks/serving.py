@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def alone(gru: GRU4Rec) -> float:
-    """Seconds of the processor that a click takes without a server, where nothing disturbs it."""
+    """Seconds of the processor that a click takes without a server."""
     torch.set_num_threads(1)
     live, times = gru.live_session(), []
     for item in range(300):
@@ -75,7 +75,7 @@ def alone(gru: GRU4Rec) -> float:
         live.add(item)
         live.recommend()
         times.append(time.process_time() - begun)
-    return statistics.quantiles(times, n=10)[0]
+    return statistics.median(times)
 
 
 def processor_time(group: int) -> float:

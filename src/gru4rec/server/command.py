@@ -20,6 +20,8 @@ from gru4rec.server.stores import open_store
 logger = logging.getLogger(__name__)
 
 _DRAIN_SECONDS = 10
+# longer than proxies keep an idle connection: who closes it first must be the one that sends on it
+_IDLE_SECONDS = 75
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
@@ -36,6 +38,7 @@ def serve(arguments: argparse.Namespace) -> None:
         "access_log": False,
         "server_header": False,
         "timeout_graceful_shutdown": _DRAIN_SECONDS,
+        "timeout_keep_alive": _IDLE_SECONDS,
         "log_config": _LOGGING,
     }
     if not options.api_key and arguments.host not in _LOOPBACK:
