@@ -3,6 +3,8 @@
 import json
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -68,7 +70,7 @@ def train_model(
     refuse_untestable(tested, experiment.evaluate_on, known, experiment.train_on)
     del tested  # training needs the memory
     search: dict[str, Any] = {}
-    try:
+    with _telling_how_to_go_on():
         if experiment.refit:
             searched = GRU4Rec(**model).fit(
                 read_part({"train": train}, "train"),
@@ -88,13 +90,6 @@ def train_model(
             valid_cutoff=evaluation.cutoff,
             checkpoint=checkpoint,
         )
-    except (KeyboardInterrupt, SystemExit) as end:
-        logger.warning(
-            "%sto go on, repeat the command, with its --env and --params, with --from-nodes "
-            "train_model and training.resume=true in --params",
-            f"{end}; " if isinstance(end, KeyboardInterrupt) else "",  # the other was told already
-        )
-        raise
     gru.notes |= {
         "continued_from": str(earlier) if earlier else None,
         "trained_on": experiment.train_on,
@@ -106,6 +101,19 @@ def train_model(
         **search,
     }
     return gru, gru.history
+
+
+@contextmanager
+def _telling_how_to_go_on() -> Iterator[None]:
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit) as end:
+        logger.warning(
+            "%sto go on, repeat the command, with its --env and --params, with --from-nodes "
+            "train_model and training.resume=true in --params",
+            f"{end}; " if isinstance(end, KeyboardInterrupt) else "",  # the other was told already
+        )
+        raise
 
 
 def _measures(experiment: ExperimentConfig, training: TrainingConfig) -> bool:
