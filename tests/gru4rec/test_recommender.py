@@ -19,6 +19,7 @@ from gru4rec.errors import (
     OutOfMemoryError,
     TrainingDivergedError,
 )
+from gru4rec.model.losses import LOSSES
 
 MakeEvents = Callable[..., pd.DataFrame]
 MakeSessions = Callable[..., list[list[int]]]
@@ -68,7 +69,8 @@ def test_all_mistakes_are_told_at_once() -> None:
     assert message.startswith("GRU4Rec has 5 mistake(s):")
     for name in ("layers", "loss", "dropout_p_embed", "learning_rate", "device"):
         assert f"\n  {name}: " in message
-    assert "'cross-entropy' or 'bpr-max' (got 'top1')" in message
+    assert "Input should be 'cross-entropy'" in message
+    assert "(got 'top1')" in message
 
 
 @pytest.mark.parametrize("layers", [[8, 4], (8, 4), np.array([8, 4])])
@@ -482,7 +484,7 @@ def test_items_that_come_later_do_not_start_alike(make_events: MakeEvents) -> No
 # --- learning ---
 
 
-@pytest.mark.parametrize("loss", ["cross-entropy", "bpr-max"])
+@pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("n_sample", [0, 20])
 def test_a_cycle_is_learnt(make_events: MakeEvents, loss: str, n_sample: int) -> None:
     # item i is followed by item i + 1 (modulo 10), from wherever a session starts
@@ -778,7 +780,7 @@ def test_dropout_changes_training(events: pd.DataFrame, option: str, mode: dict[
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
-@pytest.mark.parametrize("loss", ["cross-entropy", "bpr-max"])
+@pytest.mark.parametrize("loss", LOSSES)
 def test_training_on_a_gpu_equals_training_on_a_cpu(events: pd.DataFrame, loss: str) -> None:
     options = {**OPTIONS, "n_sample": 0, "loss": loss, "n_epochs": 2}
     on_cpu = GRU4Rec(**options).fit(events)

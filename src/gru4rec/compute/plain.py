@@ -153,7 +153,7 @@ class Plain:
             states: Hidden states of the last layer, shape (n, units).
 
         Returns:
-            Shape (n, n_items).
+            Shape (n, n_items), of the type of `output`.
         """
         if len(states) != 1:
             return torch.addmm(bias, states, output.T)

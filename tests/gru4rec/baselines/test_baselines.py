@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from gru4rec import batch_eval, rank_events
 from gru4rec.baselines import (
+    BASELINES,
     SKNN,
     STAN,
     VSKNN,
@@ -108,6 +109,12 @@ ALL: dict[str, tuple[Callable[[], Baseline], Callable[..., Scores]]] = {
         lambda *a: session_knn(*a, 3, 5, "STAN"),
     ),
 }
+
+
+def test_every_baseline_has_a_definition_here() -> None:
+    assert {type(make()) for make, _ in ALL.values()} == set(BASELINES.values())
+
+
 SESSIONS = st.lists(st.lists(st.integers(0, 7), min_size=1, max_size=6), min_size=1, max_size=12)
 
 

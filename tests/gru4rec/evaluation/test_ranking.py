@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from gru4rec.compute import Best, Plain, using
+from gru4rec.compute import ENGINES, Best, Plain, using
 from gru4rec.compute.compiled import ranking as compiled_ranking
 from gru4rec.compute.compiled.engine import Compiled
 from gru4rec.compute.plain import Floats, Ints
@@ -47,18 +47,16 @@ def test_score_is_the_product_with_the_output_embedding_plus_bias() -> None:
     assert scores.tolist() == [[3.5, -0.75, 3.0], [2.5, 0.25, 6.0]]
 
 
-ENGINES = {
-    "plain": Plain(),
-    "plain, a row at a time": Plain(block=1),
-    "compiled": Compiled(),
-    "compiled, the narrowest tiles": Compiled(tile=1),  # 512 items
+NARROW = {
+    "plain, a row at a time": lambda: Plain(block=1),
+    "compiled, the narrowest tiles": lambda: Compiled(tile=1),  # 512 items
 }
 
 
-@pytest.fixture(params=ENGINES, autouse=True)
+@pytest.fixture(params=ENGINES | NARROW, autouse=True)
 def engine(request: pytest.FixtureRequest) -> Iterator[Plain]:
     """Engines, with little in memory at once, too."""
-    with using(ENGINES[request.param]) as found:
+    with using((ENGINES | NARROW)[request.param]()) as found:
         yield found
 
 

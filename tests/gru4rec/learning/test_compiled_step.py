@@ -10,12 +10,13 @@ from gru4rec.learning import compiled_step
 from gru4rec.learning.autograd_step import AutogradStep
 from gru4rec.learning.compiled_step import CompiledStep
 from gru4rec.model.build import architecture_of, make_optimizer, new_generator
+from gru4rec.model.losses import LOSSES
 from gru4rec.model.network import Dropout, new_network, seeded_draw
 
 configs = st.builds(
     ModelConfig,
     layers=st.lists(st.integers(1, 9), min_size=1, max_size=3),
-    loss=st.sampled_from(["cross-entropy", "bpr-max"]),
+    loss=st.sampled_from([name for name, loss in LOSSES.items() if loss.kernel]),
     batch_size=st.integers(2, 7),
     dropout_p_embed=st.sampled_from([0.0, 0.4]),
     dropout_p_hidden=st.sampled_from([0.0, 0.3]),

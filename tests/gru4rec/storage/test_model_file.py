@@ -15,6 +15,7 @@ import torch
 from gru4rec import GRU4Rec, describe_model, load_config, load_model, read_log, save_model
 from gru4rec.config import ModelConfig, resolve_device
 from gru4rec.errors import ConfigError, DataError, ModelFileError, NotFittedError
+from gru4rec.model.losses import LOSSES
 
 MakeEvents = Callable[..., pd.DataFrame]
 MakeSessions = Callable[..., list[list[int]]]
@@ -130,7 +131,7 @@ def test_notes_of_another_kind_are_refused(gru: GRU4Rec, tmp_path: Path, notes: 
         GRU4Rec.load(tmp_path / "model.pth")
 
 
-@pytest.mark.parametrize("loss", ["cross-entropy", "bpr-max"])
+@pytest.mark.parametrize("loss", LOSSES)
 def test_training_further_goes_on_as_if_never_saved(
     events: pd.DataFrame, tmp_path: Path, loss: str
 ) -> None:

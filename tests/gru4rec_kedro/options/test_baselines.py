@@ -29,7 +29,7 @@ def test_every_baseline_can_be_made_without_options(name):
         ({"models": ["stan", "stan"]}, "models: names a baseline twice"),
         ({"models": []}, "models: List should have at least 1 item"),
         ({"models": ["sknnn"]}, "models: there is no baseline 'sknnn'; did you mean 'sknn'?"),
-        ({"options": {"foo": {}}}, "there is no baseline 'foo'; known are popularity, session_"),
+        ({"options": {"foo": {}}}, "there is no baseline 'foo'; known are popularity, "),
         ({"options": {"popularity": {"k": 1}}}, "options: popularity has no options"),
         ({"options": {"stan": {"k": 0}}}, "options: stan: k is 0; at least 1 is expected"),
         (

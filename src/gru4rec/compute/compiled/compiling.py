@@ -39,7 +39,9 @@ def compiled(**options: Any) -> Callable[[Any], Any]:
     Args:
         options: Of `numba.njit`, besides those that all have.
     """
-    return _cached(numba.njit(nogil=True, error_model="numpy", cache=_IS_KEPT, **options))
+    return _cached(
+        lambda cache: numba.njit(nogil=True, error_model="numpy", cache=cache, **options)
+    )
 
 
 def compiled_for(signature: Any) -> Callable[[Any], Any]:
@@ -48,13 +50,17 @@ def compiled_for(signature: Any) -> Callable[[Any], Any]:
     Args:
         signature: Types of result and arguments.
     """
-    return _cached(numba.cfunc(signature, nopython=True, error_model="numpy", cache=_IS_KEPT))
+    return _cached(
+        lambda cache: numba.cfunc(signature, nopython=True, error_model="numpy", cache=cache)
+    )
 
 
-def _cached(decorate: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def _cached(decorator: Callable[[bool], Callable[[Any], Any]]) -> Callable[[Any], Any]:
     """Names the folder for what is decorated; others of the process keep theirs."""
 
     def decorated(function: Any) -> Any:
+        # code that was typed in has no file that tells whether it is still the same
+        decorate = decorator(_IS_KEPT and Path(function.__code__.co_filename).is_file())
         with _lock:
             before = _config.CACHE_DIR
             _config.CACHE_DIR = str(_FOLDER)
