@@ -1,6 +1,7 @@
 """A real Redis, and models that are quick to train."""
 
 import contextlib
+import itertools
 import os
 import shutil
 import signal
@@ -105,6 +106,9 @@ def _fitted(as_text: bool = False, n_items: int = 30, seed: int = 42, **options:
     return GRU4Rec(seed=seed, **options).fit(events)
 
 
+_STARTED = "Application startup complete"
+
+
 class Server:
     """`gru4rec serve` as a process of its own."""
 
@@ -115,6 +119,9 @@ class Server:
         self._command = [*command, "--device", "cpu", *arguments]
         self._env = {**os.environ, "OMP_NUM_THREADS": "1", **(env or {})}
         self._log = model.parent / f"server-{self.port}.log"
+        self._log.touch()
+        given = dict(itertools.pairwise(arguments))
+        self._n_workers = int(given.get("--workers", 1))
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -122,11 +129,19 @@ class Server:
         return self._log.read_text()
 
     def start(self) -> "Server":
+        """Starts it, and waits until all workers answer."""
+        wanted = self.log.count(_STARTED) + self._n_workers
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
                 self._command, stdout=log, stderr=log, env=self._env, start_new_session=True
             )
-        _wait_for(lambda: answers(self.port) or self.process.poll() is not None)
+        # one worker starts before it listens, several afterwards
+        _wait_for(
+            lambda: (
+                (self.log.count(_STARTED) == wanted and answers(self.port))
+                or self.process.poll() is not None
+            )
+        )
         assert self.process.poll() is None, self.log
         return self
 
