@@ -1,6 +1,7 @@
 """The command `gru4rec`: what is in a model file, what the model recommends, and a server of it."""
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -23,10 +24,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: The arguments are not understood (code 2), or ask for help or the version (0).
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # ids may be beyond its encoding
     options = _parser().parse_args(arguments)
     try:
-        print(options.run(options))
-    except GRU4RecError as error:
+        print(options.run(options), flush=True)
+    except (GRU4RecError, OSError, yaml.YAMLError) as error:
         print(f"gru4rec: {error}", file=sys.stderr)
         return 1
     return 0

@@ -17,7 +17,7 @@ from gru4rec.data.vocabulary import Vocabulary
 from gru4rec.errors import ConfigError, DataError
 from gru4rec.evaluation import METRICS, EvaluationData, as_cutoffs, prepare_evaluation
 from gru4rec.files import check_local
-from gru4rec.learning.best_epoch import BestEpoch
+from gru4rec.learning.best_epoch import BestEpoch, mark_kept
 from gru4rec.learning.trainer import EpochState, Progress, Trainer, TrainingState
 from gru4rec.model.build import architecture_of, make_optimizer, new_generator
 from gru4rec.model.memory import memory_of_training, refuse_absurd_sizes
@@ -168,9 +168,8 @@ class Training:
         """Ends with the best epoch, where one is kept, and marks it in the history."""
         self.best.put_back(self.trainer.state)
         first = self.plan.last_epoch - self.plan.config.n_epochs
-        for record in self.learnt.history if self.best.best.epoch else ():
-            if record["epoch"] > first:
-                record["kept"] = float(record["epoch"] == self.best.best.epoch)
+        if self.best.best.epoch:
+            mark_kept(self.learnt.history, first, self.best.best)
 
     def _is_over(self) -> bool:
         state = self.trainer.state
@@ -273,14 +272,14 @@ def _make_sampler(plan: Plan, state: TrainingState) -> PopularitySampler:
 
 def _cutoffs_with(cutoffs: list[int], options: TrainingConfig, has_valid: bool) -> list[int]:
     """Adds the cutoff of the metric that decides which epoch is best, where one decides."""
-    if options.patience is None:
-        return cutoffs
     name, _, k = options.metric.partition("@")
     if name not in METRICS:
         raise ConfigError(
             f"metric is {options.metric!r}; one of {', '.join(METRICS)} with a cutoff is expected, "
             "as in mrr@20"
         )
+    if options.patience is None:
+        return cutoffs
     if not has_valid:
         raise ConfigError(
             f"patience is {options.patience}, but there is nothing to measure {options.metric} on; "

@@ -57,9 +57,10 @@ from gru4rec.serving.recommendations import (
 from gru4rec.serving.shortlist import Shortlist, as_shortlist
 from gru4rec.serving.similar import similar_items
 from gru4rec.serving.state import SessionState, digest_of
-from gru4rec.storage.archive import Place
+from gru4rec.storage.archive import Place, name_of
 from gru4rec.storage.model_file import Checkpoint, Note, load_checkpoint, save_checkpoint
 from gru4rec.storage.onnx_export import export_onnx
+from gru4rec.storage.resuming import keep_best
 
 logger = logging.getLogger(__name__)
 
@@ -236,7 +237,8 @@ class GRU4Rec:
         A training with a `checkpoint` may end at any moment, and goes on where the last one was
         written when it is repeated with `resume`: on a CPU with as many threads, to the very same
         weights. The last checkpoint is that of the end, so a complete training is not repeated,
-        and goes on only where `n_epochs` has grown. A checkpoint is a model file; `load` reads it.
+        and goes on only where `n_epochs` has grown. A checkpoint is a model file; `load` reads
+        it, and takes the best epoch so far where `patience` keeps one.
 
         Args:
             data: One row an event, in any order.
@@ -546,6 +548,7 @@ class GRU4Rec:
             ModelFileError: The file is missing, damaged, of another version, or no model of ours.
         """
         loaded = load_checkpoint(path, resolve_device(device), config)
+        keep_best(loaded, name_of(path))
         gru = cls(**{**loaded.config, "device": device})
         gru._vocabulary, gru._state = loaded.vocabulary, loaded.state
         gru._history, gru.notes = loaded.history, loaded.notes

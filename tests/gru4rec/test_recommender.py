@@ -162,9 +162,12 @@ def test_without_patience_the_last_epoch_is_kept(events: pd.DataFrame, tmp_path:
     gru.fit(events, valid=events, patience=1, min_delta=1.0)
     assert gru.best_epoch == 3
     assert gru.history["kept"].tolist()[2:] == [1.0, 0.0]
+    gru.fit(events, valid=events, patience=1, min_delta=1.0)
+    assert gru.history["kept"].tolist()[2:] == [1.0, 0.0, 1.0, 0.0]
+    assert gru.best_epoch == 5
     gru.save(tmp_path / "gru.pth")
-    assert GRU4Rec.load(tmp_path / "gru.pth").best_epoch == 3
-    assert gru.fit(events).best_epoch == 6
+    assert GRU4Rec.load(tmp_path / "gru.pth").best_epoch == 5
+    assert gru.fit(events).best_epoch == 8
 
 
 @pytest.mark.parametrize(

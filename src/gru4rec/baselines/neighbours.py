@@ -9,6 +9,7 @@ import torch
 from gru4rec.baselines.base import Baseline, Doubles, Ints, check_at_least
 from gru4rec.compute import SessionIndex, engine_of
 from gru4rec.data.sessions import Sessions
+from gru4rec.errors import ConfigError, shown
 
 
 class _SessionKNN(Baseline):
@@ -28,6 +29,8 @@ class _SessionKNN(Baseline):
 
     def __init__(self, k: int, m: int) -> None:
         check_at_least(1, k=k, m=m)
+        if max(k, m) >= 2**31:
+            raise ConfigError(f"k is {shown(k)}, m {shown(m)}; less than 2**31 is expected")
         self.k, self.m = k, m
 
     @abstractmethod

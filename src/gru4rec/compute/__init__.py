@@ -9,6 +9,7 @@ does better what it can do better, and an entry in `ENGINES`.
 import contextlib
 import logging
 import os
+import threading
 from collections.abc import Callable, Iterator
 from importlib import import_module
 
@@ -34,6 +35,7 @@ def _make_compiled() -> Plain:
 ENGINES: dict[str, Callable[[], Plain]] = {"plain": Plain, "compiled": _make_compiled}
 
 _engines: dict[str, Plain] = {}  # by type of device
+_lock = threading.Lock()
 
 
 def engine_of(device: torch.device) -> Plain:
@@ -44,7 +46,9 @@ def engine_of(device: torch.device) -> Plain:
     """
     engine = _engines.get(device.type)
     if engine is None:
-        engine = _engines[device.type] = _choose(device)
+        with _lock:
+            engine = _engines.get(device.type) or _choose(device)
+            _engines[device.type] = engine
     return engine
 
 

@@ -198,7 +198,8 @@ class Plain:
             output: See `scores`.
             bias: See `scores`.
             states: See `scores`.
-            k: How many, at most n_items; fewer where the catalogue, less the seen items, has fewer.
+            k: How many, at most n_items; fewer where the catalogue, less the seen items and those
+                whose score is −inf or no number, has fewer.
             seen: Item indices to leave out, one list a row.
         """
         best = []
@@ -207,6 +208,7 @@ class Plain:
             scores = self.scores(output, bias, states[first : first + size])
             for row, left_out in enumerate(seen[first : first + size] if seen else []):
                 scores[row, left_out] = -torch.inf
+            scores.nan_to_num_(nan=-torch.inf, posinf=torch.inf, neginf=-torch.inf)
             values, items = scores.topk(k, dim=1)
             # topk takes any of the items that tie for the last place
             tied = ((scores >= values[:, -1:]).sum(dim=1) > k).tolist()
@@ -309,5 +311,5 @@ def _all_from(scores: Tensor, least: Tensor) -> tuple[Ints, Floats]:
 
 def _first_k(items: Ints, scores: Floats, k: int) -> tuple[Ints, Floats]:
     order: Any = np.lexsort((items, -scores))[:k]
-    order = order[np.isfinite(scores[order])]
+    order = order[scores[order] > -np.inf]
     return items[order], scores[order]

@@ -14,7 +14,7 @@ TieMode = Literal["conservative", "standard", "median"]
 TimeUnit = Literal["s", "ms", "us", "ns", "timestamp", "ordinal"]
 
 # name and cutoff of what is measured
-METRIC = r"^[a-z_]+@[1-9]\d*$"
+METRIC = r"^[a-z0-9_]+@[1-9]\d{0,8}$"
 
 # parts of a time format, as in Python's strptime
 _FORMAT_PARTS = "YymdjbBaAHIpMSfzZ%"

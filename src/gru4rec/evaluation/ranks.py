@@ -177,7 +177,7 @@ def _check_model(model: Any) -> None:
     if lacks:
         raise DataError(
             f"cannot evaluate the {what}: it has {' and '.join(lacks)}; a trained GRU4Rec, a "
-            "baseline, or another gru4rec.NextItemModel is expected"
+            "baseline, or another gru4rec.evaluation.NextItemModel is expected"
         )
 
 

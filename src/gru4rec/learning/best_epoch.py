@@ -74,6 +74,13 @@ class BestEpoch:
         logger.info("Keeping the weights of epoch %d, the best one", self.best.epoch)
 
 
+def mark_kept(history: list[dict[str, float]], first: float, best: Best) -> None:
+    """Says in the records of a training, those after epoch `first`, whose weights are kept."""
+    for record in history:
+        if record["epoch"] > first:
+            record["kept"] = float(record["epoch"] == best.epoch)
+
+
 def _tensors(state: TrainingState) -> dict[str, Tensor]:
     """All that belongs to an epoch, by name."""
     network, adagrad = state.network, state.optimizer

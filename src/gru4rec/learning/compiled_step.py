@@ -78,7 +78,7 @@ class Table:
         self.late = torch.zeros(most_rows, dtype=torch.int64)
         self.sizes: dict[str, Any] = {
             "table": table,
-            "n_rows": len(table),
+            "n_rows": network.n_items,
             "width": width,
             "stride": stride,
         }

@@ -17,7 +17,7 @@ from gru4rec.config import ModelConfig, TrainingConfig
 from gru4rec.data.schedule import Schedule
 from gru4rec.data.vocabulary import Vocabulary
 from gru4rec.errors import ConfigError, DataError, GRU4RecError, ModelFileError
-from gru4rec.learning.best_epoch import Best, check_best
+from gru4rec.learning.best_epoch import Best, BestEpoch, check_best, mark_kept
 from gru4rec.learning.trainer import EpochState, TrainingState
 from gru4rec.model.negatives import PopularitySampler, SamplerState
 from gru4rec.storage.model_file import Checkpoint, load_checkpoint
@@ -84,6 +84,9 @@ def find_origin(
         arrays.append(vocabulary.ids)
     if before is not None:
         arrays.append(before.counts.numpy())
+        # equal data do not make equal weights: one training may have kept an earlier epoch
+        weights = (*before.network.dense.values(), before.network.tables["bias"])
+        arrays += [weight.cpu().contiguous().numpy() for weight in weights]
     for array in arrays:
         digest.update(array.data)
     epochs = before.epochs if before is not None else 0
@@ -229,3 +232,27 @@ def _unpack_best(packed: dict[str, Any] | None, state: TrainingState) -> Best | 
     best = Best(int(packed["epoch"]), float(packed["value"]), dict(packed["tensors"]))
     check_best(best, state)
     return best
+
+
+def keep_best(saved: Checkpoint, name: str) -> None:
+    """Gives a model that was read from a checkpoint the weights of the best epoch, if one is kept.
+
+    Args:
+        saved: Is changed; a training goes on from the last weights, which `find_checkpoint` has.
+        name: What the file is called in messages.
+
+    Raises:
+        ModelFileError: The file is damaged.
+    """
+    if not saved.fit or not saved.fit.get("best"):
+        return
+    try:
+        best = _unpack_best(saved.fit["best"], saved.state)
+        first = float(saved.fit["origin"]["epochs"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ModelFileError(f"{name} is damaged: {error}") from None
+    if best:
+        keeper = BestEpoch(None, 0.0)
+        keeper.best = best
+        keeper.put_back(saved.state)
+        mark_kept(saved.history, first, best)

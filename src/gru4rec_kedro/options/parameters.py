@@ -8,7 +8,7 @@ from pydantic import Field, PositiveInt, model_validator
 from gru4rec.config import CommonSections, LocalPath, Section
 from gru4rec.evaluation import METRICS
 from gru4rec_kedro.options.baselines import BaselinesConfig
-from gru4rec_kedro.options.search_space import TuningConfig
+from gru4rec_kedro.options.search_space import TuningConfig, check_metric
 
 
 class ExperimentConfig(Section):
@@ -126,6 +126,7 @@ class Parameters(CommonSections):
         split, experiment = self.data_split, self.experiment
         if experiment.evaluate_on == "test" and not split.has_test:
             raise ValueError("evaluate_on is test, but data_split leaves no test part")
+        check_metric(self.training.metric, "training.metric")
         stops_early = self.training.patience is not None
         uses_valid = experiment.evaluate_on == "valid" or experiment.valid_each_epoch or stops_early
         if uses_valid and not split.has_valid:

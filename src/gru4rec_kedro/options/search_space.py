@@ -113,10 +113,13 @@ class SearchConfig(Section):
         }
 
 
-def _check_metric(metric: str) -> str:
+def check_metric(metric: str, origin: str = "") -> str:
+    """Refuses what is no metric at a cutoff; `origin` names the option where pydantic does not."""
     name, _, k = metric.partition("@")
-    if name not in METRICS or not re.fullmatch(r"[1-9]\d*", k):
-        raise ValueError(f"expected {', '.join(f'{name}@k' for name in METRICS)}, such as mrr@20")
+    if name not in METRICS or not re.fullmatch(r"[1-9]\d{0,8}", k):
+        told = f"{origin} is {metric!r}; " if origin else ""
+        known = ", ".join(f"{name}@k" for name in METRICS)
+        raise ValueError(f"{told}expected {known}, such as mrr@20")
     return metric
 
 
@@ -135,7 +138,7 @@ class TuningConfig(Section):
         search: The search space.
     """
 
-    metric: Annotated[str, AfterValidator(_check_metric)] = "mrr@20"
+    metric: Annotated[str, AfterValidator(check_metric)] = "mrr@20"
     n_trials: PositiveInt = 100
     timeout_minutes: Annotated[float, Field(gt=0)] | None = None
     n_startup_trials: PositiveInt = 10

@@ -90,8 +90,10 @@ def describe_run(metrics: dict[str, Any]) -> str:
     epochs = metrics["epochs"]
     # files of earlier versions do not say what they were trained on
     trained_on = metrics["trained_on"] or "an unknown part"
+    best = metrics.get("best_epoch", epochs)
+    kept = f", of which epoch {best} is kept," if best != epochs else ""
     return (
-        f"Trained on {trained_on} for {epochs} {'epoch' if epochs == 1 else 'epochs'} in "
+        f"Trained on {trained_on} for {epochs} {'epoch' if epochs == 1 else 'epochs'}{kept} in "
         f"{metrics['training_seconds']:.0f} s; {metrics['targets']:,} targets of "
         f"{metrics['evaluated_on']} ranked against {metrics['items']:,} items "
         f"({metrics['unknown_events']:,} events on unknown items left out)"

@@ -226,6 +226,15 @@ def test_top_k_leaves_out_what_a_row_has_seen() -> None:
     assert [items.tolist() for items, _ in rows] == [[1, 3], [0, 1], []]
 
 
+@pytest.mark.parametrize("k", [1, 3, 5])
+def test_infinity_comes_first_and_what_is_no_number_never(k: int) -> None:
+    network = constant([1.0, float("nan"), float("inf"), 2.0, float("-inf")])
+
+    [(items, _)] = by_row(top_k(network, torch.zeros(1, 1), k))
+
+    assert items.tolist() == [2, 3, 0][:k]
+
+
 @pytest.mark.parametrize(("seen", "expected"), [(None, [0, 1, 2]), ([[1]], [0, 2])])
 def test_top_k_gives_what_there_is(seen: list[list[int]] | None, expected: list[int]) -> None:
     [(items, _)] = by_row(top_k(constant([3.0, 2.0, 1.0]), torch.zeros(1, 1), 10, seen))

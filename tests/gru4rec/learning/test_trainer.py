@@ -383,3 +383,14 @@ def test_a_tensor_that_somebody_replaces_is_trained(make_network: MakeNetwork, k
         for tensors in ("tables", "dense", "accumulators"):
             for name, tensor in getattr(one, tensors, {}).items():
                 assert torch.equal(tensor, getattr(other, tensors)[name]), name
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_table_that_lost_rows_is_refused(make_network: MakeNetwork) -> None:
+    trainer = make_trainer(make_network(Architecture((6,), 5, shared=False), 20), [3, 19])
+    two = torch.tensor([1, 2]), torch.tensor([5, 6])
+    trainer.step(*two, trainer.state.network.zero_state(2))
+    tables = trainer.state.network.tables
+    tables["output"] = tables["output"][:4].clone()
+    with pytest.raises((IndexError, ValueError)):
+        trainer.step(*two, trainer.state.network.zero_state(2))

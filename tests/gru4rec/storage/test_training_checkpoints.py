@@ -26,6 +26,7 @@ from gru4rec import (
 )
 from gru4rec.learning.trainer import Trainer
 from gru4rec.storage import training_checkpoints
+from gru4rec.storage.model_file import load_checkpoint, save_checkpoint
 
 # both users of the generator, momentum, and blocks of draws that end within an epoch
 OPTIONS: dict[str, Any] = {
@@ -92,6 +93,15 @@ def assert_same(one: GRU4Rec, other: GRU4Rec) -> None:
         one.history.drop(columns=clock), other.history.drop(columns=clock), check_exact=True
     )
     assert (one.vocabulary.ids == other.vocabulary.ids).all()
+
+
+def assert_same_weights(one: GRU4Rec, other: GRU4Rec) -> None:
+    """Weights and optimiser are equal to the last bit."""
+    a, b = one._fitted(), other._fitted()
+    pairs = [(getattr(a.network, name), getattr(b.network, name)) for name in ("tables", "dense")]
+    pairs += [(getattr(a.optimizer, n), getattr(b.optimizer, n)) for n in ATTRIBUTES]
+    for left, right in pairs:
+        assert all(torch.equal(left[name], right[name]) for name in left)
 
 
 @pytest.fixture
@@ -504,6 +514,12 @@ def test_a_killed_training_finds_the_same_best_epoch(
     assert_same(resumed, expected)
     again = fit(path, resume=True, **early)  # it is complete: nothing is trained
     assert_same(again, expected)
+    loaded = GRU4Rec.load(path, device="cpu")
+    assert_same_weights(loaded, expected)
+    assert loaded.best_epoch == expected.best_epoch
+    # weights and optimiser are those of a training that ended there
+    options = {name: early[name] for name in ("learning_rate",)}
+    assert_same_weights(expected, fit(None, **options, n_epochs=expected.best_epoch))
 
 
 def test_a_training_that_ended_with_its_best_epoch_goes_on_from_the_last(tmp_path: Path) -> None:
@@ -520,6 +536,33 @@ def test_another_patience_makes_another_training(tmp_path: Path) -> None:
     fit(path, **early)
     with pytest.raises(ConfigError, match="was made with patience 2, not 3; set it as it was"):
         fit(path, resume=True, **{**early, "patience": 3})
+    with pytest.raises(ConfigError, match="was made with metric mrr@5, not mrr@4"):
+        fit(path, resume=True, **{**early, "metric": "mrr@4"})
+    with pytest.raises(ConfigError, match=r"was made with min_delta 0\.0, not 0\.5"):
+        fit(path, resume=True, **{**early, "min_delta": 0.5})
     del early["patience"]
     with pytest.raises(ConfigError, match="was made with patience 2, not None"):
         fit(path, resume=True, **early)
+
+
+def test_a_damaged_best_epoch_is_told(tmp_path: Path) -> None:
+    path, early = tmp_path / "checkpoint.pth", {**EARLY, "valid": make_log(seed=1), "n_epochs": 1}
+    fit(path, **early)
+    saved = load_checkpoint(path, torch.device("cpu"))
+    assert saved.fit is not None
+    saved.fit["best"]["tensors"]["tables.bias"] = torch.zeros(3)
+    save_checkpoint(saved, path, with_optimizer=True)
+
+    for read in (lambda: fit(path, resume=True, **early), lambda: GRU4Rec.load(path)):
+        with pytest.raises(ModelFileError, match="is damaged: the weights of its best epoch"):
+            read()
+
+
+def test_weights_that_differ_make_another_training(tmp_path: Path) -> None:
+    path, early = tmp_path / "checkpoint.pth", {**EARLY, "valid": make_log(seed=1), "n_epochs": 4}
+    kept, last = fit(None, **early), fit(None, n_epochs=4, learning_rate=0.3)
+    assert kept.best_epoch < last.best_epoch
+    more = make_log(seed=2)
+    kept.fit(more, sample_cache_max_size=CACHE, checkpoint=path)
+    with pytest.raises(DataError, match="of another model"):
+        last.fit(more, sample_cache_max_size=CACHE, checkpoint=path, resume=True)

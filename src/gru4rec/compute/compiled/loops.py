@@ -136,6 +136,9 @@ class CompiledLoop:
     """
 
     def __init__(self, part: Callable[..., None]) -> None:
+        if part.__closure__:
+            # numba keeps compiled code by file, line and bytecode, which such functions share
+            raise TypeError(f"the loop {part.__name__} uses variables of a function around it")
         self._function, self.name = part, part.__name__
         self.part = compiled(forceinline=True)(part)
         self.__doc__ = part.__doc__

@@ -72,12 +72,13 @@ def train_model(
     search: dict[str, Any] = {}
     with _telling_how_to_go_on():
         if experiment.refit:
+            search_file, checkpoint = _two_files(checkpoint, training.resume)
             searched = GRU4Rec(**model).fit(
                 read_part({"train": train}, "train"),
                 **training,
                 valid=measured,
                 valid_cutoff=evaluation.cutoff,
-                checkpoint=checkpoint and checkpoint.with_name(f"search_{checkpoint.name}"),
+                checkpoint=search_file,
             )
             search = _describe_search(searched)
             gru = GRU4Rec(**{**model, "n_epochs": searched.best_epoch})
@@ -101,6 +102,16 @@ def train_model(
         **search,
     }
     return gru, gru.history
+
+
+def _two_files(checkpoint: Path | None, resume: bool) -> tuple[Path | None, Path | None]:
+    """Files of the checkpoints of a search, and of the training that comes after it."""
+    if checkpoint is None:
+        return None, None
+    search, after = (checkpoint.with_name(f"{of}_{checkpoint.name}") for of in ("search", "refit"))
+    if not resume:
+        after.unlink(missing_ok=True)  # of an earlier search
+    return search, after
 
 
 @contextmanager
@@ -224,7 +235,7 @@ def _describe_training(model: GRU4Rec) -> dict[str, Any]:
         "best_epoch": model.best_epoch,
         "search_epoch": notes.get("search_epoch"),
         "search_history": json.loads(str(notes.get("search_history") or "[]")),
-        "training_loss": float(history["loss"].iloc[-1]),
+        "training_loss": float(history.set_index("epoch")["loss"][model.best_epoch]),
         "training_seconds": float(history["seconds"].sum()),
         "training_events_per_second": float(history["events"].sum() / history["seconds"].sum()),
         "history": history.to_dict(orient="records"),

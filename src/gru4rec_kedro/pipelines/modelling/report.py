@@ -175,13 +175,14 @@ def _describe_training(metrics: dict[str, Any], statistics: pd.DataFrame) -> dic
     part, n_events = metrics["trained_on"], metrics["training_events"]
     if part is None:
         return {"Part": "unknown: the model file is older than the notes about it"}
+    last = metrics.get("best_epoch", metrics["epochs"])
     facts = {
         "Part": f"{part}: {n_events:,} events in {metrics['training_sessions']:,} sessions",
         "Continued from": metrics.get("continued_from"),
         "Items": f"{metrics['items']:,}",
         "Period": _period(statistics, part, n_events),
         "Trained": _date(str(metrics["trained_at"] or "")),
-        "Loss": f"{metrics['training_loss']:.4f} in epoch {metrics['epochs']}",
+        "Loss": f"{metrics['training_loss']:.4f} in epoch {last}",
         "Code": metrics["training_code"],
     }
     return {name: fact for name, fact in facts.items() if fact}

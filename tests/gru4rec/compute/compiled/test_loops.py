@@ -6,14 +6,15 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from gru4rec.compute.compiled import openmp, update_kernels
+from gru4rec.compute.compiled import loops, openmp, update_kernels
+from gru4rec.compute.compiled.arrays import Floats
 from gru4rec.compute.compiled.loops import Loop
 
 N, WIDTH = 1000, 7
@@ -247,3 +248,14 @@ def test_a_part_of_a_loop_can_be_called_alone() -> None:
     )  # fmt: skip
 
     assert np.flatnonzero(table.any(axis=1)).tolist() == [5, 6]
+
+
+def test_a_loop_does_not_depend_on_a_function_around_it() -> None:
+    factor = 2.0
+
+    with pytest.raises(TypeError, match="the loop multiply uses variables of a function around"):
+
+        @loops.loop
+        def multiply(begin: int, end: int, values: Annotated[Floats, "n"]) -> None:
+            for i in range(begin, end):
+                values[i] *= factor
