@@ -173,20 +173,20 @@ class RawLog:
         if numbered:
             columns[ROW] = log[ROW]
         return log.select(
-            **{SESSION: ibis.literal(1, "int64"), **columns, KEPT: self._select_types()}
+            **{SESSION: ibis.literal(1, "int64"), **columns, KEPT: self._select_types(log)}
         )
 
-    def _select_types(self) -> ir.BooleanValue:
+    def _select_types(self, log: ir.Table) -> ir.BooleanValue:
         """True for the events of the types that count."""
         if self.loading.event_key is None:
             return ibis.literal(True)
-        given, wanted = self._event_types(), [t.strip() for t in self.loading.event_types]
+        given, wanted = self._event_types(log), [t.strip() for t in self.loading.event_types]
         # blanks around them do not count, and mostly there are none
         found = ibis.cases((given.isin(wanted), True), else_=without_blanks(given).isin(wanted))
         return cast(ir.BooleanValue, found.fill_null(False))
 
-    def _event_types(self) -> ir.StringColumn:
-        return cast(ir.StringColumn, self._log[self.loading.event_key].cast("string"))
+    def _event_types(self, log: ir.Table) -> ir.StringColumn:
+        return cast(ir.StringColumn, log[self.loading.event_key].cast("string"))
 
     def _lacks(self, rows: ir.Table, column: RawColumn) -> ir.BooleanValue:
         missing = column.is_missing(rows)
@@ -206,7 +206,7 @@ class RawLog:
             # none is left, or there was none
             n_rows = 0 if self.loading.event_key is None else count_rows(self._log)
             refuse_no_rows(n_rows, "The log")
-        types = self._log.select(type=self._event_types())
+        types = self._log.select(type=self._event_types(self._log))
         present = types.distinct().order_by("type").limit(20).to_pyarrow()["type"]
         raise DataError(
             f"No event is of the event_types {', '.join(self.loading.event_types)}; the column "
