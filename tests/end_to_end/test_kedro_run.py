@@ -59,6 +59,8 @@ def test_run_writes_every_catalog_entry_and_nothing_else(finished):
             "08_reporting/training.json",
             "08_reporting/metrics_by_cutoff.json",
             "08_reporting/breakdowns.csv",
+            "07_model_output/baseline_ranks.parquet",
+            "08_reporting/baseline_metrics.csv",
             "08_reporting/baseline_comparison.csv",
             "08_reporting/baselines.json",
             "08_reporting/metrics_by_position.json",
