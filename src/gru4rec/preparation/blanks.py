@@ -17,14 +17,12 @@ def _trim(text: str, characters: str) -> str:  # type: ignore[empty-body]
 
 def begins_with_blank(text: ir.StringColumn) -> ir.BooleanColumn:
     """True where the first character is a blank, or there is none."""
-    first = text.ascii_str()
-    return cast(ir.BooleanColumn, (first <= ord(" ")) | (first == ord(_NO_BREAK)))
+    return cast(ir.BooleanColumn, (text.ascii_str() <= ord(" ")) | text.startswith(_NO_BREAK))
 
 
 def has_blanks(text: ir.StringColumn) -> ir.BooleanColumn:
     """True where text begins or ends with a blank, or is empty."""
-    last = text.right(1)
-    return begins_with_blank(text) | (last <= " ") | (last == _NO_BREAK)
+    return begins_with_blank(text) | (text.right(1) <= " ") | text.endswith(_NO_BREAK)
 
 
 def without_blanks(text: ir.StringColumn) -> ir.StringColumn:
