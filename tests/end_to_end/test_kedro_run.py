@@ -120,7 +120,7 @@ def test_report_is_one_page_that_needs_no_network(finished):
     page = (finished / "data/test/08_reporting/report.html").read_text()
     metrics = json.loads(newest(finished / "data/test/08_reporting/metrics.json").read_text())
     assert f"{metrics['recall@20']:.4f}" in page
-    assert page.count('class="plotly-graph-div"') == 8
+    assert page.count('class="plotly-graph-div"') == 9
     assert not re.search(r"<(script|link|img)[^>]+(src|href)=", page)
 
 

@@ -76,6 +76,8 @@ def leads(comparison: pd.DataFrame) -> list[str]:
     ours, baselines = compared.iloc[0], compared.iloc[1:]
     lines = []
     for name, metric in METRICS.items():
+        if name not in compared:  # a table of before it was measured
+            continue
         best = baselines.iloc[baselines[name].to_numpy(float).argmax()]
         ahead, low, high = (best[f"{name}_ahead{bound}"] for bound in ("", "_low", "_high"))
         lines.append(
