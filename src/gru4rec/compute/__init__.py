@@ -75,6 +75,7 @@ def _choose(device: torch.device) -> Plain:
             f"the environment variable {VARIABLE} is {wanted!r}; expected {', '.join(ENGINES)}, or "
             "leave it out"
         )
+    level = logging.INFO
     if device.type != "cpu":
         engine, why = Plain(), ""
     elif wanted:
@@ -83,9 +84,8 @@ def _choose(device: torch.device) -> Plain:
         try:
             engine, why = ENGINES["compiled"](), ""
         except ImportError as error:
-            engine = Plain()
+            engine, level = Plain(), logging.WARNING
             why = f", slower than compiled loops, which cannot be had here: {error}"
-    level = logging.WARNING if "slower" in why else logging.INFO
     logger.log(level, "Computing on %s: %s%s", device.type, engine.describe(), why)
     return engine
 

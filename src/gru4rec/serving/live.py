@@ -39,6 +39,7 @@ class LiveSession:
         self._session = as_column([session])
         self._hidden = network.zero_state(1)
         self._items: list[Any] = []
+        self._seen: list[int] = []  # indices of those that the model knows
 
     def __getstate__(self) -> NoReturn:
         raise TypeError(
@@ -62,6 +63,7 @@ class LiveSession:
             with reading():
                 x = self._network.embed(torch.tensor([index], device=self._network.device))
                 self._hidden = self._network.advance(x, self._hidden)
+            self._seen.append(index)
         self._items.append(plain)
         return index != UNKNOWN
 
@@ -74,7 +76,7 @@ class LiveSession:
         """Recommends next items; arguments and result are those of `GRU4Rec.recommend`."""
         check_k(k)
         shortlist = as_shortlist(candidates, self._vocabulary)
-        seen = [self._known()] if exclude_seen else None
+        seen = [self._seen] if exclude_seen else None
         with reading():
             best = best_items(self._network, self._hidden[-1], k, seen, shortlist)
         return recommendations(self._vocabulary, self._session, best)
@@ -101,11 +103,9 @@ class LiveSession:
         if state["model"] == self._digest():
             self._hidden = unpack(state["hidden"], self._network)
             self._items = state["items"].copy()
+            indices = map(self._vocabulary.find, self._items)
+            self._seen = [index for index in indices if index != UNKNOWN]
             return
-        self._hidden, self._items = self._network.zero_state(1), []
+        self._hidden, self._items, self._seen = self._network.zero_state(1), [], []
         for item in state["items"]:
             self.add(item)
-
-    def _known(self) -> list[int]:
-        indices = map(self._vocabulary.find, self._items)
-        return [index for index in indices if index != UNKNOWN]

@@ -132,6 +132,7 @@ class CompiledLoop:
         name: Of the function.
         part: The same, compiled; can be called with NumPy arrays.
         arguments: By name.
+        dtypes: Of the arguments; None for numbers.
         structure: The arguments in memory.
     """
 
@@ -148,6 +149,7 @@ class CompiledLoop:
             for name in inspect.signature(part).parameters
             if name not in _GIVEN
         }
+        self.dtypes = {name: argument.dtype for name, argument in self.arguments.items()}
         fields: list[tuple[str, Any]] = []
         for name, argument in self.arguments.items():
             if argument.dtype:
@@ -165,9 +167,11 @@ class CompiledLoop:
 
     def _parameter(self, name: str) -> str:
         """How a parameter of `part` is made from what is given."""
+        if name in ("begin", "end"):
+            return name
         argument = self.arguments.get(name)
-        if name in _GIVEN[:2] or not argument or not argument.dtype:
-            return name if name in _GIVEN[:2] else f"given.{name}"
+        if not argument or not argument.dtype:
+            return f"given.{name}"
         shape = _in_code(argument.shape)
         [make] = (make for dtype, make in _ARRAYS.values() if dtype is argument.dtype)
         return f"{make}(given.{name}, ({', '.join(shape)},))"
@@ -191,7 +195,7 @@ class CompiledLoop:
         pointer = types.CPointer(numba.from_dtype(np.dtype(self.structure)))
         return compiled_for(types.void(pointer))(names[f"{self.name}_loop"])
 
-    @property
+    @functools.cached_property
     def address(self) -> int:
         """Of the compiled code."""
         return int(self._compiled.address)
@@ -241,23 +245,24 @@ class Loop:
                 f"the loop {of.name} has no argument {', '.join(sorted(unknown))}; it has "
                 f"{', '.join(of.arguments)}"
             )
-        for name, value in constants.items():
-            of.arguments[name].check(value)
-        self._open = {name: argument.dtype for name, argument in of.arguments.items()}
         self._set(constants)
-        for name, argument in of.arguments.items():
-            if name in constants or argument.is_optional:
-                del self._open[name]
+        self._open = {
+            name
+            for name, argument in of.arguments.items()
+            if name not in constants and not argument.is_optional
+        }
         self.pointer = ctypes.addressof(self._arguments)
         self.address, self.grain = of.address, grain
         self.run = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(of.address)
 
     def _set(self, values: dict[str, Any]) -> None:
         """Stores arguments; little is done here, as some steps take less than a millisecond."""
-        arguments, dtypes = self._arguments, self._open
+        arguments, dtypes = self._arguments, self._of.dtypes
         for name, value in values.items():
             dtype = dtypes[name]
             if dtype is None:
+                if isinstance(value, torch.Tensor):  # ctypes would take it for a number
+                    self._of.arguments[name].check(value)
                 setattr(arguments, name, value)
                 continue
             if not _is_plain(value, dtype):
@@ -295,7 +300,7 @@ class Loop:
 
     def begin(self, n: int, grain: int, values: dict[str, Any]) -> None:
         """Makes units of work ready, of which threads take so many at a time."""
-        if values.keys() != self._open.keys():
+        if values.keys() != self._open:
             raise TypeError(
                 f"the loop {self._of.name} is given {', '.join(sorted(values)) or 'nothing'}; it "
                 f"takes {', '.join(sorted(self._open)) or 'nothing'}"
