@@ -17,7 +17,7 @@ from gru4rec.data.vocabulary import Vocabulary
 from gru4rec.errors import ConfigError, DataError
 from gru4rec.evaluation import METRICS, EvaluationData, as_cutoffs, prepare_evaluation
 from gru4rec.files import check_local
-from gru4rec.learning.best_epoch import BestEpoch, mark_kept
+from gru4rec.learning.best_epoch import BestEpoch, keep
 from gru4rec.learning.trainer import EpochState, Progress, Trainer, TrainingState
 from gru4rec.model.build import architecture_of, make_optimizer, new_generator
 from gru4rec.model.memory import memory_of_training, refuse_absurd_sizes
@@ -162,14 +162,8 @@ class Training:
                 begun = None
                 self.best.look(state, measured.get(metric, 0.0))
                 self.checkpoints.after_epoch(is_last=self._is_over())
-        self._keep_best()
-
-    def _keep_best(self) -> None:
-        """Ends with the best epoch, where one is kept, and marks it in the history."""
-        self.best.put_back(self.trainer.state)
         first = self.plan.last_epoch - self.plan.config.n_epochs
-        if self.best.best.epoch:
-            mark_kept(self.learnt.history, first, self.best.best)
+        keep(self.best.best, state, self.learnt.history, first)
 
     def _is_over(self) -> bool:
         state = self.trainer.state
@@ -221,9 +215,8 @@ def start(
     own = _make_sampler(plan, state) if plan.sampler is None and plan.config.n_sample else None
     if own and resumed and resumed.sampler and plan.checkpoint:
         restore_sampler(plan.checkpoint, own, resumed.sampler, state.generator)
-    best = BestEpoch(plan.options.patience, plan.options.min_delta)
-    if resumed and resumed.best:
-        best.best = resumed.best
+    kept = resumed.best if resumed else None
+    best = BestEpoch(plan.options.patience, plan.options.min_delta, kept)
     checkpoints = NoCheckpoints()
     if origin and plan.checkpoint:
         model = Checkpoint(plan.config, plan.vocabulary, state, learnt.history, notes)

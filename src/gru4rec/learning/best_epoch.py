@@ -35,14 +35,15 @@ class BestEpoch:
     Args:
         patience: Epochs without gain after which the training stops; None neither stops nor keeps.
         min_delta: A gain is more than this.
+        best: The best epoch of a training that goes on.
 
     Attributes:
-        best: The best epoch so far; can be set when a training goes on.
+        best: The best epoch so far.
     """
 
-    def __init__(self, patience: int | None, min_delta: float) -> None:
+    def __init__(self, patience: int | None, min_delta: float, best: Best | None = None) -> None:
         self._patience, self._min_delta = patience, min_delta
-        self.best = Best(0, -math.inf, {})
+        self.best = best or Best(0, -math.inf, {})
 
     def look(self, state: TrainingState, value: float) -> None:
         """Takes note of an epoch that is done.
@@ -65,34 +66,30 @@ class BestEpoch:
             and state.epochs - self.best.epoch >= self._patience
         )
 
-    def put_back(self, state: TrainingState) -> None:
-        """Gives a state, in place, the weights and optimiser that it had after the best epoch."""
-        if not self.best.tensors:
-            return
-        for name, tensor in _tensors(state).items():
-            tensor.copy_(self.best.tensors[name])
-        logger.info("Keeping the weights of epoch %d, the best one", self.best.epoch)
 
+def keep(best: Best, state: TrainingState, history: list[dict[str, float]], first: float) -> None:
+    """Gives a state, in place, the weights and optimiser that it had after its best epoch.
 
-def mark_kept(history: list[dict[str, float]], first: float, best: Best) -> None:
-    """Says in the records of a training, those after epoch `first`, whose weights are kept."""
+    Args:
+        best: The best epoch; of none, nothing is changed.
+        state: Of the training.
+        history: Its records, those after epoch `first`, say from now on whose weights these are.
+        first: The last epoch before the training.
+    """
+    if not best.epoch:
+        return
+    for name, tensor in _tensors(state).items():
+        tensor.copy_(best.tensors[name])
     for record in history:
         if record["epoch"] > first:
             record["kept"] = float(record["epoch"] == best.epoch)
+    logger.info("Keeping the weights of epoch %d, the best one", best.epoch)
 
 
 def _tensors(state: TrainingState) -> dict[str, Tensor]:
     """All that belongs to an epoch, by name."""
-    network, adagrad = state.network, state.optimizer
-    groups = {
-        "tables": network.tables,
-        "dense": network.dense,
-        "accumulators": adagrad.accumulators,
-        "velocities": adagrad.velocities,
-    }
-    return {
-        f"{group}.{n}": tensor for group, named in groups.items() for n, tensor in named.items()
-    }
+    groups = zip(("tables", "dense", "accumulators", "velocities"), state.tensors(), strict=True)
+    return {f"{group}.{name}": tensor for group, named in groups for name, tensor in named.items()}
 
 
 def check_best(best: Best, state: TrainingState) -> None:

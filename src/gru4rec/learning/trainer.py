@@ -51,11 +51,14 @@ class TrainingState:
     generator: torch.Generator
     epochs: int = 0
 
+    def tensors(self) -> tuple[dict[str, Tensor], ...]:
+        """Tables, other weights, accumulators and velocities, by name each."""
+        network, adagrad = self.network, self.optimizer
+        return network.tables, network.dense, adagrad.accumulators, adagrad.velocities
+
     def addresses(self) -> list[int]:
         """Where the numbers of all weights and of their optimiser lie."""
-        network, adagrad = self.network, self.optimizer
-        named = (network.tables, network.dense, adagrad.accumulators, adagrad.velocities)
-        return [tensor.data_ptr() for tensors in named for tensor in tensors.values()]
+        return [tensor.data_ptr() for named in self.tensors() for tensor in named.values()]
 
 
 @dataclass

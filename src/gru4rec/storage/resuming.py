@@ -17,7 +17,7 @@ from gru4rec.config import ModelConfig, TrainingConfig
 from gru4rec.data.schedule import Schedule
 from gru4rec.data.vocabulary import Vocabulary
 from gru4rec.errors import ConfigError, DataError, GRU4RecError, ModelFileError
-from gru4rec.learning.best_epoch import Best, BestEpoch, check_best, mark_kept
+from gru4rec.learning.best_epoch import Best, check_best, keep
 from gru4rec.learning.trainer import EpochState, TrainingState
 from gru4rec.model.negatives import PopularitySampler, SamplerState
 from gru4rec.storage.model_file import Checkpoint, load_checkpoint
@@ -252,7 +252,4 @@ def keep_best(saved: Checkpoint, name: str) -> None:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelFileError(f"{name} is damaged: {error}") from None
     if best:
-        keeper = BestEpoch(None, 0.0)
-        keeper.best = best
-        keeper.put_back(saved.state)
-        mark_kept(saved.history, first, best)
+        keep(best, saved.state, saved.history, first)

@@ -105,13 +105,8 @@ def _recommend(
 
 def _digest(model: GRU4Rec, shortlist: Shortlist | None, options: RecommendationConfig) -> bytes:
     """Sums up all but the sessions that recommendations depend on."""
-    digest = hashlib.blake2b(f"{options.k} {options.exclude_seen}".encode())
-    tensors = {**model.network.tables, **model.network.dense}
-    arrays = [tensors[name].cpu().numpy() for name in sorted(tensors)]
-    arrays.append(pd.util.hash_array(model.vocabulary.ids))
+    digest = hashlib.blake2b(f"{options.k} {options.exclude_seen} {model.digest}".encode())
     if shortlist is not None:
-        arrays.append(shortlist.indices)
-    for array in arrays:
-        digest.update(str(array.shape).encode())
-        digest.update(array.data.cast("B"))
+        digest.update(b"shortlist")
+        digest.update(shortlist.indices.data)
     return digest.digest()
