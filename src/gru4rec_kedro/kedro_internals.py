@@ -15,7 +15,9 @@ from kedro_datasets._typing import JSONPreview, TablePreview
 from yaml import YAMLError
 
 __all__ = [
-    "ADVICE_TO_REPEAT",
+    "RUNNER",
+    "RUNNER_DONE",
+    "RUNNER_SMALL_TALK",
     "TIMESTAMP",
     "JSONPreview",
     "TablePreview",
@@ -29,8 +31,16 @@ __all__ = [
     "unwrapped",
 ]
 
-# what a runner logs where no node ran, from its begin
-ADVICE_TO_REPEAT = "No nodes ran. Repeat the previous command"
+# where runners log, and what they say of a node that is done
+RUNNER = "kedro.runner"
+RUNNER_DONE = "Completed node: %s"
+# the beginnings of what they say that helps nobody: the number of nodes done, how to load in
+# threads, and, where no node ran, to repeat a command that would only meet the same mistake
+RUNNER_SMALL_TALK = (
+    "Completed %d out of %d tasks",
+    "Using synchronous mode for loading and saving data",
+    "No nodes ran. Repeat the previous command",
+)
 # how versions are named, without the Z at their end
 TIMESTAMP = VERSION_FORMAT.removesuffix("Z")
 

@@ -3,15 +3,18 @@
 import logging
 import os
 import textwrap
+from collections.abc import Callable
 from typing import Any
 
 from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
-from gru4rec_kedro.kedro_internals import ADVICE_TO_REPEAT, file_of
+from gru4rec_kedro.kedro_internals import file_of
 from gru4rec_kedro.options.parameters import PublishedConfig
+from gru4rec_kedro.reporting.plain_tables import baselines_table, parts_table, rows_as_text
 from gru4rec_kedro.reporting.results import leads, results_table
+from gru4rec_kedro.running.node_lines import NodeLines
 
 logger = logging.getLogger(__name__)
 
@@ -19,30 +22,58 @@ _WIDTH = 80
 _INDENT = " " * len("12:34:56 WARNING ")
 
 
-class ConsoleHooks:
-    """Wraps long lines, and closes a run with its results."""
+class ConsoleHooks(NodeLines):
+    """Wraps long lines, says how far a run is, and closes it with its results."""
 
     @hook_impl
     def after_context_created(self) -> None:
-        """Wraps what is logged from now on."""
-        wrap_log_lines()
+        """Shapes what is logged from now on."""
+        shape_log_lines(self)
 
     @hook_impl
     def after_pipeline_run(
         self, run_result: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
     ) -> None:
-        """Closes with the results and the place of the report, if anything ran."""
+        """Closes with what the run was for and the place of the report, if anything ran."""
         if not run_result:  # --only-missing-outputs, and nothing was missing
             return
-        if "metrics" in pipeline.all_outputs():
-            published = PublishedConfig.parse(catalog.load("params:published"), "published")
-            results = [results_table(catalog.load("metrics"), published)]
-            if "baseline_comparison" in pipeline.all_outputs():
-                lead = leads(catalog.load("baseline_comparison"))
-                results += ["Against the best baseline:", *lead] if lead else []
-            logger.info("Results\n%s", "\n".join(results))
-        if "report" in pipeline.all_outputs() and (path := file_of(catalog.get("report"))):
+        outputs = pipeline.all_outputs()
+        for name, tell in _ENDINGS.items():
+            if name in outputs:
+                logger.info("Results\n%s", tell(catalog, outputs))
+                break
+        if "report" in outputs and (path := file_of(catalog.get("report"))):
             logger.info("Report: %s", os.path.relpath(path))
+
+
+def _tell_metrics(catalog: CatalogProtocol[Any, Any], outputs: set[str]) -> str:
+    published = PublishedConfig.parse(catalog.load("params:published"), "published")
+    results = [results_table(catalog.load("metrics"), published)]
+    if "baseline_comparison" in outputs:
+        lead = leads(catalog.load("baseline_comparison"))
+        results += ["Against the best baseline:", *lead] if lead else []
+    return "\n".join(results)
+
+
+def _tell_baselines(catalog: CatalogProtocol[Any, Any], _outputs: set[str]) -> str:
+    return baselines_table(catalog.load("baseline_metrics"))
+
+
+def _tell_recommendations(catalog: CatalogProtocol[Any, Any], _outputs: set[str]) -> str:
+    return rows_as_text(catalog.load("recommendations").limit(5).to_pandas())
+
+
+def _tell_parts(catalog: CatalogProtocol[Any, Any], _outputs: set[str]) -> str:
+    return parts_table(catalog.load("split_statistics"))
+
+
+# what a run that makes a dataset ends with; of several the first
+_ENDINGS: dict[str, Callable[[CatalogProtocol[Any, Any], set[str]], str]] = {
+    "metrics": _tell_metrics,
+    "recommendations": _tell_recommendations,
+    "baseline_metrics": _tell_baselines,
+    "split_statistics": _tell_parts,
+}
 
 
 class WrappedFormatter(logging.Formatter):
@@ -68,22 +99,18 @@ class WrappedFormatter(logging.Formatter):
         return "\n".join(line for long in lines for line in _wrap(long))
 
 
-def _is_good_advice(record: logging.LogRecord) -> bool:
-    # after a mistake the same command would only meet it again
-    return not record.getMessage().startswith(ADVICE_TO_REPEAT)
+def shape_log_lines(node_lines: NodeLines) -> None:
+    """Gives the console handler of `conf/logging.yml`, where Kedro refuses other classes, ours.
 
-
-def wrap_log_lines() -> None:
-    """Gives the console handler of `conf/logging.yml`, where Kedro refuses other classes, this.
-
-    The handler also leaves out what Kedro's runners advise where no node ran.
+    Args:
+        node_lines: Says in the place of Kedro's runners what is done.
     """
     for handler in logging.getLogger().handlers:
         plain = handler.formatter
         # not for handlers of other kinds, such as those of notebooks and tests
         if type(handler) is logging.StreamHandler and type(plain) is logging.Formatter:
             handler.setFormatter(WrappedFormatter(plain))
-            handler.addFilter(_is_good_advice)
+            handler.addFilter(node_lines)
 
 
 def _wrap(line: str) -> list[str]:

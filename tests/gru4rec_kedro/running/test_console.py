@@ -9,7 +9,8 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
 
-from gru4rec_kedro.running.console import WrappedFormatter, wrap_log_lines
+from gru4rec_kedro.running.console import WrappedFormatter, shape_log_lines
+from gru4rec_kedro.running.node_lines import NodeLines
 
 LOGGING = yaml.safe_load((Path(__file__).parents[3] / "conf/logging.yml").read_text())
 
@@ -20,7 +21,7 @@ def shown() -> Iterator[io.StringIO]:
     handler = logging.StreamHandler(io.StringIO())
     handler.setFormatter(logging.Formatter(*LOGGING["formatters"]["plain"].values()))
     logging.getLogger().addHandler(handler)
-    wrap_log_lines()
+    shape_log_lines(NodeLines())
     yield handler.stream
     logging.getLogger().removeHandler(handler)
 
@@ -62,6 +63,6 @@ def test_kedros_advice_to_repeat_a_mistake_is_left_out(shown):
 
 def test_other_handlers_stay_as_they_are(caplog):
     before = caplog.handler.formatter
-    wrap_log_lines()
+    shape_log_lines(NodeLines())
     assert caplog.handler.formatter is before
     assert not isinstance(before, WrappedFormatter)
