@@ -116,18 +116,6 @@ def test_configuration_page_has_every_option_with_its_default():
     assert named == Parameters.model_fields.keys() - SECTIONS.keys()
 
 
-def test_readme_has_every_option():
-    rows = re.findall(r"^\| `(\w+)` \| (`.*) \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
-    named = {
-        section: re.findall(r"`(\w+)`", re.sub(r"\([^)]*\)", "", options))
-        for section, options in rows
-        if section in SECTIONS
-    }
-    assert named.keys() == SECTIONS.keys()
-    for section, model in SECTIONS.items():
-        assert set(named[section]) == set(model()), section
-
-
 def table(page: Path, heading: str) -> dict[str, dict[str, str]]:
     """The first table below a heading: cells by the first column and the name of theirs."""
     part = prose(page).partition(f"\n## {heading}\n")[2]
