@@ -29,6 +29,7 @@ from gru4rec.evaluation.ranks import (
     rank_prepared,
     walk_states,
 )
+from gru4rec.evaluation.shared import rank_shared
 
 __all__ = [
     "METRICS",
@@ -51,6 +52,7 @@ __all__ = [
     "prepare_evaluation",
     "rank_events",
     "rank_prepared",
+    "rank_shared",
     "recall_at",
     "summarise",
     "walk_states",
