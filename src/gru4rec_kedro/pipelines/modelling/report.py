@@ -3,22 +3,17 @@
 import math
 from typing import Any
 
-import jinja2
 import pandas as pd
 import plotly.graph_objects as go
-import plotly.io
 import yaml
-from plotly.offline import get_plotlyjs
 
 from gru4rec.evaluation import METRICS
 from gru4rec_kedro.options.parameters import PublishedConfig
 from gru4rec_kedro.pipelines.modelling.comparison import compare_versions, compare_with_published
 from gru4rec_kedro.pipelines.modelling.coverage import K
 from gru4rec_kedro.pipelines.modelling.nodes import MANY_TIES
-from gru4rec_kedro.reporting.provenance import code_version, library_versions
+from gru4rec_kedro.reporting.page import as_cells, as_html, render_page
 from gru4rec_kedro.reporting.results import describe_run, leads, metrics_by_cutoff
-
-_MISSING = "–"
 
 
 def write_report(
@@ -44,40 +39,33 @@ def write_report(
         parameters: Of this run.
         figures: By the names that the page has places for.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("gru4rec_kedro.pipelines.modelling", "."),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     published = PublishedConfig.parse(parameters.get("published", {}), "parameters")
-    return environment.get_template("report.html").render(
+    return render_page(
+        "gru4rec_kedro.pipelines.modelling",
+        "report.html",
+        "GRU4Rec report",
         summary=describe_run(metrics),
         leads=leads(baseline_comparison),
         headline=_headline(metrics),
         warning=_warn(metrics),
         equal_times=_find_equal_times(data_quality),
-        results=_cells(_with_intervals(metrics_by_cutoff(metrics))),
+        results=as_cells(_with_intervals(metrics_by_cutoff(metrics))),
         source=published.source,
-        published=_cells(_in_percent(compare_with_published(metrics, published))),
-        breakdowns=_cells(_with_intervals(breakdowns)),
+        published=as_cells(_in_percent(compare_with_published(metrics, published))),
+        breakdowns=as_cells(_with_intervals(breakdowns)),
         **_describe_baselines(baseline_comparison),
         coverage=_describe_coverage(metrics),
         measured=_describe_measurement(metrics),
         trained=_describe_training(metrics, split_statistics),
-        resources=_cells(_resources(metrics)),
-        versions=_cells(compare_versions(metrics, metrics_history)),
-        statistics=_cells(_shorten_dates(split_statistics)),
-        quality=_cells(data_quality),
-        figures={name: _html(figure) for name, figure in figures.items()},
-        plotlyjs=get_plotlyjs(),
+        resources=as_cells(_resources(metrics)),
+        versions=as_cells(compare_versions(metrics, metrics_history)),
+        statistics=as_cells(_shorten_dates(split_statistics)),
+        quality=as_cells(data_quality),
+        figures={name: as_html(figure) for name, figure in figures.items()},
         # the model may be of an earlier run, with other options than today's
         parameters=yaml.safe_dump(
             {**_plain(parameters), "model": metrics["model"]}, sort_keys=False
         ),
-        code=code_version(),
-        libraries=library_versions(),
     )
 
 
@@ -114,8 +102,8 @@ def _describe_baselines(comparison: pd.DataFrame) -> dict[str, Any]:
         ahead[f"p of {label}"] = of_baselines[f"{name}_p"].map("{:.3f}".format)
     missing = comparison.loc[comparison["k"].isna(), "model"]
     return {
-        "beside": _cells(measured),
-        "ahead": _cells(ahead),
+        "beside": as_cells(measured),
+        "ahead": as_cells(ahead),
         "not_compared": ", ".join(missing),
     }
 
@@ -219,21 +207,6 @@ def _resources(metrics: dict[str, Any]) -> pd.DataFrame:
     )
 
 
-def _html(figure: go.Figure) -> str:
-    # a copy: what the catalog gave is not ours to change
-    fitted = go.Figure(figure).update_layout(
-        margin={"l": 60, "r": 20, "t": 50, "b": 90}, title_font_size=15
-    )
-    html: str = plotly.io.to_html(
-        fitted,
-        full_html=False,
-        include_plotlyjs=False,
-        default_height="380px",
-        config={"responsive": True, "displayModeBar": False},
-    )
-    return html
-
-
 def _with_intervals(table: pd.DataFrame) -> pd.DataFrame:
     """Puts the two bounds of an interval into one column, and labels of metrics above them."""
     shown = table.copy()
@@ -267,25 +240,6 @@ def _shorten_dates(statistics: pd.DataFrame) -> pd.DataFrame:
     for name in dates:
         shown[name] = shown[name].map(_date, na_action="ignore").str.removesuffix(" UTC")
     return shown.rename(columns={"first_date": "first (UTC)", "last_date": "last (UTC)"})
-
-
-def _cells(table: pd.DataFrame) -> dict[str, Any]:
-    """Turns a table into headings and rows of text."""
-    names = [str(name).replace("_", " ") for name in table]
-    columns = [_format(table[name]) for name in table]
-    return {"headings": names, "rows": list(zip(*columns, strict=True))}
-
-
-def _format(column: "pd.Series[Any]") -> list[str]:
-    if not pd.api.types.is_numeric_dtype(column.dtype):
-        return [_MISSING if pd.isna(value) or value == "" else str(value) for value in column]
-    found = column.dropna()
-    # counts with gaps come as floats
-    counts = pd.api.types.is_integer_dtype(column.dtype) or (
-        bool((found == found.round()).all()) and not found.between(-1, 1).all()
-    )
-    pattern = "{:,.0f}" if counts else "{:,.4f}"
-    return [_MISSING if pd.isna(value) else pattern.format(value) for value in column]
 
 
 def _plain(value: Any) -> Any:
