@@ -1,10 +1,12 @@
 """Sessions as they happen."""
 
+import functools
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
 import pandas as pd
 import torch
+from torch import Tensor
 
 from gru4rec.data.vocabulary import UNKNOWN, Vocabulary
 from gru4rec.frames.ids import as_ids
@@ -36,10 +38,11 @@ class LiveSession:
         self, network: Network, vocabulary: Vocabulary, digest: Callable[[], str], session: Any = 0
     ) -> None:
         self._network, self._vocabulary, self._digest = network, vocabulary, digest
-        self._session = as_column([session])
+        self._session = session
         self._hidden = network.zero_state(1)
         self._items: list[Any] = []
-        self._seen: list[int] = []  # indices of those that the model knows
+        # of so many items the indices of those that the model knows: looked up once, when asked for
+        self._n_looked_up, self._seen = 0, list[int]()
 
     def __getstate__(self) -> NoReturn:
         raise TypeError(
@@ -63,7 +66,6 @@ class LiveSession:
             with reading():
                 x = self._network.embed(torch.tensor([index], device=self._network.device))
                 self._hidden = self._network.advance(x, self._hidden)
-            self._seen.append(index)
         self._items.append(plain)
         return index != UNKNOWN
 
@@ -76,10 +78,26 @@ class LiveSession:
         """Recommends next items; arguments and result are those of `GRU4Rec.recommend`."""
         check_k(k)
         shortlist = as_shortlist(candidates, self._vocabulary)
-        seen = [self._seen] if exclude_seen else None
+        seen = [self.seen()] if exclude_seen else None
         with reading():
-            best = best_items(self._network, self._hidden[-1], k, seen, shortlist)
-        return recommendations(self._vocabulary, self._session, best)
+            best = best_items(self._network, self.hidden, k, seen, shortlist)
+        return recommendations(self._vocabulary, self._column, best)
+
+    @functools.cached_property
+    def _column(self) -> Any:
+        return as_column([self._session])
+
+    @property
+    def hidden(self) -> Tensor:
+        """The last layer's state, which items are scored by, shape (1, units)."""
+        return self._hidden[-1]
+
+    def seen(self) -> list[int]:
+        """Returns the indices of its items that the model knows."""
+        new = map(self._vocabulary.find, self._items[self._n_looked_up :])
+        self._seen += [index for index in new if index != UNKNOWN]
+        self._n_looked_up = len(self._items)
+        return self._seen
 
     def state(self) -> SessionState:
         """Returns what the session has come to, from which `GRU4Rec.live_session` goes on.
@@ -102,10 +120,9 @@ class LiveSession:
         state = check_state(state)
         if state["model"] == self._digest():
             self._hidden = unpack(state["hidden"], self._network)
-            self._items = state["items"].copy()
-            indices = map(self._vocabulary.find, self._items)
-            self._seen = [index for index in indices if index != UNKNOWN]
+            self._items, self._n_looked_up, self._seen = state["items"].copy(), 0, []
             return
-        self._hidden, self._items, self._seen = self._network.zero_state(1), [], []
+        self._hidden, self._items = self._network.zero_state(1), []
+        self._n_looked_up, self._seen = 0, []
         for item in state["items"]:
             self.add(item)
