@@ -35,7 +35,7 @@ WANTED = $(if $(filter auto,$(TORCH)),$(shell \
 	[ "$$(uname)" = Linux ] && ! nvidia-smi -L >/dev/null 2>&1 && echo cpu || echo cuda),$(TORCH))
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test soak lint bench parity serve viz notebook clean
+.PHONY: help install run test soak lint bench parity serve viz notebook docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +78,9 @@ viz: .venv/installed-viz  ## show the pipelines in the browser
 notebook: .venv/installed-notebook  ## open the notebooks in JupyterLab
 	@# Kedro installs a kernel: into .venv, not into the home folder
 	JUPYTER_DATA_DIR=$(CURDIR)/.venv/share/jupyter $(BIN)/kedro jupyter lab
+
+docs: .venv/installed-docs  ## build the pages of docs/ as a site: build/site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 clean:  ## remove .venv, caches and build products; data/ stays
 	rm -rf .venv build dist src/*.egg-info .coverage .hypothesis
