@@ -15,7 +15,13 @@ from gru4rec.data.schedule import Schedule, make_schedule
 from gru4rec.data.sessions import Sessions, order_sessions
 from gru4rec.data.vocabulary import Vocabulary
 from gru4rec.errors import ConfigError, DataError
-from gru4rec.evaluation import METRICS, EvaluationData, as_cutoffs, prepare_evaluation
+from gru4rec.evaluation import (
+    EvaluationData,
+    as_cutoffs,
+    check_metric,
+    check_metrics,
+    prepare_evaluation,
+)
 from gru4rec.files import check_local
 from gru4rec.learning.best_epoch import BestEpoch, keep
 from gru4rec.learning.trainer import EpochState, Progress, Trainer, TrainingState
@@ -57,6 +63,7 @@ class Plan:
         schedule: The steps of an epoch over these.
         valid: What to measure after each epoch, if anything.
         valid_cutoffs: The k's of that.
+        valid_metrics: The metrics of that.
         sampler: The user's own source of negatives.
         checkpoint: File of checkpoints.
         last_epoch: With which the training ends, counted over all trainings of the model.
@@ -71,6 +78,7 @@ class Plan:
     schedule: Schedule
     valid: EvaluationData | None
     valid_cutoffs: list[int]
+    valid_metrics: list[str]
     sampler: NegativeSampler | None
     checkpoint: Path | None
     last_epoch: int
@@ -86,6 +94,7 @@ def make_plan(
     keys: tuple[str, str, str],
     valid: pd.DataFrame | None,
     valid_cutoff: Sequence[int] | int,
+    valid_metrics: Sequence[str],
     sampler: NegativeSampler | None,
     checkpoint: str | Path | None,
 ) -> Plan:
@@ -101,7 +110,11 @@ def make_plan(
         ConfigError: Arguments are impossible, alone or together.
         DataError: There is nothing to train on, or to measure.
     """
-    cutoffs = _cutoffs_with(as_cutoffs(valid_cutoff, "fit"), options, valid is not None)
+    cutoffs, metrics = as_cutoffs(valid_cutoff, "fit"), check_metrics(valid_metrics, "fit")
+    name, k = check_metric(options.metric, "metric")
+    if options.patience is not None:
+        _refuse_unmeasured(options, valid is not None)
+        cutoffs, metrics = sorted({*cutoffs, k}), list(dict.fromkeys([*metrics, name]))
     _check_checkpoint(checkpoint, options.resume, sampler)
     item_key, session_key, time_key = keys
     sessions = order_sessions(data, session_key, item_key, time_key)
@@ -121,6 +134,7 @@ def make_plan(
         schedule=schedule,
         valid=None if valid is None else prepare_evaluation(vocabulary, valid, *keys),
         valid_cutoffs=cutoffs,
+        valid_metrics=metrics,
         sampler=sampler,
         checkpoint=None if checkpoint is None else Path(checkpoint),
         last_epoch=(state.epochs if state else 0) + config.n_epochs,
@@ -263,22 +277,12 @@ def _make_sampler(plan: Plan, state: TrainingState) -> PopularitySampler:
     )
 
 
-def _cutoffs_with(cutoffs: list[int], options: TrainingConfig, has_valid: bool) -> list[int]:
-    """Adds the cutoff of the metric that decides which epoch is best, where one decides."""
-    name, _, k = options.metric.partition("@")
-    if name not in METRICS:
-        raise ConfigError(
-            f"metric is {options.metric!r}; one of {', '.join(METRICS)} with a cutoff is expected, "
-            "as in mrr@20"
-        )
-    if options.patience is None:
-        return cutoffs
+def _refuse_unmeasured(options: TrainingConfig, has_valid: bool) -> None:
     if not has_valid:
         raise ConfigError(
             f"patience is {options.patience}, but there is nothing to measure {options.metric} on; "
             "give validation data, too"
         )
-    return cutoffs if int(k) in cutoffs else sorted([*cutoffs, int(k)])
 
 
 def _check_checkpoint(

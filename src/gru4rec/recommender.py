@@ -29,13 +29,13 @@ from gru4rec.errors import (
     TrainingDivergedError,
 )
 from gru4rec.evaluation import (
-    EvaluationData,
+    DEFAULT,
     by_network,
     mean_metrics,
     rank_prepared,
 )
 from gru4rec.evaluation.ranking import join
-from gru4rec.fitting import Learnt, make_plan, start
+from gru4rec.fitting import Learnt, Plan, make_plan, start
 from gru4rec.learning.trainer import Progress, TrainingState
 from gru4rec.model.losses import find_loss
 from gru4rec.model.memory import (
@@ -228,6 +228,7 @@ class GRU4Rec:
         patience: int | None = None,
         metric: str = "mrr@20",
         min_delta: float = 0.0,
+        valid_metrics: Sequence[str] = DEFAULT,
     ) -> Self:
         """Trains for `n_epochs` epochs; a model that has weights already is trained further.
 
@@ -247,7 +248,7 @@ class GRU4Rec:
             item_key: Column of items (integers or text).
             session_key: Column of sessions (integers or text).
             time_key: Column of times (numbers or timestamps).
-            valid: Events to measure recall and MRR on after each epoch.
+            valid: Events to measure metrics on after each epoch.
             valid_cutoff: The k's of these.
             sampler: Source of extra negatives instead of the model's own; not with `checkpoint`.
             on_epoch: Is told the new row of `history` after each epoch. What it raises stops the
@@ -260,8 +261,9 @@ class GRU4Rec:
                 and options, but for `n_epochs`, must be the same.
             patience: Stop after so many epochs without gain on `valid`; the weights are then those
                 of the best epoch. None trains for all epochs, and keeps the last one's.
-            metric: What is to gain there: recall or mrr with a cutoff.
+            metric: What is to gain there: a metric with a cutoff, such as ndcg@20.
             min_delta: A gain is more than this.
+            valid_metrics: What is measured on `valid`: names in `gru4rec.evaluation.METRICS`.
 
         Returns:
             The model itself.
@@ -307,6 +309,7 @@ class GRU4Rec:
                 keys,
                 valid,
                 valid_cutoff,
+                valid_metrics,
                 sampler,
                 checkpoint,
             )
@@ -316,7 +319,7 @@ class GRU4Rec:
 
             def record(done: Progress) -> dict[str, float]:
                 self._digest = None
-                self._record(done, plan.valid, plan.valid_cutoffs)
+                self._record(done, plan)
                 on_epoch(dict(self._history[-1]))
                 return self._history[-1]
 
@@ -359,9 +362,7 @@ class GRU4Rec:
         finally:
             self._digest = None
 
-    def _record(
-        self, done: Progress, valid: EvaluationData | None, valid_cutoff: list[int]
-    ) -> None:
+    def _record(self, done: Progress, plan: Plan) -> None:
         record: dict[str, float] = {
             "epoch": done.epoch,
             "loss": done.loss,
@@ -369,20 +370,21 @@ class GRU4Rec:
             "seconds": done.seconds,
             "events_per_second": done.events_per_second,
         }
-        if valid is not None:
+        if plan.valid is not None:
             defaults = EvaluationConfig()
-            ranked = rank_prepared(self, valid, defaults.batch_size, defaults.mode)
-            for name, by_cutoff in mean_metrics(ranked.ranks, valid_cutoff).items():
+            ranked = rank_prepared(self, plan.valid, defaults.batch_size, defaults.mode)
+            measured = mean_metrics(ranked.ranks, plan.valid_cutoffs, plan.valid_metrics)
+            for name, by_cutoff in measured.items():
                 record |= {f"{name}@{k}": value for k, value in by_cutoff.items()}
         self._history.append(record)
-        measured = "".join(f", {n} {v:.4f}" for n, v in record.items() if "@" in n)
+        told = "".join(f", {n} {v:.4f}" for n, v in record.items() if "@" in n)
         logger.info(
             "Epoch %d: loss %.4f, %.0f events/s, %.1f s%s",
             done.epoch,
             done.loss,
             done.events_per_second,
             done.seconds,
-            measured,
+            told,
         )
 
     def recommend(

@@ -176,7 +176,7 @@ def test_without_patience_the_last_epoch_is_kept(events: pd.DataFrame, tmp_path:
         ({"patience": 2}, "there is nothing to measure mrr@20 on; give validation data"),
         ({"patience": 0}, "patience"),
         ({"patience": 2, "metric": "mrr"}, "metric"),
-        ({"patience": 2, "metric": "loss@3", "valid": 1}, "metric is 'loss@3'; one of recall, mrr"),
+        ({"patience": 2, "metric": "loss@3", "valid": 1}, "metric is 'loss@3'; expected recall@k"),
         ({"patience": 2, "min_delta": -0.1}, "min_delta"),
     ],
 )

@@ -5,6 +5,7 @@ A section is also a read-only mapping, so `gru.fit(train, **config["training"])`
 
 from gru4rec.config.devices import resolve_device
 from gru4rec.config.fields import (
+    METRIC,
     DropProbability,
     Fraction,
     LocalPath,
@@ -38,6 +39,7 @@ from gru4rec.config.sections import (
 
 __all__ = [
     "MANY_EQUAL_TIMES",
+    "METRIC",
     "MISSING_WORDS",
     "CommonSections",
     "Config",

@@ -13,7 +13,8 @@ Loss = Literal["cross-entropy", "bpr-max"]
 TieMode = Literal["conservative", "standard", "median"]
 TimeUnit = Literal["s", "ms", "us", "ns", "timestamp", "ordinal"]
 
-# name and cutoff of what is measured
+# names of metrics, and a name with its cutoff
+MetricName = Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
 METRIC = r"^[a-z0-9_]+@[1-9]\d{0,8}$"
 
 # parts of a time format, as in Python's strptime

@@ -24,6 +24,7 @@ from gru4rec.config.fields import (
     Fraction,
     LocalPath,
     Loss,
+    MetricName,
     NonNegative,
     PointInTime,
     Positive,
@@ -346,11 +347,30 @@ class TrainingConfig(Section):
 
 
 class EvaluationConfig(Section):
-    """How models are measured."""
+    """How models are measured.
+
+    Attributes:
+        cutoff: The k's of the metrics.
+        batch_size: Sessions that a network reads in parallel.
+        mode: How ties count.
+        metrics: Which ones are measured: names in `gru4rec.evaluation.METRICS`.
+    """
 
     cutoff: Annotated[list[Size], Field(min_length=1)] = [20]
     batch_size: Size = 512
     mode: TieMode = "conservative"
+    metrics: Annotated[list[MetricName], Field(min_length=1), BeforeValidator(to_list)] = [
+        "recall",
+        "mrr",
+        "ndcg",
+    ]
+
+    @field_validator("metrics")
+    @classmethod
+    def _each_once(cls, names: list[str]) -> list[str]:
+        if len(set(names)) < len(names):
+            raise ValueError("each metric is named once")
+        return names
 
 
 class PathsConfig(Section):

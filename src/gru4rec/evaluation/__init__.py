@@ -7,9 +7,12 @@ from gru4rec.evaluation.intervals import (
     paired_differences,
 )
 from gru4rec.evaluation.metrics import (
+    DEFAULT,
     METRICS,
     Metric,
     as_cutoffs,
+    check_metric,
+    check_metrics,
     mean_metrics,
     mrr_at,
     recall_at,
@@ -32,6 +35,7 @@ from gru4rec.evaluation.ranks import (
 from gru4rec.evaluation.shared import rank_shared
 
 __all__ = [
+    "DEFAULT",
     "METRICS",
     "TIE_MODES",
     "EvaluationData",
@@ -41,6 +45,8 @@ __all__ = [
     "as_cutoffs",
     "batch_eval",
     "by_network",
+    "check_metric",
+    "check_metrics",
     "compare",
     "confidence_intervals",
     "evaluate",

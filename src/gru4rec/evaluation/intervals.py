@@ -1,6 +1,6 @@
-"""All metrics with how sure they are, of one model and of two on the same targets, as tables."""
+"""Metrics with how sure they are, of one model and of two on the same targets, as tables."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -8,8 +8,16 @@ import numpy.typing as npt
 import pandas as pd
 
 from gru4rec.errors import ConfigError, DataError
-from gru4rec.evaluation.metrics import METRICS, as_cutoffs, mean_metrics
+from gru4rec.evaluation.metrics import (
+    DEFAULT,
+    METRICS,
+    as_cutoffs,
+    check_metrics,
+    mean_metrics,
+)
 from gru4rec.frames.ids import Ids
+
+_PAIR = ("recall", "mrr")
 
 Interval = tuple[float, float]
 Sessions: TypeAlias = "Ids | pd.Series[Any]"
@@ -39,8 +47,9 @@ def measure(
     level: float = 0.95,
     n_resamples: int = 1000,
     seed: int = 0,
+    metrics: Iterable[str] = DEFAULT,
 ) -> pd.DataFrame:
-    """Measures all metrics, with percentile intervals (Efron & Tibshirani 1993, chapter 13).
+    """Measures metrics, with percentile intervals (Efron & Tibshirani 1993, chapter 13).
 
     The targets of one session depend on each other, so whole sessions are drawn with replacement,
     as many as there are. A metric of a draw is a sum over its targets divided by their number,
@@ -53,23 +62,24 @@ def measure(
         level: Share of such intervals that hold the true value, in (0, 1).
         n_resamples: How many times the sessions are drawn.
         seed: Fixes the draws.
+        metrics: Which ones: names in `METRICS`.
 
     Returns:
-        A row a cutoff: `k`, and of each metric in `METRICS` value and bounds, such as `mrr`,
+        A row a cutoff: `k`, and of each metric value and bounds, such as `mrr`,
         `mrr_low`, `mrr_high`. Where there is one session only, an interval has no width and says
         nothing.
 
     Raises:
-        ConfigError: `cutoff`, `level` or `n_resamples` is not valid.
+        ConfigError: `cutoff`, `level`, `n_resamples` or `metrics` is not valid.
         DataError: There are no targets, or not as many sessions as ranks.
     """
-    cutoffs = as_cutoffs(cutoff, "measure")
+    cutoffs, names = as_cutoffs(cutoff, "measure"), check_metrics(metrics, "measure")
     _check(level, n_resamples, sessions, ranks)
     ranks = np.asarray(ranks, dtype=np.float64)
-    sums = _sums_by_session(sessions, ranks, cutoffs)
+    sums = _sums_by_session(sessions, ranks, cutoffs, names)
     low, high = _bootstrap(sums, level, n_resamples, np.random.default_rng(seed))
-    means = [of[k] for of in mean_metrics(ranks, cutoffs).values() for k in cutoffs]
-    return _tabulate(cutoffs, {"": means, "_low": low, "_high": high})
+    means = [of[k] for of in mean_metrics(ranks, cutoffs, names).values() for k in cutoffs]
+    return _tabulate(cutoffs, names, {"": means, "_low": low, "_high": high})
 
 
 def confidence_intervals(
@@ -88,10 +98,10 @@ def confidence_intervals(
         Dictionaries of (low, high) keyed by cutoff.
     """
     cutoffs = as_cutoffs(cutoff, "confidence_intervals")
-    table = measure(sessions, ranks, cutoffs, level, n_resamples, seed)
+    table = measure(sessions, ranks, cutoffs, level, n_resamples, seed, _PAIR)
     recall, mrr = (
         {k: (low, high) for k, low, high in _rows(table, "k", f"{name}_low", f"{name}_high")}
-        for name in ("recall", "mrr")
+        for name in _PAIR
     )
     return recall, mrr
 
@@ -104,8 +114,9 @@ def compare(
     level: float = 0.95,
     n_resamples: int = 1000,
     seed: int = 0,
+    metrics: Iterable[str] = DEFAULT,
 ) -> pd.DataFrame:
-    """Compares two models on the same targets by all metrics, session by session.
+    """Compares two models on the same targets, session by session.
 
     Intervals are those of `measure` for the difference of the metrics, p-values those of a
     permutation test (Smucker et al., CIKM 2007): if both models were equally good, each
@@ -121,20 +132,21 @@ def compare(
         level: Share of such intervals that hold the true value, in (0, 1).
         n_resamples: Draws of sessions, and as many exchanges.
         seed: Fixes both.
+        metrics: Which ones: names in `METRICS`.
 
     Returns:
-        A row a cutoff: `k`, and of each metric in `METRICS` how far the model is ahead, with
+        A row a cutoff: `k`, and of each metric how far the model is ahead, with
         bounds, and p, such as `mrr_ahead`, `mrr_ahead_low`, `mrr_ahead_high`, `mrr_p`.
 
     Raises:
-        ConfigError: `cutoff`, `level` or `n_resamples` is not valid.
+        ConfigError: `cutoff`, `level`, `n_resamples` or `metrics` is not valid.
         DataError: There are no targets, or not as many sessions and ranks of the other.
     """
-    cutoffs = as_cutoffs(cutoff, "compare")
+    cutoffs, names = as_cutoffs(cutoff, "compare"), check_metrics(metrics, "compare")
     _check(level, n_resamples, sessions, ranks)
     _check(level, n_resamples, sessions, other)
     sums, theirs = (
-        _sums_by_session(sessions, np.asarray(of, dtype=np.float64), cutoffs)
+        _sums_by_session(sessions, np.asarray(of, dtype=np.float64), cutoffs, names)
         for of in (ranks, other)
     )
     sums[:, 1:] -= theirs[:, 1:]
@@ -149,7 +161,7 @@ def compare(
         n_as_large += np.abs(signs @ sums[:, 1:]) >= enough
     ahead, p = totals / sums[:, 0].sum(), n_as_large / (n_resamples + 1)
     columns = {"_ahead": ahead, "_ahead_low": low, "_ahead_high": high, "_p": p}
-    return _tabulate(cutoffs, columns)
+    return _tabulate(cutoffs, names, columns)
 
 
 def paired_differences(
@@ -169,7 +181,7 @@ def paired_differences(
         Dictionaries keyed by cutoff.
     """
     cutoffs = as_cutoffs(cutoff, "paired_differences")
-    table = compare(sessions, ranks, other, cutoffs, level, n_resamples, seed)
+    table = compare(sessions, ranks, other, cutoffs, level, n_resamples, seed, _PAIR)
     recall, mrr = (
         {
             k: Difference(*found)
@@ -177,7 +189,7 @@ def paired_differences(
                 table, "k", f"{name}_ahead", f"{name}_ahead_low", f"{name}_ahead_high", f"{name}_p"
             )
         }
-        for name in ("recall", "mrr")
+        for name in _PAIR
     )
     return recall, mrr
 
@@ -209,19 +221,19 @@ def _bootstrap(
 
 
 def _sums_by_session(
-    sessions: Sessions, ranks: npt.NDArray[np.float64], cutoffs: list[int]
+    sessions: Sessions, ranks: npt.NDArray[np.float64], cutoffs: list[int], names: list[str]
 ) -> npt.NDArray[np.float64]:
     """Targets, and what they are worth by each metric and cutoff; (sessions, 1 + metrics · k's)."""
     numbers = pd.factorize(pd.Series(sessions))[0]
-    worth = [metric.function(ranks, k) for metric in METRICS.values() for k in cutoffs]
+    worth = [METRICS[name].function(ranks, k) for name in names for k in cutoffs]
     of_targets = [np.ones(len(ranks)), *worth]
     return np.stack([np.bincount(numbers, weights=w) for w in of_targets], axis=1)
 
 
-def _tabulate(cutoffs: list[int], columns: dict[str, Any]) -> pd.DataFrame:
+def _tabulate(cutoffs: list[int], names: list[str], columns: dict[str, Any]) -> pd.DataFrame:
     """A row a cutoff; columns have a value for each metric and cutoff, shape (metrics · k's,)."""
     table = pd.DataFrame({"k": cutoffs})
-    for place, name in enumerate(METRICS):
+    for place, name in enumerate(names):
         own = slice(place * len(cutoffs), (place + 1) * len(cutoffs))
         for what, values in columns.items():
             table[f"{name}{what}"] = values[own]

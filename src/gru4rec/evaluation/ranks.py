@@ -351,6 +351,7 @@ def batch_eval(
     item_key: str = columns.ITEM,
     session_key: str = columns.SESSION,
     time_key: str = columns.TIME,
+    metrics: Sequence[str] = ("recall", "mrr"),  # noqa: ARG001
 ) -> tuple[ByCutoff, ByCutoff]:
     """Measures recall and MRR (CIKM 2018, section 5) against the whole catalogue.
 
@@ -358,6 +359,8 @@ def batch_eval(
 
     Args:
         cutoff: The k's of recall@k and MRR@k.
+        metrics: Changes nothing; it is here so that the section `evaluation` fits. Others than
+            these two are measured by `measure`.
 
     Returns:
         Recall and MRR, dictionaries keyed by cutoff.

@@ -6,9 +6,9 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, PositiveInt, model_validator
 
 from gru4rec.config import CommonSections, LocalPath, Section
-from gru4rec.evaluation import METRICS
+from gru4rec.evaluation import METRICS, check_metric, check_metrics
 from gru4rec_kedro.options.baselines import BaselinesConfig
-from gru4rec_kedro.options.search_space import TuningConfig, check_metric
+from gru4rec_kedro.options.search_space import TuningConfig
 
 
 class ExperimentConfig(Section):
@@ -62,11 +62,13 @@ class PublishedConfig(Section):
         source: Who published them, and where.
         recall: Recall by cutoff.
         mrr: MRR by cutoff.
+        ndcg: NDCG by cutoff.
     """
 
     source: Annotated[str, Field(min_length=0)] = ""
     recall: dict[PositiveInt, float] = Field(default_factory=dict)
     mrr: dict[PositiveInt, float] = Field(default_factory=dict)
+    ndcg: dict[PositiveInt, float] = Field(default_factory=dict)
 
     @property
     def by_metric(self) -> dict[str, dict[int, float]]:
@@ -122,11 +124,16 @@ class Parameters(CommonSections):
     when_locked: WhenLocked | None = None
 
     @model_validator(mode="after")
+    def _metrics_exist(self) -> Self:
+        check_metrics(self.evaluation.metrics, "evaluation.metrics")
+        check_metric(self.training.metric, "training.metric")
+        return self
+
+    @model_validator(mode="after")
     def _measured_parts_exist(self) -> Self:
         split, experiment = self.data_split, self.experiment
         if experiment.evaluate_on == "test" and not split.has_test:
             raise ValueError("evaluate_on is test, but data_split leaves no test part")
-        check_metric(self.training.metric, "training.metric")
         stops_early = self.training.patience is not None
         uses_valid = experiment.evaluate_on == "valid" or experiment.valid_each_epoch or stops_early
         if uses_valid and not split.has_valid:

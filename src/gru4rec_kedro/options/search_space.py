@@ -1,12 +1,10 @@
 """Which options a tuning may change, and how: the sections `tuning` and `tuning.search`."""
 
 import difflib
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
 from pydantic import (
-    AfterValidator,
     Field,
     PositiveInt,
     ValidationInfo,
@@ -16,7 +14,7 @@ from pydantic import (
 
 from gru4rec import ConfigError, ModelConfig, TrainingConfig
 from gru4rec.config import Section
-from gru4rec.evaluation import METRICS
+from gru4rec.evaluation import check_metric
 
 _SECTIONS: dict[str, type[Section]] = {"model": ModelConfig, "training": TrainingConfig}
 # they change where and how luckily a model is trained, not how good its options are
@@ -113,16 +111,6 @@ class SearchConfig(Section):
         }
 
 
-def check_metric(metric: str, origin: str = "") -> str:
-    """Refuses what is no metric at a cutoff; `origin` names the option where pydantic does not."""
-    name, _, k = metric.partition("@")
-    if name not in METRICS or not re.fullmatch(r"[1-9]\d{0,8}", k):
-        told = f"{origin} is {metric!r}; " if origin else ""
-        known = ", ".join(f"{name}@k" for name in METRICS)
-        raise ValueError(f"{told}expected {known}, such as mrr@20")
-    return metric
-
-
 class TuningConfig(Section):
     """What the pipeline `tuning` searches for, where, and for how long.
 
@@ -138,7 +126,7 @@ class TuningConfig(Section):
         search: The search space.
     """
 
-    metric: Annotated[str, AfterValidator(check_metric)] = "mrr@20"
+    metric: str = "mrr@20"
     n_trials: PositiveInt = 100
     timeout_minutes: Annotated[float, Field(gt=0)] | None = None
     n_startup_trials: PositiveInt = 10
@@ -147,10 +135,17 @@ class TuningConfig(Section):
     study: str = "gru4rec"
     search: SearchConfig = SearchConfig()
 
+    @field_validator("metric")
+    @classmethod
+    def _is_metric(cls, metric: str) -> str:
+        check_metric(metric, "metric")
+        return metric
+
     @property
-    def cutoff(self) -> int:
-        """The k of the metric."""
-        return int(self.metric.partition("@")[2])
+    def measured(self) -> dict[str, Any]:
+        """What `GRU4Rec.fit` measures, for the metric alone."""
+        name, k = check_metric(self.metric, "tuning.metric")
+        return {"valid_metrics": [name], "valid_cutoff": k}
 
 
 def is_integer(name: str) -> bool:

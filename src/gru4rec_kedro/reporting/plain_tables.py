@@ -3,6 +3,7 @@
 import pandas as pd
 
 from gru4rec.evaluation import METRICS
+from gru4rec_kedro.reporting.results import metrics_in
 
 
 def rows_as_text(frame: pd.DataFrame) -> str:
@@ -18,7 +19,7 @@ def baselines_table(metrics: pd.DataFrame) -> str:
             and `_high`.
     """
     k = metrics["k"].max()
-    names = [name for name in METRICS if name in metrics]
+    names = metrics_in(metrics)
     at_k = metrics[metrics["k"] == k].sort_values(names[0], ascending=False)
     table = pd.DataFrame({"baseline": at_k["model"]})
     for name in names:

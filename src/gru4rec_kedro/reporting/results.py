@@ -16,24 +16,29 @@ def metrics_by_cutoff(metrics: dict[str, Any]) -> pd.DataFrame:
     """Turns values such as `recall@20` and `recall_low@20` into a table.
 
     Returns:
-        A row a cutoff: `k`, and of each metric that was measured value and bounds, such as `mrr`,
-        `mrr_low`, `mrr_high`. The bounds are those of the 95 % confidence intervals; NaN in metrics
-        that have none.
+        A row a cutoff: `k`, and of each metric, in the order of measuring, value and bounds, such
+        as `mrr`, `mrr_low`, `mrr_high`. The bounds are those of the 95 % confidence intervals; NaN
+        in metrics that have none.
     """
     split = [name.partition("@") for name in metrics]
     cutoffs = sorted({int(k) for name, _, k in split if name in METRICS})
-    measured = {name for name, _, _ in split}
+    measured = dict.fromkeys(name for name, _, _ in split if name in METRICS)
     table = pd.DataFrame({"k": cutoffs})
-    for name in METRICS:
-        for column in (name, f"{name}_low", f"{name}_high") if name in measured else ():
+    for name in measured:
+        for column in (name, f"{name}_low", f"{name}_high"):
             table[column] = [metrics.get(f"{column}@{k}", float("nan")) for k in cutoffs]
     return table
+
+
+def metrics_in(table: pd.DataFrame) -> list[str]:
+    """Returns the names of the metrics that a table has a column of, in its order."""
+    return [name for name in table if name in METRICS]
 
 
 def results_table(metrics: dict[str, Any], published: PublishedConfig) -> str:
     """Returns the results as a few lines of plain text, at most 80 characters wide."""
     table = metrics_by_cutoff(metrics)
-    names = [name for name in METRICS if name in table]
+    names = metrics_in(table)
     lines = []
     for first in range(0, len(names), _BESIDE):
         lines += _lines(table, names[first : first + _BESIDE], published.by_metric)
@@ -75,13 +80,14 @@ def leads(comparison: pd.DataFrame) -> list[str]:
         return []
     ours, baselines = compared.iloc[0], compared.iloc[1:]
     lines = []
-    for name, metric in METRICS.items():
-        if name not in compared:  # a table of before it was measured
+    for name in metrics_in(compared):
+        measured = baselines[baselines[name].notna()]
+        if measured.empty:  # with other metrics than the model
             continue
-        best = baselines.iloc[baselines[name].to_numpy(float).argmax()]
+        best = measured.iloc[measured[name].to_numpy(float).argmax()]
         ahead, low, high = (best[f"{name}_ahead{bound}"] for bound in ("", "_low", "_high"))
         lines.append(
-            f"{metric.label}@{ours['k']:.0f} {ahead:+.4f} ({low:+.4f} to {high:+.4f}, "
+            f"{METRICS[name].label}@{ours['k']:.0f} {ahead:+.4f} ({low:+.4f} to {high:+.4f}, "
             f"p {best[f'{name}_p']:.3f}) over {best['model']}"
         )
     return lines

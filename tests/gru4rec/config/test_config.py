@@ -124,7 +124,12 @@ def test_the_seeds_file_loads_with_every_option(load_text: LoadText) -> None:
         "metric": "mrr@20",
         "min_delta": 0.0,
     }
-    assert dict(config["evaluation"]) == {"cutoff": [20], "batch_size": 512, "mode": "conservative"}
+    assert dict(config["evaluation"]) == {
+        "cutoff": [20],
+        "batch_size": 512,
+        "mode": "conservative",
+        "metrics": ["recall", "mrr", "ndcg"],
+    }
     assert dict(config["paths"]) == {"model_save": "model.pth", "model_load": "model.pth"}
 
 

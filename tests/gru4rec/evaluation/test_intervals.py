@@ -174,6 +174,12 @@ def test_tables_hold_what_the_pairs_hold() -> None:
         assert compared[own].to_numpy().tolist() == [list(ahead[place][k]) for k in (1, 3)]
 
 
+@pytest.mark.parametrize("function", [measure, lambda *a, **k: compare(*a, [1.0], **k)])
+def test_what_is_no_metric_is_refused(function: Any) -> None:
+    with pytest.raises(ConfigError, match=r"names 'ndgc', which is no metric; did you mean 'ndcg'"):
+        function([1], [1.0], metrics=["recall", "ndgc"])
+
+
 def test_a_new_entry_is_measured_and_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     sessions, ranks = draw_log(30)
     before = confidence_intervals(sessions, ranks, 3), paired_differences(sessions, ranks, ranks, 3)
@@ -182,10 +188,18 @@ def test_a_new_entry_is_measured_and_compared(monkeypatch: pytest.MonkeyPatch) -
     thrice = Metric(lambda ranks, k: 3.0 * (ranks <= k), "thrice")
     monkeypatch.setitem(METRICS, "thrice", thrice)
     never = np.full(len(ranks), 99.0)
-    table = pd.concat([measure(sessions, ranks, 3), compare(sessions, ranks, never, 3)], axis=1)
+    names = ["recall", "thrice"]
+    table = pd.concat(
+        [
+            measure(sessions, ranks, 3, metrics=names),
+            compare(sessions, ranks, never, 3, metrics=names),
+        ],
+        axis=1,
+    )
 
     for what in ("", "_low", "_high", "_ahead", "_ahead_low", "_ahead_high"):
         assert table[f"thrice{what}"].iloc[0] == pytest.approx(3 * table[f"recall{what}"].iloc[0])
     assert table["thrice_p"].iloc[0] == table["recall_p"].iloc[0] == 1 / 1001
+    assert table.columns[:5].tolist() == ["k", "recall", "recall_low", "recall_high", "thrice"]
     after = confidence_intervals(sessions, ranks, 3), paired_differences(sessions, ranks, ranks, 3)
     assert after == before

@@ -1,7 +1,9 @@
+import math
 from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.metrics import ndcg_score
 
 from gru4rec.evaluation import METRICS, mean_metrics, mrr_at, recall_at, summarise
 
@@ -37,11 +39,26 @@ def test_every_metric_says_what_each_target_is_worth(name: str) -> None:
         assert worth.tolist() == alone
 
 
-def test_recall_and_mrr_are_the_means_of_their_entries() -> None:
+def test_metrics_are_the_means_of_their_entries() -> None:
     ranks = np.array([1.0, 4.0, 21.0, 3.0])
 
     values = mean_metrics(ranks, [3, 20])
 
     assert values["recall"] == {k: recall_at(ranks, k) for k in (3, 20)} == {3: 1 / 2, 20: 3 / 4}
     assert values["mrr"] == {k: mrr_at(ranks, k) for k in (3, 20)}
+    assert values["ndcg"] == {
+        3: pytest.approx(1 / 4 * (1 + 1 / math.log2(4))),
+        20: pytest.approx(1 / 4 * (1 + 1 / math.log2(5) + 1 / math.log2(4))),
+    }
     assert values["mrr"][20] == pytest.approx(1 / 4 * (1 + 1 / 4 + 1 / 3))
+
+
+def test_ndcg_is_that_of_scikit_learn() -> None:
+    scores = np.random.default_rng(0).permuted(np.tile(np.arange(40.0), (200, 1)), axis=1)
+    targets = np.eye(40)[np.random.default_rng(1).integers(40, size=200)]
+    ranks = (scores >= scores[targets == 1][:, None]).sum(axis=1).astype(float)
+
+    for k in (1, 5, 20, 40):
+        assert mean_metrics(ranks, [k])["ndcg"][k] == pytest.approx(
+            ndcg_score(targets, scores, k=k)
+        )

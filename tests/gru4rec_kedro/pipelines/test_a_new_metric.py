@@ -28,8 +28,8 @@ from gru4rec_kedro.pipelines.modelling.report import write_report
 from gru4rec_kedro.pipelines.tuning.nodes import measure_gain
 from gru4rec_kedro.reporting.results import results_table
 
-EVALUATION = EvaluationConfig(cutoff=[2, 6])
-NDCG = Metric(lambda ranks, k: np.where(ranks <= k, 1 / np.log2(ranks + 1), 0.0), "NDCG")
+EVALUATION = EvaluationConfig(cutoff=[2, 6], metrics=["recall", "mrr", "rbp"])
+RBP = Metric(lambda ranks, k: np.where(ranks <= k, 0.8**ranks, 0.0), "RBP")
 OPTIONS = ModelConfig(layers=[4], n_sample=4, n_epochs=2, device="cpu")
 
 
@@ -46,7 +46,7 @@ class Results:
 
 @pytest.fixture(autouse=True)
 def _new_metric(monkeypatch):
-    monkeypatch.setitem(METRICS, "ndcg", NDCG)
+    monkeypatch.setitem(METRICS, "rbp", RBP)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def table():
 def results(table):
     """What the pipelines make with the new entry."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(METRICS, "ndcg", NDCG)
+        patch.setitem(METRICS, "rbp", RBP)
         experiment = ExperimentConfig(train_on="train", valid_each_epoch=True)
         parts = [table] * 4
         gru, history = train_model(*parts, OPTIONS, TrainingConfig(), EVALUATION, experiment)
@@ -80,32 +80,32 @@ def results(table):
 
 
 def test_the_history_of_a_model_has_it(results):
-    assert results.history.columns[-2:].tolist() == ["ndcg@2", "ndcg@6"]
+    assert results.history.columns[-2:].tolist() == ["rbp@2", "rbp@6"]
     # measured on the same events as the evaluation after the last epoch
-    assert results.history["ndcg@6"].iloc[-1] == pytest.approx(results.metrics["ndcg@6"])
+    assert results.history["rbp@6"].iloc[-1] == pytest.approx(results.metrics["rbp@6"])
     names = [trace.name for trace in plot_training(results.metrics).data]
-    assert names[-2:] == ["ndcg@2", "ndcg@6"]
+    assert names[-2:] == ["rbp@2", "rbp@6"]
 
 
 def test_the_metrics_file_and_its_versions_have_it(results, tmp_path):
     metrics = results.metrics
-    assert 0 < metrics["ndcg_low@6"] < metrics["ndcg@6"] < metrics["ndcg_high@6"]
+    assert 0 < metrics["rbp_low@6"] < metrics["rbp@6"] < metrics["rbp_high@6"]
     MetricsDataset(filepath=str(tmp_path / "metrics.json" / "1" / "metrics.json")).save(metrics)
     versions = MetricsHistoryDataset(filepath=str(tmp_path / "metrics.json"))
-    assert versions.load()["1"]["ndcg@6"] == metrics["ndcg@6"]
-    assert "ndcg_low@2" in json.dumps(versions.preview())
+    assert versions.load()["1"]["rbp@6"] == metrics["rbp@6"]
+    assert "rbp_low@2" in json.dumps(versions.preview())
     row = compare_versions(metrics, versions.load()).iloc[0]
-    assert row["NDCG@6"] == metrics["ndcg@6"]
+    assert row["RBP@6"] == metrics["rbp@6"]
 
 
 def test_breakdowns_and_baselines_have_it(results):
-    assert results.breakdowns["ndcg"].between(0, 1).all()
+    assert results.breakdowns["rbp"].between(0, 1).all()
     row = results.baselines.set_index("k").loc[6]
-    assert row["ndcg_low"] < row["ndcg"] < row["ndcg_high"]
+    assert row["rbp_low"] < row["rbp"] < row["rbp_high"]
     ours, theirs = results.comparison.to_dict(orient="records")
-    assert theirs["ndcg_ahead"] == pytest.approx(ours["ndcg"] - theirs["ndcg"])
-    assert theirs["ndcg_ahead_low"] < theirs["ndcg_ahead"] < theirs["ndcg_ahead_high"]
-    assert 0 < theirs["ndcg_p"] <= 1
+    assert theirs["rbp_ahead"] == pytest.approx(ours["rbp"] - theirs["rbp"])
+    assert theirs["rbp_ahead_low"] < theirs["rbp_ahead"] < theirs["rbp_ahead_high"]
+    assert 0 < theirs["rbp_p"] <= 1
 
 
 def test_figures_have_it_in_a_colour_of_its_own(results):
@@ -115,7 +115,7 @@ def test_figures_have_it_in_a_colour_of_its_own(results):
         *plot_breakdowns(results.breakdowns, results.items)[:3],
     ]
     for figure in figures:
-        assert [trace.name.partition("@")[0] for trace in figure.data] == ["recall", "MRR", "NDCG"]
+        assert [trace.name.partition("@")[0] for trace in figure.data] == ["recall", "MRR", "RBP"]
         colours = [trace.marker.color or trace.line.color for trace in figure.data]
         assert len(set(colours)) == 3
 
@@ -124,8 +124,8 @@ def test_the_lines_at_the_end_have_it(results):
     lines = results_table(results.metrics, PublishedConfig(recall={6: 0.5})).splitlines()
     assert all(len(line) <= 80 for line in lines)
     first = [line.split()[0] for line in lines].index("k", 1)
-    assert lines[first].split() == ["k", "NDCG@k", "95", "%", "interval"]
-    assert lines[first + 2].split()[:2] == ["6", f"{results.metrics['ndcg@6']:.4f}"]
+    assert lines[first].split() == ["k", "RBP@k", "95", "%", "interval"]
+    assert lines[first + 2].split()[:2] == ["6", f"{results.metrics['rbp@6']:.4f}"]
 
 
 def write_page(metrics, breakdowns, comparison):
@@ -145,35 +145,35 @@ def write_page(metrics, breakdowns, comparison):
 
 def test_the_report_has_it(results):
     page = write_page(results.metrics, results.breakdowns, results.comparison)
-    for heading in ("<th>NDCG</th>", "<th>95 % of NDCG</th>", "<th>ahead in NDCG</th>"):
+    for heading in ("<th>RBP</th>", "<th>95 % of RBP</th>", "<th>ahead in RBP</th>"):
         assert heading in page
-    assert "<th>p of NDCG</th>" in page
-    assert "<th>NDCG@6</th>" in page  # earlier versions
-    assert f"<div>NDCG@6<strong>{results.metrics['ndcg@6']:.4f}</strong>" in page
+    assert "<th>p of RBP</th>" in page
+    assert "<th>RBP@6</th>" in page  # earlier versions
+    assert f"<div>RBP@6<strong>{results.metrics['rbp@6']:.4f}</strong>" in page
 
 
 def test_options_are_tuned_by_it(table):
-    tuning = TuningConfig.parse({"metric": "ndcg@3", "repeats": 1}, "tuning")
+    tuning = TuningConfig.parse({"metric": "rbp@3", "repeats": 1}, "tuning")
     best = {"run": {"params": {"model": {"n_epochs": 1}}}}
     found = measure_gain(best, table, table, OPTIONS, TrainingConfig(), tuning)
-    assert found["metric"] == "ndcg@3"
+    assert found["metric"] == "rbp@3"
     assert 0 < found["best"]["mean"] < 1
 
 
 def test_results_of_before_are_still_reported(results):
     """Files that were written before the entry lack it, and no table or figure misses it."""
-    older = {name: of for name, of in results.metrics.items() if not name.startswith("ndcg")}
+    older = {name: of for name, of in results.metrics.items() if not name.startswith("rbp")}
     lines = results_table(older, PublishedConfig()).splitlines()
     assert [line.split()[0] for line in lines][:4] == ["k", "2", "6", "Trained"]
     assert [trace.name for trace in plot_metrics(older, PublishedConfig()).data] == [
         "recall",
         "MRR",
     ]
-    assert np.isnan(compare_versions(results.metrics, {"1": older})["NDCG@6"].iloc[0])
-    groups = results.breakdowns.drop(columns=["ndcg", "ndcg_low", "ndcg_high"])
+    assert np.isnan(compare_versions(results.metrics, {"1": older})["RBP@6"].iloc[0])
+    groups = results.breakdowns.drop(columns=["rbp", "rbp_low", "rbp_high"])
     drawn = plot_breakdowns(groups, results.items)[0].data
     assert [trace.name for trace in drawn] == ["recall@6", "MRR@6"]
-    without = [name for name in results.comparison if not name.startswith("ndcg")]
+    without = [name for name in results.comparison if not name.startswith("rbp")]
     page = write_page(older, groups, results.comparison[without])
     assert "95 % of MRR" in page
-    assert "NDCG" not in page
+    assert "RBP" not in page

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from gru4rec import EvaluationConfig, rank_events
-from gru4rec.evaluation import METRICS, measure
+from gru4rec.evaluation import measure
 from gru4rec_kedro.options.baselines import BaselinesConfig
 from gru4rec_kedro.options.parameters import ExperimentConfig
 from gru4rec_kedro.reading import read_part
@@ -54,10 +54,14 @@ def evaluate_baselines(
             "trained_on": experiment.train_on,
             "training_events": len(fitted_on),
         }
-        measured = measure(ranked.sessions, ranked.ranks, evaluation.cutoff)
+        measured = measure(
+            ranked.sessions, ranked.ranks, evaluation.cutoff, metrics=evaluation.metrics
+        )
         last = measured.iloc[-1]
         logger.info(
-            "%s: %s", name, ", ".join(f"{n}@{last['k']:.0f} {last[n]:.4f}" for n in METRICS)
+            "%s: %s",
+            name,
+            ", ".join(f"{of}@{last['k']:.0f} {last[of]:.4f}" for of in evaluation.metrics),
         )
         rows.append(measured.assign(**facts).assign(model=name))
         ranks.append(ranked.to_frame().assign(model=name))

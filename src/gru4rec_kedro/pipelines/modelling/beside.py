@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from gru4rec import EvaluationConfig, columns
-from gru4rec.evaluation import METRICS, compare
+from gru4rec.evaluation import compare
 from gru4rec_kedro.reporting.figures import drawn_metrics, error_bars, lay_out
 
 _TARGET = [columns.SESSION, "position", columns.ITEM]
@@ -42,12 +42,13 @@ def compare_with_baselines(
         (`recall_ahead`, with the bounds of its interval and `recall_p`, ...), seconds and peak
         memory; no row without baselines. And a figure of the metrics.
     """
+    names = evaluation.metrics
     if baseline_metrics.empty or baseline_ranks.empty:
-        nothing = pd.DataFrame(columns=_columns())
+        nothing = pd.DataFrame(columns=_columns(names))
         return nothing, _plot(nothing)
     k = max(evaluation.cutoff)
     ours: dict[str, Any] = {"model": _MODEL, "k": k}
-    ours |= {name: metrics.get(f"{name}@{k}", np.nan) for name in _of_each(_MEASURED)}
+    ours |= {name: metrics.get(f"{name}@{k}", np.nan) for name in _of_each(names, _MEASURED)}
     ours |= {
         "fit_seconds": metrics["training_seconds"],
         "evaluation_seconds": metrics["evaluation_seconds"],
@@ -61,21 +62,24 @@ def compare_with_baselines(
         row = of_model[of_model["k"] == k]
         if not row.empty and _is_comparable(metrics, mine, row.iloc[0], theirs):
             facts = {str(column): row[column].iloc[0] for column in row}
-            ahead = compare(mine[columns.SESSION], mine[columns.RANK], theirs[columns.RANK], k)
+            ahead = compare(
+                mine[columns.SESSION], mine[columns.RANK], theirs[columns.RANK], k, metrics=names
+            )
             rows.append(facts | {str(column): ahead[column].iloc[0] for column in ahead})
         else:
             rows.append({"model": name})
-    table = pd.DataFrame(rows).reindex(columns=_columns())
+    table = pd.DataFrame(rows).reindex(columns=_columns(names))
     return table, _plot(table[table["k"].notna()])
 
 
-def _columns() -> list[str]:
-    return ["model", "k", *_of_each(_MEASURED), *_of_each(_COMPARED), *_RESOURCES]
+def _columns(names: list[str]) -> list[str]:
+    measured, compared = _of_each(names, _MEASURED), _of_each(names, _COMPARED)
+    return ["model", "k", *measured, *compared, *_RESOURCES]
 
 
-def _of_each(what: tuple[str, ...]) -> list[str]:
-    """Names of columns of all metrics."""
-    return [f"{name}{of}" for name in METRICS for of in what]
+def _of_each(names: list[str], what: tuple[str, ...]) -> list[str]:
+    """Names of columns of some metrics."""
+    return [f"{name}{of}" for name in names for of in what]
 
 
 def _is_comparable(

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from gru4rec import EvaluationConfig, columns
-from gru4rec.evaluation import METRICS, measure
+from gru4rec.evaluation import measure
 
 # last number of each group but the last; the first is a group of its own
 _POSITIONS_UP_TO = [1, 2, 3, 4, 5, 10, 20]
@@ -36,7 +36,7 @@ def break_down(
     }
     k = max(evaluation.cutoff)
     rows = [
-        {"by": by, "group": group, **_measure(targets, k)}
+        {"by": by, "group": group, **_measure(targets, k, evaluation.metrics)}
         for by, labels in groups.items()
         for group, targets in ranked_events.groupby(labels, observed=True)
     ]
@@ -67,10 +67,10 @@ def popularity_shares(item_statistics: pd.DataFrame, breakdowns: pd.DataFrame) -
     return (shares / shares.sum()).rename_axis("group").reset_index()
 
 
-def _measure(targets: pd.DataFrame, k: int) -> dict[str, Any]:
-    measured = measure(targets[columns.SESSION], targets[columns.RANK], k)
+def _measure(targets: pd.DataFrame, k: int, metrics: list[str]) -> dict[str, Any]:
+    measured = measure(targets[columns.SESSION], targets[columns.RANK], k, metrics=metrics)
     if len(pd.unique(targets[columns.SESSION])) == 1:
-        measured[[f"{name}_{bound}" for name in METRICS for bound in ("low", "high")]] = np.nan
+        measured[[f"{name}_{bound}" for name in metrics for bound in ("low", "high")]] = np.nan
     return {"targets": len(targets)} | {str(name): measured[name].iloc[0] for name in measured}
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from gru4rec.evaluation import METRICS
 from gru4rec_kedro.options.parameters import PublishedConfig
-from gru4rec_kedro.reporting.results import metrics_by_cutoff
+from gru4rec_kedro.reporting.results import metrics_by_cutoff, metrics_in
 
 _MOST_VERSIONS = 10
 
@@ -51,9 +51,8 @@ def compare_versions(metrics: dict[str, Any], history: dict[str, dict[str, Any]]
             "evaluated on": _evaluated_on(metrics, other),
             "targets": _number(other.get("targets")),
             **{
-                f"{metric.label}@{k}": _number(other.get(f"{name}@{k}"))
-                for name, metric in METRICS.items()
-                if name in measured
+                f"{METRICS[name].label}@{k}": _number(other.get(f"{name}@{k}"))
+                for name in metrics_in(measured)
             },
             "options of the model": _differences(metrics.get("model"), other.get("model")),
         }

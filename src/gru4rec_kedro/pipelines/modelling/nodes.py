@@ -78,6 +78,7 @@ def train_model(
                 **training,
                 valid=measured,
                 valid_cutoff=evaluation.cutoff,
+                valid_metrics=evaluation.metrics,
                 checkpoint=search_file,
             )
             search = _describe_search(searched)
@@ -89,6 +90,7 @@ def train_model(
             **training,
             valid=measured,
             valid_cutoff=evaluation.cutoff,
+            valid_metrics=evaluation.metrics,
             checkpoint=checkpoint,
         )
     gru.notes |= {
@@ -169,8 +171,9 @@ def evaluate_model(
     ranked = rank_events(model, part, evaluation.batch_size, evaluation.mode)
     seconds = time.perf_counter() - begun
     items, n_sampled = count_recommendations(model, part)
+    measured = measure(ranked.sessions, ranked.ranks, evaluation.cutoff, metrics=evaluation.metrics)
     metrics = {
-        **_by_cutoff(measure(ranked.sessions, ranked.ranks, evaluation.cutoff)),
+        **_by_cutoff(measured),
         **_count_ties(ranked, evaluation),
         f"coverage@{K}": float((items["recommended"] > 0).mean()),
         "coverage_events": n_sampled,

@@ -13,7 +13,7 @@ from gru4rec_kedro.pipelines.modelling.comparison import compare_versions, compa
 from gru4rec_kedro.pipelines.modelling.coverage import K
 from gru4rec_kedro.pipelines.modelling.nodes import MANY_TIES
 from gru4rec_kedro.reporting.page import as_cells, as_html, render_page
-from gru4rec_kedro.reporting.results import describe_run, leads, metrics_by_cutoff
+from gru4rec_kedro.reporting.results import describe_run, leads, metrics_by_cutoff, metrics_in
 
 
 def write_report(
@@ -71,14 +71,14 @@ def write_report(
 
 def _headline(metrics: dict[str, Any]) -> list[tuple[str, float, float, float]]:
     """Label, value and bounds of each metric at the largest cutoff."""
-    best = metrics_by_cutoff(metrics).iloc[-1]
+    table = metrics_by_cutoff(metrics)
+    best = table.iloc[-1]
     return [
         (
-            f"{metric.label[0].upper()}{metric.label[1:]}@{best['k']:.0f}",
+            f"{METRICS[name].label[0].upper()}{METRICS[name].label[1:]}@{best['k']:.0f}",
             *(best[f"{name}{bound}"] for bound in ("", "_low", "_high")),
         )
-        for name, metric in METRICS.items()
-        if name in best
+        for name in metrics_in(table)
     ]
 
 
@@ -86,7 +86,7 @@ def _describe_baselines(comparison: pd.DataFrame) -> dict[str, Any]:
     """What the page says of baselines: the cutoff, two tables, and who could not be compared."""
     compared = comparison[comparison["k"].notna()]
     of_baselines = compared.iloc[1:]
-    metrics = {name: metric.label for name, metric in METRICS.items() if name in comparison}
+    metrics = {name: METRICS[name].label for name in metrics_in(comparison)}
     names = [f"{name}{bound}" for name in metrics for bound in ("", "_low", "_high")]
     resources = {"fit_seconds": "{:,.1f}", "evaluation_seconds": "{:,.1f}"}
     measured = _with_intervals(compared[["model", "k", *names]])
@@ -210,7 +210,7 @@ def _resources(metrics: dict[str, Any]) -> pd.DataFrame:
 def _with_intervals(table: pd.DataFrame) -> pd.DataFrame:
     """Puts the two bounds of an interval into one column, and labels of metrics above them."""
     shown = table.copy()
-    measured = {name: metric.label for name, metric in METRICS.items() if name in shown}
+    measured = {name: METRICS[name].label for name in metrics_in(shown)}
     for name, label in measured.items():
         low, high = shown.pop(f"{name}_low"), shown.pop(f"{name}_high")
         bounds = [

@@ -155,7 +155,7 @@ def _measure(
         train,
         **with_options("training", sections["training"], {**options, "training.resume": False}),
         valid=valid,
-        valid_cutoff=tuning.cutoff,
+        **tuning.measured,
         on_epoch=lambda record: report(int(record["epoch"]), record[tuning.metric]),
     )
     return float(gru.history.set_index("epoch")[tuning.metric][gru.best_epoch])
