@@ -9,13 +9,14 @@ import plotly.graph_objects as go
 
 from gru4rec.evaluation import METRICS
 
-BLUE, ORANGE, GREY, LIGHT_GREY = "#1f6f8b", "#d9773b", "#8b95a5", "#c9ced6"
-GREEN, VIOLET, RED = "#4d8f5b", "#7a5c9e", "#b5485a"
+# all stand out from a white page and from a dark one, by at least 3:1
+BLUE, ORANGE, DARK_GREY, GREY = "#1f7593", "#d9773b", "#66717f", "#8b95a5"
+GREEN, VIOLET, RED = "#4d8f5b", "#8264a8", "#bd4c60"
 
 
 def drawn_metrics(table: pd.DataFrame) -> Iterator[tuple[str, str, str]]:
     """Yields name, label and colour of each metric that a table has a column of."""
-    colours = cycle((BLUE, ORANGE, GREEN, VIOLET, RED))
+    colours = cycle((BLUE, ORANGE, VIOLET, GREEN, RED))
     for (name, metric), colour in zip(METRICS.items(), colours, strict=False):
         if name in table:
             yield name, metric.label, colour
@@ -43,4 +44,10 @@ def error_bars(table: pd.DataFrame, name: str) -> dict[str, Any]:
         "array": table[f"{name}_high"] - table[name],
         "arrayminus": table[name] - table[f"{name}_low"],
         "thickness": 1,
+        "color": GREY,
     }
+
+
+def labels_of(table: pd.DataFrame) -> str:
+    """Names the metrics that a table has columns of, as an axis shows them."""
+    return ", ".join(label for _, label, _ in drawn_metrics(table))

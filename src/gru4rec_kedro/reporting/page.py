@@ -19,8 +19,8 @@ def render_page(package: str, template: str, title: str, **values: Any) -> str:
     Args:
         package: Where the template is.
         template: A file there that extends `page.html` and fills its block `content`; the macros
-            `show` (of `as_cells`), `list` (of facts by name) and `plot` (of names of `figures`)
-            are in `blocks.html`.
+            `section` (a heading, and what it means for the reader), `show` (of `as_cells`), `list`
+            (of facts by name) and `plot` (of names of `figures`) are in `blocks.html`.
         title: Of the page.
         values: What else the template asks for; `figures` are by name, see `as_html`.
     """
@@ -42,20 +42,23 @@ def render_page(package: str, template: str, title: str, **values: Any) -> str:
     )
 
 
-def as_html(figure: go.Figure) -> str:
-    """Turns a figure into a part of a page."""
+def as_html(figure: go.Figure) -> dict[str, str]:
+    """Turns a figure into a part of a page, and what a reader who cannot see it is told."""
     # a copy: what the catalog gave is not ours to change
     fitted = go.Figure(figure).update_layout(
-        margin={"l": 60, "r": 20, "t": 50, "b": 90}, title_font_size=15
+        margin={"l": 60, "r": 20, "t": 50, "b": 90},
+        title_font_size=15,
+        paper_bgcolor="rgba(0,0,0,0)",  # that of the page, which may be dark
+        plot_bgcolor="rgba(0,0,0,0)",
     )
-    html: str = plotly.io.to_html(
+    html = plotly.io.to_html(
         fitted,
         full_html=False,
         include_plotlyjs=False,
         default_height="380px",
         config={"responsive": True, "displayModeBar": False},
     )
-    return html
+    return {"html": html, "title": str(figure.layout.title.text or "figure")}
 
 
 def as_cells(table: pd.DataFrame) -> dict[str, Any]:

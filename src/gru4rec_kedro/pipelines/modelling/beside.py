@@ -8,7 +8,8 @@ import plotly.graph_objects as go
 
 from gru4rec import EvaluationConfig, columns
 from gru4rec.evaluation import compare
-from gru4rec_kedro.reporting.figures import drawn_metrics, error_bars, lay_out
+from gru4rec_kedro.reporting.figures import drawn_metrics, error_bars, labels_of, lay_out
+from gru4rec_kedro.reporting.results import metrics_in
 
 _TARGET = [columns.SESSION, "position", columns.ITEM]
 _MODEL = "GRU4Rec"
@@ -94,15 +95,28 @@ def _is_comparable(
 
 
 def _plot(table: pd.DataFrame) -> go.Figure:
+    """Bars for each model, the best on top; the network's name stands out."""
     figure = go.Figure()
-    for name, label, colour in drawn_metrics(table):
-        k = "" if table.empty else f"@{table['k'].iloc[0]:.0f}"
+    names = metrics_in(table)
+    # plotly draws from the bottom
+    shown = table.sort_values(names[0]) if names else table
+    models = shown["model"].where(shown.index != 0, "<b>" + shown["model"] + "</b>")
+    for name, label, colour in drawn_metrics(shown):
+        k = "" if shown.empty else f"@{shown['k'].iloc[0]:.0f}"
         figure.add_bar(
-            x=table["model"],
-            y=table[name],
-            error_y=error_bars(table, name),
+            y=models,
+            x=shown[name],
+            error_x=error_bars(shown, name),
             name=f"{label}{k}",
             marker_color=colour,
+            orientation="h",
         )
-    lay_out(figure, "Beside simple baselines", yaxis={"title": "value", "rangemode": "tozero"})
+    lay_out(
+        figure,
+        "Beside simple baselines",
+        xaxis={"title": labels_of(shown), "rangemode": "tozero"},
+        yaxis={"automargin": True},
+        legend_traceorder="reversed",
+        height=120 + 60 * len(shown),
+    )
     return figure

@@ -9,11 +9,12 @@ from gru4rec_kedro.options.parameters import PublishedConfig
 from gru4rec_kedro.pipelines.modelling.breakdowns import popularity_shares
 from gru4rec_kedro.reporting.figures import (
     BLUE,
+    DARK_GREY,
     GREY,
-    LIGHT_GREY,
     ORANGE,
     drawn_metrics,
     error_bars,
+    labels_of,
     lay_out,
 )
 from gru4rec_kedro.reporting.results import metrics_by_cutoff
@@ -48,7 +49,7 @@ def plot_training(metrics: dict[str, Any]) -> go.Figure:
         "Training",
         showlegend=len(figure.data) > 1,
         xaxis={"title": "epoch", "dtick": max(1, len(epochs) // 10)},
-        yaxis={"title": "mean loss", "rangemode": "tozero"},
+        yaxis={"title": "mean loss"},  # from 0 its changes would not be seen
         yaxis2={"title": "validation", "overlaying": "y", "side": "right", "rangemode": "tozero"},
     )
     return figure
@@ -81,7 +82,7 @@ def plot_metrics(metrics: dict[str, Any], published: PublishedConfig) -> go.Figu
         figure,
         "Metrics by cutoff",
         xaxis={"title": "cutoff k", "tickvals": sorted(measured)},
-        yaxis={"title": "value", "rangemode": "tozero"},
+        yaxis={"title": labels_of(table), "rangemode": "tozero"},
     )
     return figure
 
@@ -124,7 +125,7 @@ def _plot_groups(breakdowns: pd.DataFrame, by: str, title: str, xaxis: str) -> g
         f"Metrics by {title}",
         # plotly takes the group "6–10" for text, "3" for a number
         xaxis={"title": xaxis, "type": "category"},
-        yaxis={"title": "value", "rangemode": "tozero"},
+        yaxis={"title": labels_of(table), "rangemode": "tozero"},
     )
     return figure
 
@@ -132,8 +133,8 @@ def _plot_groups(breakdowns: pd.DataFrame, by: str, title: str, xaxis: str) -> g
 def _plot_shares(shares: pd.DataFrame) -> go.Figure:
     figure = go.Figure()
     names = {
-        "items": ("catalogue", LIGHT_GREY),
-        "training_events": ("training events", GREY),
+        "items": ("catalogue", GREY),
+        "training_events": ("training events", DARK_GREY),
         "targets": ("targets", ORANGE),
         "recommended": ("recommended", BLUE),
     }

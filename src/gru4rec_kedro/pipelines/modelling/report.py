@@ -7,8 +7,9 @@ import pandas as pd
 import plotly.graph_objects as go
 import yaml
 
+from gru4rec.config import Section
 from gru4rec.evaluation import METRICS
-from gru4rec_kedro.options.parameters import PublishedConfig
+from gru4rec_kedro.options.parameters import Parameters, PublishedConfig
 from gru4rec_kedro.pipelines.modelling.comparison import compare_versions, compare_with_published
 from gru4rec_kedro.pipelines.modelling.coverage import K
 from gru4rec_kedro.pipelines.modelling.nodes import MANY_TIES
@@ -40,6 +41,8 @@ def write_report(
         figures: By the names that the page has places for.
     """
     published = PublishedConfig.parse(parameters.get("published", {}), "parameters")
+    # the model may be of an earlier run, with other options than today's
+    options = {**_plain(parameters), "model": metrics["model"]}
     return render_page(
         "gru4rec_kedro.pipelines.modelling",
         "report.html",
@@ -62,10 +65,8 @@ def write_report(
         statistics=as_cells(_shorten_dates(split_statistics)),
         quality=as_cells(data_quality),
         figures={name: as_html(figure) for name, figure in figures.items()},
-        # the model may be of an earlier run, with other options than today's
-        parameters=yaml.safe_dump(
-            {**_plain(parameters), "model": metrics["model"]}, sort_keys=False
-        ),
+        differing=_differing(options),
+        parameters=yaml.safe_dump(options, sort_keys=False),
     )
 
 
@@ -94,12 +95,12 @@ def _describe_baselines(comparison: pd.DataFrame) -> dict[str, Any]:
         measured[name.replace("_mb", ", MB")] = compared[name].map(pattern.format)
     ahead = of_baselines[["model"]].copy()
     for name, label in metrics.items():
-        ahead[f"ahead in {label}"] = of_baselines[f"{name}_ahead"].map("{:+.4f}".format)
+        ahead[f"{label}, ahead"] = of_baselines[f"{name}_ahead"].map("{:+.4f}".format)
         bounds = [of_baselines[f"{name}_ahead_{bound}"] for bound in ("low", "high")]
-        ahead[f"95 % of {label}"] = [
+        ahead[f"{label}, 95 %"] = [
             f"{low:+.4f} to {high:+.4f}" for low, high in zip(*bounds, strict=True)
         ]
-        ahead[f"p of {label}"] = of_baselines[f"{name}_p"].map("{:.3f}".format)
+        ahead[f"{label}, p"] = of_baselines[f"{name}_p"].map("{:.3f}".format)
     missing = comparison.loc[comparison["k"].isna(), "model"]
     return {
         "beside": as_cells(measured),
@@ -216,7 +217,7 @@ def _with_intervals(table: pd.DataFrame) -> pd.DataFrame:
         bounds = [
             "" if math.isnan(a) else f"{a:.4f} – {b:.4f}" for a, b in zip(low, high, strict=True)
         ]
-        shown.insert(list(shown).index(name) + 1, f"95 % of {label}", bounds)
+        shown.insert(list(shown).index(name) + 1, f"{label}, 95 %", bounds)
     return shown.rename(columns=measured)
 
 
@@ -249,3 +250,19 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _plain(inner) for key, inner in value.items()}
     return value
+
+
+def _differing(options: dict[str, Any]) -> dict[str, str]:
+    """Values that are not the defaults of the library, by section and name."""
+    found: dict[str, str] = {}
+    for section, values in options.items():
+        field = Parameters.model_fields.get(section)
+        kind = field.annotation if field else None
+        if isinstance(kind, type) and issubclass(kind, Section) and isinstance(values, dict):
+            defaults = kind().model_dump()
+            found |= {
+                f"{section}.{name}": str(value)
+                for name, value in values.items()
+                if defaults.get(name) != value
+            }
+    return found

@@ -6,7 +6,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from gru4rec_kedro.options.search_space import TuningConfig
-from gru4rec_kedro.reporting.figures import BLUE, GREY, LIGHT_GREY, lay_out
+from gru4rec_kedro.reporting.figures import BLUE, GREY, ORANGE, lay_out
 
 
 def plot_tuning(
@@ -64,7 +64,7 @@ def _plot_parallel(complete: pd.DataFrame, tuning: TuningConfig) -> go.Figure:
             dimensions=[*axes, {"label": tuning.metric, "values": values}],
             line={
                 "color": values,
-                "colorscale": [[0, LIGHT_GREY], [1, BLUE]],
+                "colorscale": [[0, ORANGE], [1, BLUE]],
                 "colorbar": {"title": tuning.metric},
             },
         )
