@@ -318,7 +318,7 @@ class GRU4Rec:
             self._know(training.learnt)
 
             def record(done: Progress) -> dict[str, float]:
-                self._digest = None
+                self._forget_copies()
                 self._record(done, plan)
                 on_epoch(dict(self._history[-1]))
                 return self._history[-1]
@@ -336,6 +336,7 @@ class GRU4Rec:
     @contextlib.contextmanager
     def _attempting(self) -> Iterator["_Attempt"]:
         """Leaves the model as it was, or without weights, when training fails in the block."""
+        self._forget_copies()
         attempt = _Attempt(self._learnt())
         is_new = self._state is None
         draws = self._state.generator.get_state() if self._state else None
@@ -360,7 +361,13 @@ class GRU4Rec:
                 f"{lacking}; {describe_needs(attempt.needs)}; the model {now}"
             ) from None
         finally:
-            self._digest = None
+            self._forget_copies()
+
+    def _forget_copies(self) -> None:
+        """Forgets what was made of the weights: they change."""
+        self._digest = None
+        if self._state is not None:
+            self._state.network.compact = None
 
     def _record(self, done: Progress, plan: Plan) -> None:
         record: dict[str, float] = {
@@ -466,6 +473,26 @@ class GRU4Rec:
         if state is not None:
             live.restore(state)
         return live
+
+    def add_compact_copy(self) -> Self:
+        """Makes live sessions of a large catalogue faster, for a quarter more memory.
+
+        To score a session is to read the output embeddings. With a copy of them in a quarter of
+        their memory, `LiveSession.recommend`, and `recommend` for a single session, read the copy,
+        and score the few items that may be among the best again, by the embeddings themselves: what
+        they return is the same to the last bit. It pays from some 100,000 items on. Training drops
+        the copy. Elsewhere than on a CPU with compiled loops nothing is gained: none is made, and a
+        log line says so.
+
+        Returns:
+            The model itself.
+
+        Raises:
+            NotFittedError: There is nothing to copy.
+        """
+        if not self.network.add_compact_copy():
+            logger.warning("A compact copy gains nothing on %s: none was made", self.device)
+        return self
 
     def shortlist(self, candidates: Iterable[Any]) -> Shortlist:
         """Checks candidates once, for many calls of `recommend`.

@@ -15,10 +15,19 @@ from importlib import import_module
 
 import torch
 
-from gru4rec.compute.plain import Best, Plain, SessionIndex, zeros_like
+from gru4rec.compute.plain import Best, Compact, Plain, SessionIndex, zeros_like
 from gru4rec.errors import ConfigError
 
-__all__ = ["ENGINES", "Best", "Plain", "SessionIndex", "engine_of", "using", "zeros_like"]
+__all__ = [
+    "ENGINES",
+    "Best",
+    "Compact",
+    "Plain",
+    "SessionIndex",
+    "engine_of",
+    "using",
+    "zeros_like",
+]
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ Other engines do the same faster; one suite of tests holds all of them to the sa
 
 import heapq
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,21 @@ class Best(NamedTuple):
     items: Ints
     scores: Floats
     lengths: Ints
+
+
+class Compact(Protocol):
+    """A small copy of the output embeddings, by which fewer items need to be scored."""
+
+    def candidates(self, state: Tensor, k: int) -> Tensor | None:
+        """Finds all items that may be among the k best, those that tie for the last place included.
+
+        Args:
+            state: Hidden state of the last layer, shape (1, units).
+            k: How many, at most n_items.
+
+        Returns:
+            Their indices, ascending; None where scoring all items is the better way.
+        """
 
 
 class SessionIndex(NamedTuple):
@@ -219,6 +234,18 @@ class Plain:
         items_of, scores_of = zip(*best, strict=True)
         lengths = np.array([len(items) for items in items_of])
         return Best(np.concatenate(items_of), np.concatenate(scores_of), lengths)
+
+    def make_compact(self, output: Tensor, bias: Tensor) -> Compact | None:  # noqa: ARG002
+        """Copies output embeddings and biases in less memory, which is read sooner.
+
+        Args:
+            output: See `scores`.
+            bias: See `scores`.
+
+        Returns:
+            The copy, of them as they are now; None where nothing is gained by one.
+        """
+        return None
 
     # --- neighbours
 

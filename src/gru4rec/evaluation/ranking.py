@@ -79,10 +79,48 @@ def top_k(
         seen: Item indices to leave out, one list a row.
     """
     output, bias, k = network.tables["output"], network.tables["bias"], min(k, network.n_items)
+    if network.compact is not None and len(states) == 1:
+        n_best = min(k + len(set(seen[0])) if seen else k, network.n_items)
+        some = network.compact.candidates(states, n_best)
+        if some is not None:
+            return best_among(network, some, states, k, seen)
     return join(
         network.engine.best_items(output, bias, states[rows], k, seen[rows] if seen else None)
         for rows in _blocks(len(states))
     )
+
+
+def best_among(
+    network: Network,
+    items: Tensor,
+    states: Tensor,
+    k: int,
+    seen: Sequence[Sequence[int]] | None = None,
+) -> Best:
+    """Does what `top_k` does among some items; no other item is scored.
+
+    Args:
+        network: See `top_k`.
+        items: Their indices, ascending, shape (n,), n > 0.
+        states: See `top_k`.
+        k: See `top_k`.
+        seen: See `top_k`; of all items.
+    """
+    tables = {name: network.tables[name][items] for name in ("output", "bias")}
+    shortened = Network(network.architecture, tables, dense={})
+    indices = items.cpu().numpy()
+    left_out = [_places(row, indices) for row in seen] if seen is not None else None
+    best = top_k(shortened, states, k, left_out)
+    return best._replace(items=indices[best.items])
+
+
+def _places(wanted: Sequence[int], ascending: Counts) -> list[int]:
+    """Where numbers are among ascending ones; those that are not there have no place."""
+    numbers = np.array(wanted, dtype=np.int64)
+    places = np.searchsorted(ascending, numbers)
+    is_there = ascending[np.minimum(places, len(ascending) - 1)] == numbers
+    found: list[int] = places[is_there].tolist()
+    return found
 
 
 def join(parts: Iterable[Best]) -> Best:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gru4rec.compute import Plain, engine_of
+from gru4rec.compute import Compact, Plain, engine_of
 
 # draw(matrix, σ) fills the matrix with U(−σ, σ)
 Draw = Callable[[Tensor, float], None]
@@ -108,6 +108,8 @@ class Network:
         tables: Tensors with one row an item: "output" (n_items, last layer), "bias" (n_items,)
             and, unless shared, "input" (n_items, input width).
         dense: All other tensors by name.
+        compact: A copy of the output embeddings as they are now, to score one state sooner; None
+            where there is none. Whoever changes the weights drops it.
     """
 
     def __init__(
@@ -116,6 +118,7 @@ class Network:
         self.architecture = architecture
         self.tables = tables
         self.dense = dense
+        self.compact: Compact | None = None
 
     @property
     def input_name(self) -> str:
@@ -175,6 +178,11 @@ class Network:
     def scores(self, states: Tensor) -> Tensor:
         """Scores all items after the last layer's states (n, units); shape (n, n_items)."""
         return self.engine.scores(self.tables["output"], self.tables["bias"], states)
+
+    def add_compact_copy(self) -> bool:
+        """Makes `compact`, and returns whether the engine gains anything by one."""
+        self.compact = self.engine.make_compact(self.tables["output"], self.tables["bias"])
+        return self.compact is not None
 
     def cell_weights(self, layer: int) -> dict[str, Tensor]:
         """Returns the weights of a layer by their names as arguments of the cell."""

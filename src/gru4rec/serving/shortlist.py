@@ -12,7 +12,7 @@ from torch import Tensor
 from gru4rec.compute import Best
 from gru4rec.data.vocabulary import UNKNOWN, Indices, Vocabulary
 from gru4rec.errors import DataError, shortened, shown
-from gru4rec.evaluation.ranking import top_k
+from gru4rec.evaluation.ranking import best_among
 from gru4rec.model.network import Network
 
 logger = logging.getLogger(__name__)
@@ -62,20 +62,8 @@ class Shortlist:
         self, network: Network, states: Tensor, k: int, seen: list[list[int]] | None = None
     ) -> Best:
         """Does what `ranking.top_k` does, among these items; no other item is scored."""
-        rows = torch.from_numpy(self.indices).to(network.device)
-        tables = {name: network.tables[name][rows] for name in ("output", "bias")}
-        shortened = Network(network.architecture, tables, dense={})
-        left_out = [self._places(items) for items in seen] if seen is not None else None
-        best = top_k(shortened, states, k, left_out)
-        return best._replace(items=self.indices[best.items])
-
-    def _places(self, items: list[int]) -> list[int]:
-        """Where items are in the shortlist; those that are not in it have no place."""
-        wanted = np.array(items, dtype=np.int64)
-        places = np.searchsorted(self.indices, wanted)
-        is_there = self.indices[np.minimum(places, len(self) - 1)] == wanted
-        found: list[int] = places[is_there].tolist()
-        return found
+        items = torch.from_numpy(self.indices).to(network.device)
+        return best_among(network, items, states, k, seen)
 
 
 def as_shortlist(

@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from gru4rec import DataError, GRU4Rec
+from gru4rec.compute import using
+from gru4rec.data.vocabulary import Vocabulary
 
 
 def fitted(as_text: bool = False, **options: Any) -> GRU4Rec:
@@ -154,3 +157,52 @@ def test_the_digest_is_of_weights_and_items(tmp_path: Any) -> None:
     gru.fit(more, on_epoch=lambda _: seen.append(gru.digest))
     assert len({digest, *seen}) == 3
     assert gru.digest == seen[-1]
+
+
+def test_with_a_compact_copy_answers_are_the_same_bit_for_bit() -> None:
+    gru = fitted(layers=[6])
+    rng = np.random.default_rng(2)
+    # a catalogue that is large enough for few of its items to be candidates
+    tables = gru.network.tables
+    tables["output"] = torch.from_numpy(np.float32(rng.standard_normal((9000, 6))))
+    tables["bias"] = torch.from_numpy(np.float32(rng.standard_normal(9000)))
+    gru._vocabulary = Vocabulary.from_items(np.arange(9000))
+
+    def answers() -> list[pd.DataFrame]:
+        live = gru.live_session()
+        shortlist = gru.shortlist(range(5, 9000, 3))
+        frames = [live.recommend(3)]
+        for item in (3, 8000, 5):
+            live.add(item)
+            frames += [live.recommend(7), live.recommend(7, exclude_seen=True)]
+            frames.append(live.recommend(7, candidates=shortlist))
+        frames.append(live.recommend(2000))  # more than the copy tells
+        return [*frames, gru.recommend([[3, 8000]], k=7), gru.recommend([[3], [5]], k=7)]
+
+    expected = answers()
+    compact = gru.add_compact_copy().network.compact
+    assert compact is not None
+    assert compact.candidates(torch.ones(1, 6), 7) is not None
+    for frame, same in zip(answers(), expected, strict=True):
+        pd.testing.assert_frame_equal(frame, same, check_exact=True)
+
+
+def test_training_drops_the_compact_copy() -> None:
+    gru = fitted().add_compact_copy()
+    more = pd.DataFrame({"SessionId": [1, 1], "ItemId": [3, 4], "Time": [1, 2]})
+    seen = []
+
+    def look(_: object) -> None:
+        seen.append(gru.network.compact)
+        gru.add_compact_copy()
+
+    gru.fit(more, on_epoch=look)
+    assert seen == [None]
+    assert gru.network.compact is None
+
+
+def test_an_engine_that_gains_nothing_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    gru = fitted()
+    with using("plain"):
+        assert gru.add_compact_copy().network.compact is None
+    assert caplog.messages == ["A compact copy gains nothing on cpu: none was made"]

@@ -31,7 +31,7 @@ def _as_pointer(of: Any) -> Any:
 
 
 _float_pointer, _double_pointer = _as_pointer(types.float32), _as_pointer(types.float64)
-_int_pointer = _as_pointer(types.int64)
+_int_pointer, _byte_pointer = _as_pointer(types.int64), _as_pointer(types.int8)
 
 
 @numba.njit(inline="always")
@@ -50,6 +50,12 @@ def doubles(address: Any, shape: Any) -> Any:
 def ints(address: Any, shape: Any) -> Any:
     """The array of 64-bit integers at an address."""
     return numba.carray(_int_pointer(address), shape)
+
+
+@numba.njit(inline="always")
+def signed_bytes(address: Any, shape: Any) -> Any:
+    """The array of 8-bit integers at an address."""
+    return numba.carray(_byte_pointer(address), shape)
 
 
 @intrinsic

@@ -14,11 +14,10 @@ from gru4rec.compute.compiled import (
     sampling_kernels,
     schedule_kernels,
 )
+from gru4rec.compute.compiled.compact import CompactTable
 from gru4rec.compute.compiled.large_pages import use_large_pages
 from gru4rec.compute.compiled.loops import Loop
-from gru4rec.compute.plain import Best, Bools, Doubles, Ints, Plain, SessionIndex
-
-_LARGEST_K = 1024  # from which on sorting all scores costs less than keeping the best
+from gru4rec.compute.plain import Best, Bools, Compact, Doubles, Ints, Plain, SessionIndex
 
 
 class Compiled(Plain):
@@ -102,9 +101,13 @@ class Compiled(Plain):
         seen: Sequence[Sequence[int]] | None = None,
     ) -> Best:
         """See `Plain`."""
-        if k > _LARGEST_K:
+        if k > ranking.LARGEST_K:
             return super().best_items(output, bias, states, k, seen)
         return ranking.best_items(output, bias, states, k, seen, self._tile)
+
+    def make_compact(self, output: Tensor, bias: Tensor) -> Compact | None:
+        """See `Plain`."""
+        return CompactTable(output, bias)
 
     def score_neighbours(
         self,

@@ -31,7 +31,7 @@ from numba import types
 
 from gru4rec.compute.compiled import addresses, openmp
 from gru4rec.compute.compiled.addresses import fetch_add
-from gru4rec.compute.compiled.arrays import Doubles, Floats, Ints
+from gru4rec.compute.compiled.arrays import Bytes, Doubles, Floats, Ints
 from gru4rec.compute.compiled.compiling import compiled, compiled_for
 
 OPTIONAL = object()
@@ -40,6 +40,7 @@ _ARRAYS = {
     Floats: (torch.float32, "floats"),
     Doubles: (torch.float64, "doubles"),
     Ints: (torch.int64, "ints"),
+    Bytes: (torch.int8, "signed_bytes"),
 }
 # what every loop has: the next unit of work that is free, their number, how many to take, and
 # whether a tensor is too small

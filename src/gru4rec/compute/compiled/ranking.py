@@ -13,6 +13,7 @@ from gru4rec.compute.compiled import ranking_kernels
 from gru4rec.compute.compiled.loops import Loop
 from gru4rec.compute.plain import Best, Ints
 
+LARGEST_K = 1024  # from which on sorting all scores costs less than keeping the best
 _FEWEST = 256  # columns from which on a matrix product rounds as with any number of them
 
 
