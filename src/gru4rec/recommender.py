@@ -22,7 +22,7 @@ from gru4rec.config import (
     as_config,
     resolve_device,
 )
-from gru4rec.data.vocabulary import UNKNOWN, Vocabulary
+from gru4rec.data.vocabulary import Vocabulary
 from gru4rec.errors import (
     NotFittedError,
     OutOfMemoryError,
@@ -49,6 +49,7 @@ from gru4rec.serving.recommendations import (
     as_column,
     best_items,
     check_k,
+    encode_sessions,
     final_states,
     read_sessions,
     reading,
@@ -57,6 +58,7 @@ from gru4rec.serving.recommendations import (
 from gru4rec.serving.shortlist import Shortlist, as_shortlist
 from gru4rec.serving.similar import similar_items
 from gru4rec.serving.state import SessionState, digest_of
+from gru4rec.serving.vectors import item_vectors, session_vectors
 from gru4rec.storage.archive import Place, name_of
 from gru4rec.storage.model_file import Checkpoint, Note, load_checkpoint, save_checkpoint
 from gru4rec.storage.onnx_export import export_onnx
@@ -425,18 +427,7 @@ class GRU4Rec:
         check_k(k)
         keyed = read_sessions(sessions)
         shortlist = as_shortlist(candidates, self.vocabulary)
-        indices = self.vocabulary.encode([item for items in keyed.values() for item in items])
-        is_known = indices != UNKNOWN
-        if not is_known.all():
-            logger.warning(
-                "%d of %d items in the sessions are unknown to the model and skipped",
-                len(indices) - is_known.sum(),
-                len(indices),
-            )
-        ends = np.cumsum([0, *(len(items) for items in keyed.values())])
-        known = indices[is_known]
-        # session s owns known[offsets[s]:offsets[s + 1]]
-        offsets = np.concatenate([[0], np.cumsum(is_known)])[ends]
+        known, offsets = encode_sessions(keyed, self.vocabulary)
         best: list[Best] = []
         with reading():
             for first in range(0, len(keyed), _SESSIONS_AT_A_TIME):
@@ -506,20 +497,80 @@ class GRU4Rec:
         """
         return Shortlist(candidates, self.vocabulary)
 
-    def similar_items(self, item: Any, k: int = 20) -> pd.DataFrame:
+    def similar_items(
+        self,
+        items: Any,
+        k: int = 20,
+        candidates: Iterable[Any] | Shortlist | None = None,
+        popularity_corrected: bool = False,
+    ) -> pd.DataFrame:
         """Finds items that follow on the same sessions: the highest cosine of output embeddings.
 
+        All items are compared, exactly.
+
         Args:
-            item: Id of one that the model knows.
-            k: How many; fewer where the model knows fewer others.
+            items: Id of one that the model knows, or a collection of ids.
+            k: How many for each; fewer where there are fewer others.
+            candidates: The only items to find, as ids or as a `shortlist`. None: all.
+            popularity_corrected: Take out what of the cosine grows with popularity: the slope of
+                the line that fits the cosines of all items over the logarithm of their number of
+                events. The score is the cosine that an item of mean popularity would have.
 
         Returns:
-            Columns rank (from 1), item, score (the cosine); equal ones in the model's order.
+            Columns rank (from 1), item, score (the cosine); of a collection, before them,
+            similar_to: the item asked for, in the order given. Equal ones are in the model's order.
 
         Raises:
-            DataError: The model does not know the item.
+            DataError: The model does not know an item, or no candidate.
         """
-        return similar_items(self.network, self.vocabulary, item, k)
+        shortlist = as_shortlist(candidates, self.vocabulary)
+        is_one = isinstance(items, str) or not isinstance(items, Iterable)
+        counts = self._fitted().counts if popularity_corrected else None
+        wanted = [items] if is_one else items
+        found = similar_items(self.network, self.vocabulary, wanted, k, shortlist, counts)
+        return found.drop(columns="similar_to") if is_one else found
+
+    def item_vectors(self, items: Iterable[Any] | None = None) -> pd.DataFrame:
+        """Returns items as vectors, for a store of vectors.
+
+        The inner product of an item's and a session's vector (`session_vectors`) is the score that
+        `recommend` gives, but for the rounding of 32-bit floats: a vector is the item's output
+        embedding, and its bias as last coordinate.
+
+        Args:
+            items: Ids of known ones, in the order wanted. None: all, in the model's order.
+
+        Returns:
+            Columns item, vector: a float32 array of shape (units of the last layer + 1,).
+
+        Raises:
+            DataError: The model does not know some of the items.
+        """
+        return item_vectors(self.network, self.vocabulary, items)
+
+    def session_vectors(
+        self, sessions: Mapping[Any, Sequence[Any]] | Sequence[Sequence[Any]]
+    ) -> pd.DataFrame:
+        """Returns sessions as vectors, to ask a store of `item_vectors` for the next items.
+
+        A vector is the last layer's state after the session, and 1 as last coordinate, which the
+        item's bias is multiplied by.
+
+        Args:
+            sessions: See `recommend`, also for unknown items and sessions without a known one.
+
+        Returns:
+            Columns session, vector: a float32 array of shape (units of the last layer + 1,);
+            sessions in the order given.
+
+        Raises:
+            DataError: A session is not a list of items, or items are of another kind than the
+                model's.
+        """
+        keyed = read_sessions(sessions)
+        known, offsets = encode_sessions(keyed, self.vocabulary)
+        ids = as_column(list(keyed))
+        return session_vectors(self.network, ids, known, offsets, _SESSIONS_AT_A_TIME)
 
     def save(self, path: Place, with_optimizer: bool = True) -> None:
         """Writes the model to a `.pth` file, whole or not at all.

@@ -1,5 +1,6 @@
 """From sessions to the frame of their best next items."""
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from numbers import Integral
@@ -12,11 +13,13 @@ import torch
 from torch import Tensor
 
 from gru4rec.compute import Best
-from gru4rec.data.vocabulary import Indices, Vocabulary
+from gru4rec.data.vocabulary import UNKNOWN, Indices, Vocabulary
 from gru4rec.errors import DataError, shown
 from gru4rec.evaluation.ranking import top_k
 from gru4rec.model.network import Network
 from gru4rec.serving.shortlist import Shortlist
+
+logger = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -75,6 +78,34 @@ def read_sessions(
                 f"session {shown(key)} is {shown(items)}; a list of its items is expected"
             )
     return {key: list(items) for key, items in keyed.items()}
+
+
+def encode_sessions(
+    keyed: Mapping[Any, list[Any]], vocabulary: Vocabulary
+) -> tuple[Indices, npt.NDArray[np.int64]]:
+    """Looks the items of sessions up, and leaves out those that the model does not know.
+
+    Args:
+        keyed: See `read_sessions`.
+        vocabulary: The items of the model.
+
+    Returns:
+        Indices of the known items, session after session, and offsets: session s owns
+        indices[offsets[s]:offsets[s + 1]].
+
+    Raises:
+        DataError: Items are of another kind than the model's.
+    """
+    indices = vocabulary.encode([item for items in keyed.values() for item in items])
+    is_known = indices != UNKNOWN
+    if not is_known.all():
+        logger.warning(
+            "%d of %d items in the sessions are unknown to the model and skipped",
+            len(indices) - is_known.sum(),
+            len(indices),
+        )
+    ends = np.cumsum([0, *(len(items) for items in keyed.values())])
+    return indices[is_known], np.concatenate([[0], np.cumsum(is_known)])[ends]
 
 
 def final_states(network: Network, items: Indices, offsets: npt.NDArray[np.int64]) -> Tensor:

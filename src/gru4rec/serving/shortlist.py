@@ -80,7 +80,7 @@ def as_shortlist(
         return Shortlist(candidates, vocabulary)
     if candidates.vocabulary is not vocabulary:
         raise DataError(
-            "the shortlist was made for another model, or before this one learnt new items; make "
-            "it again with shortlist()"
+            "the shortlist was made for another model, or before this one learnt or lost items; "
+            "make it again with shortlist()"
         )
     return candidates
