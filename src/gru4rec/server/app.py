@@ -21,6 +21,7 @@ from gru4rec.server.guard import Guard
 from gru4rec.server.metrics import Metrics
 from gru4rec.server.models import ModelKeeper
 from gru4rec.server.options import ServerOptions
+from gru4rec.server.scoring import Scorer
 from gru4rec.server.sessions import ServerSessions
 from gru4rec.server.stores import open_store
 from gru4rec.server.stores.base import SessionStore, StoreAwayError
@@ -56,13 +57,14 @@ def create_app(options: ServerOptions | None = None) -> FastAPI:
     keeper = ModelKeeper(options, count_reload)
     metrics.loaded_at.set(keeper.current.loaded_at.timestamp())
     store = open_store(options.store, 60 * options.session_minutes, options.max_sessions)
-    sessions = ServerSessions(store, options.max_items)
+    sessions, scorer = ServerSessions(store, options.max_items), Scorer(metrics)
 
     @contextlib.asynccontextmanager
     async def running(_: FastAPI) -> AsyncIterator[None]:
         keeper.watch()
         yield
         keeper.stop()
+        await store.close()
 
     app = FastAPI(
         title="GRU4Rec",
@@ -71,8 +73,9 @@ def create_app(options: ServerOptions | None = None) -> FastAPI:
         lifespan=running,
         responses=_PROBLEMS,
     )
+    endpoints = Endpoints(keeper, sessions, scorer, options, metrics)
     key = [Depends(_key_check(options.api_key))] if options.api_key else []
-    app.include_router(Endpoints(keeper, sessions, options, metrics).router(), dependencies=key)
+    app.include_router(endpoints.router(), dependencies=key)
     _add_status(app, store)
     _add_page(app)
     _add_error_handlers(app, metrics)
@@ -109,9 +112,9 @@ def _add_status(app: FastAPI, store: SessionStore) -> None:
         return messages.Status(status="alive")
 
     @app.get("/ready", tags=["server"])
-    def ready() -> messages.Status:
+    async def ready() -> messages.Status:
         """Answers 200 if requests can be answered, 503 if the store of sessions is away."""
-        store.check()
+        await store.check()
         return messages.Status(status="ready")
 
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 
 
@@ -14,7 +14,7 @@ class Clock:
     """
 
     def __init__(self) -> None:
-        self.seconds: Counter[str] = Counter()
+        self.seconds: dict[str, float] = defaultdict(float)
 
     @contextlib.contextmanager
     def span(self, name: str) -> Iterator[None]:
@@ -23,7 +23,7 @@ class Clock:
         try:
             yield
         finally:
-            self.seconds[name] += time.perf_counter() - begun  # type: ignore[assignment]
+            self.seconds[name] += time.perf_counter() - begun
 
     def header(self) -> str:
         """Returns the value of the header `Server-Timing`, in milliseconds."""

@@ -1,8 +1,12 @@
-"""What goes into the server and comes out, as JSON; the page /docs is made of it."""
+"""What goes into the server and comes out, as JSON; the page /docs is made of it.
 
-from typing import Annotated, Any
+What comes in is checked; what goes out is made by the server itself, as plain dictionaries.
+"""
+
+from typing import Annotated, Any, NotRequired
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from typing_extensions import TypedDict  # pydantic wants this one, before Python 3.12
 
 from gru4rec.errors import shown
 
@@ -27,6 +31,16 @@ ItemId = Annotated[
 
 class _Message(BaseModel):
     model_config = ConfigDict(extra="forbid")
+
+
+class Wanted(_Message):
+    """What is wanted of the next items, in the address."""
+
+    k: int = Field(20, ge=1, description="How many items.", examples=[5])
+    exclude_seen: bool = Field(False, description="Leave out the items of the session.")
+    candidates: str | None = Field(
+        None, description="Name of a shortlist: recommend these items only."
+    )
 
 
 class Event(_Message):
@@ -54,58 +68,60 @@ class ManySessions(_Message):
     )
 
 
-class RecommendedItem(BaseModel):
-    """An item with its score, and its title if the server knows titles."""
+class RecommendedItem(TypedDict):
+    """An item with its score, and its title if the server knows one."""
 
     item: ItemId
     score: float
-    title: str | None = None
+    title: NotRequired[str]
 
 
-class SessionAnswer(BaseModel):
+class SessionAnswer(TypedDict):
     """The next items of a session."""
 
     session: str
-    model: str = Field(description="Digest of the model that answered.")
-    items: list[RecommendedItem] = Field(description="Best first.")
+    model: Annotated[str, Field(description="Digest of the model that answered.")]
+    items: Annotated[list[RecommendedItem], Field(description="Best first.")]
 
 
 class ClickAnswer(SessionAnswer):
     """The next items of a session after clicks."""
 
-    known: int = Field(description="Clicks on items that the model knows.")
-    unknown: int = Field(description="Clicks on others: kept, and skipped by this model.")
-    repeated: int = Field(description="Clicks whose event id was there before.")
+    known: Annotated[int, Field(description="Clicks on items that the model knows.")]
+    unknown: Annotated[int, Field(description="Clicks on others: kept, and skipped by this model.")]
+    repeated: Annotated[int, Field(description="Clicks whose event id was there before.")]
 
 
-class ManyAnswers(BaseModel):
+class ManyAnswers(TypedDict):
     """The next items of each session, in the order of the request."""
 
-    model: str = Field(description="Digest of the model that answered.")
-    unknown: int = Field(description="Items that the model does not know, and skipped.")
+    model: Annotated[str, Field(description="Digest of the model that answered.")]
+    unknown: Annotated[int, Field(description="Items that the model does not know, and skipped.")]
     sessions: list[list[RecommendedItem]]
 
 
-class SimilarItems(BaseModel):
+class SimilarItems(TypedDict):
     """The items that are most like one."""
 
     item: ItemId
     model: str
-    items: list[RecommendedItem] = Field(description="The score is the cosine.")
+    items: Annotated[list[RecommendedItem], Field(description="The score is the cosine.")]
 
 
-class ModelAnswer(BaseModel):
+class ModelAnswer(TypedDict):
     """The model that is served."""
 
     digest: str
     file: str
     loaded_at: str
     items: int
-    ids: str = Field(description="Kind of the item ids: integers or text.")
+    ids: Annotated[str, Field(description="Kind of the item ids: integers or text.")]
     configuration: dict[str, Any]
-    last_epoch: dict[str, Any] = Field(description="Loss and validation metrics of the training.")
+    last_epoch: Annotated[
+        dict[str, Any], Field(description="Loss and validation metrics of the training.")
+    ]
     notes: dict[str, Any]
-    shortlists: dict[str, int] = Field(description="Items of each.")
+    shortlists: Annotated[dict[str, int], Field(description="Items of each.")]
     limits: dict[str, int]
 
 

@@ -35,6 +35,12 @@ class Metrics:
         self.parts = Histogram(
             "gru4rec_part_seconds", "Its time in a part.", ["part"], registry=to, buckets=_BUCKETS
         )
+        self.batches = Histogram(
+            "gru4rec_batch_requests",
+            "Requests that were scored together.",
+            registry=to,
+            buckets=(1, 2, 4, 8, 16, 32, 64),
+        )
         self.clicks = Counter("gru4rec_clicks", "Clicks.", ["kind"], registry=to)
         self.reloads = Counter("gru4rec_reloads", "Newer files.", ["outcome"], registry=to)
         self.store_errors = Counter(

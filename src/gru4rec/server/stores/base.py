@@ -12,7 +12,7 @@ class StoreAwayError(GRU4RecError):
 class SessionStore(Protocol):
     """Records of bytes, never empty, by the id of their session.
 
-    All methods may be called by many threads at once.
+    All methods are called on one event loop, which goes on while they wait.
 
     Attributes:
         is_shared: Whether several processes that open the same address have the same sessions.
@@ -20,14 +20,14 @@ class SessionStore(Protocol):
 
     is_shared: bool
 
-    def get(self, session: str) -> bytes | None:
+    async def get(self, session: str) -> bytes | None:
         """Returns the record, and keeps it for its full time from now on; None: there is none.
 
         Raises:
             StoreAwayError: See there.
         """
 
-    def replace(self, session: str, old: bytes | None, new: bytes) -> bool:
+    async def replace(self, session: str, old: bytes | None, new: bytes) -> bool:
         """Writes a record if it is still as it was read.
 
         Args:
@@ -42,16 +42,19 @@ class SessionStore(Protocol):
             StoreAwayError: See there; whether the record was written is not known then.
         """
 
-    def delete(self, session: str) -> None:
+    async def delete(self, session: str) -> None:
         """Forgets a session, if it is there.
 
         Raises:
             StoreAwayError: See there.
         """
 
-    def check(self) -> None:
+    async def check(self) -> None:
         """Asks whether the store answers.
 
         Raises:
             StoreAwayError: It does not.
         """
+
+    async def close(self) -> None:
+        """Gives up what is open; nothing is asked any more."""

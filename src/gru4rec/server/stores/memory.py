@@ -1,6 +1,5 @@
 """Sessions in the memory of one process: gone when it ends."""
 
-import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -23,40 +22,39 @@ class MemoryStore:
         self._seconds, self._max_sessions, self._clock = seconds, max_sessions, clock
         # each with when it goes; in the order of their last use, which is that of going, too
         self._records: OrderedDict[str, tuple[float, bytes]] = OrderedDict()
-        self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._records)
 
-    def get(self, session: str) -> bytes | None:
+    async def get(self, session: str) -> bytes | None:
         """See `SessionStore.get`."""
-        with self._lock:
-            self._forget_old()
-            if session not in self._records:
-                return None
-            _, record = self._records[session]
-            self._put(session, record)
-            return record
+        self._forget_old()
+        if session not in self._records:
+            return None
+        _, record = self._records[session]
+        self._put(session, record)
+        return record
 
-    def replace(self, session: str, old: bytes | None, new: bytes) -> bool:
+    async def replace(self, session: str, old: bytes | None, new: bytes) -> bool:
         """See `SessionStore.replace`."""
-        with self._lock:
-            self._forget_old()
-            _, now = self._records.get(session, (0.0, None))
-            if now != old:
-                return False
-            self._put(session, new)
-            if len(self._records) > self._max_sessions:
-                self._records.popitem(last=False)
-            return True
+        self._forget_old()
+        _, now = self._records.get(session, (0.0, None))
+        if now != old:
+            return False
+        self._put(session, new)
+        if len(self._records) > self._max_sessions:
+            self._records.popitem(last=False)
+        return True
 
-    def delete(self, session: str) -> None:
+    async def delete(self, session: str) -> None:
         """See `SessionStore.delete`."""
-        with self._lock:
-            self._records.pop(session, None)
+        self._records.pop(session, None)
 
-    def check(self) -> None:
+    async def check(self) -> None:
         """Memory is always there."""
+
+    async def close(self) -> None:
+        """Memory needs no closing."""
 
     def _put(self, session: str, record: bytes) -> None:
         self._records[session] = self._clock() + self._seconds, record

@@ -4,15 +4,17 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-import redis
+from redis import asyncio as redis
+from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from gru4rec.errors import ConfigError
 from gru4rec.server.stores.base import StoreAwayError
 
 _PREFIX = "gru4rec:session:"
 _ANSWER_SECONDS = 1.0  # a store that is slower is away
+_CONNECTIONS = 64  # of one process
+_FREE_SECONDS = 5.0  # who finds none of them free waits so long for one
 
 # writes ARGV[2] for ARGV[3] milliseconds if the record is still ARGV[1]; empty: if there is none
 _REPLACE = """
@@ -43,8 +45,10 @@ class RedisStore:
     def __init__(self, address: str, seconds: float) -> None:
         self._milliseconds = max(1, round(1000 * seconds))
         try:
-            self._redis: Any = redis.Redis.from_url(
+            pool = redis.BlockingConnectionPool.from_url(
                 address,
+                max_connections=_CONNECTIONS,
+                timeout=_FREE_SECONDS,
                 socket_timeout=_ANSWER_SECONDS,
                 socket_connect_timeout=_ANSWER_SECONDS,
                 # a write whose answer was lost must not be tried again: it would be taken for that
@@ -54,28 +58,34 @@ class RedisStore:
         except (ValueError, TypeError) as error:
             # without the address: it may hold a password
             raise ConfigError(f"the address of the store is not understood: {error}") from None
+        self._redis: Any = redis.Redis.from_pool(pool)
         self._replace = self._redis.register_script(_REPLACE)
 
-    def get(self, session: str) -> bytes | None:
+    async def get(self, session: str) -> bytes | None:
         """See `SessionStore.get`."""
         with _answering():
-            record: bytes | None = self._redis.getex(_key(session), px=self._milliseconds)
+            record: bytes | None = await self._redis.getex(_key(session), px=self._milliseconds)
             return record
 
-    def replace(self, session: str, old: bytes | None, new: bytes) -> bool:
+    async def replace(self, session: str, old: bytes | None, new: bytes) -> bool:
         """See `SessionStore.replace`."""
         with _answering():
-            return bool(self._replace([_key(session)], [old or b"", new, self._milliseconds]))
+            arguments: list[bytes | int] = [old or b"", new, self._milliseconds]
+            return bool(await self._replace([_key(session)], arguments))
 
-    def delete(self, session: str) -> None:
+    async def delete(self, session: str) -> None:
         """See `SessionStore.delete`."""
         with _answering():
-            self._redis.delete(_key(session))
+            await self._redis.delete(_key(session))
 
-    def check(self) -> None:
+    async def check(self) -> None:
         """See `SessionStore.check`."""
         with _answering():
-            self._redis.ping()
+            await self._redis.ping()
+
+    async def close(self) -> None:
+        """See `SessionStore.close`."""
+        await self._redis.aclose()
 
 
 def _key(session: str) -> bytes:

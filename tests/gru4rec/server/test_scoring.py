@@ -1,0 +1,130 @@
+"""What is scored together is answered as if each were alone."""
+
+import asyncio
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from gru4rec import DataError, GRU4Rec
+from gru4rec.server.clock import Clock
+from gru4rec.server.metrics import Metrics
+from gru4rec.server.scoring import Query, Scorer, answer_together, read_sessions
+
+N_ITEMS = 400  # more than are scored at a time by some ways of multiplying
+
+
+@pytest.fixture(scope="module")
+def gru(fit: Callable[..., GRU4Rec]) -> GRU4Rec:
+    return fit(n_items=N_ITEMS)
+
+
+def ask(gru: GRU4Rec, sessions: list[list[int]], k: int, **options: Any) -> Query:
+    states, known, _ = read_sessions(gru, sessions)
+    seen = known if options.get("exclude_seen") else None
+    return Query(gru.network, states, k, seen, options.get("candidates"))
+
+
+# sessions, k, exclude_seen
+WANTED = [
+    ([[3, 1, 4]], 5, False),
+    ([[3, 1, 4]], 20, True),
+    ([[], [2], [7, 1, 8]], 3, True),
+    ([[2]], 1, False),
+    ([[9, 9]], 40, True),
+    ([[5], [6]], N_ITEMS, False),
+    ([[5, 6]], N_ITEMS + 1, True),
+]
+
+
+def check(gru: GRU4Rec, wanted: Any, answer: Any, candidates: Any = None) -> None:
+    sessions, k, exclude_seen = wanted
+    best = gru.recommend(sessions, k, exclude_seen, candidates)
+    assert len(answer) == len(sessions)
+    for session, found in enumerate(answer):
+        expected = best[best["session"] == session]
+        assert gru.vocabulary.decode(found.items).tolist() == expected["item"].tolist()
+        assert found.scores.tolist() == pytest.approx(expected["score"].tolist(), abs=1e-6)
+
+
+def test_one_product_answers_as_many(gru: GRU4Rec) -> None:
+    queries = [ask(gru, sessions, k, exclude_seen=seen) for sessions, k, seen in WANTED]
+    for wanted, answer in zip(WANTED, answer_together(queries), strict=True):
+        check(gru, wanted, answer)
+
+
+def ask_at_once(queries: list[Query]) -> tuple[list[Any], str]:
+    metrics = Metrics()
+
+    async def ask_all() -> list[Any]:
+        scorer = Scorer(metrics)
+        answers = (scorer.best(query, Clock()) for query in queries)
+        return await asyncio.gather(*answers, return_exceptions=True)
+
+    return asyncio.run(ask_all()), metrics.text().decode()
+
+
+def test_of_what_comes_at_once_one_product_answers_what_it_can(
+    gru: GRU4Rec, fit: Callable[..., GRU4Rec]
+) -> None:
+    other = fit(n_items=N_ITEMS, seed=3, layers=[9])
+    stock = gru.shortlist(range(100, 200))
+    cases: list[Any] = [(gru, None), (other, None), (gru, stock)]
+    asked = list(itertools.product(WANTED[:5], cases))
+    queries = [
+        ask(model, wanted[0], wanted[1], exclude_seen=wanted[2], candidates=candidates)
+        for wanted, (model, candidates) in asked
+    ]
+    answers, text = ask_at_once(queries)
+    for (wanted, (model, candidates)), answer in zip(asked, answers, strict=True):
+        check(model, wanted, answer, candidates)
+    assert f"gru4rec_batch_requests_count {len(cases)}.0" in text
+    assert f"gru4rec_batch_requests_sum {len(queries)}.0" in text
+
+
+def test_a_batch_has_an_end(gru: GRU4Rec) -> None:
+    answers, text = ask_at_once([ask(gru, [[3]], 5)] * 150)
+    assert len({tuple(best.items.tolist()) for [best] in answers}) == 1
+    assert 'gru4rec_batch_requests_bucket{le="64.0"} 3.0' in text  # 64, 64 and 22
+
+
+def test_an_error_is_told_to_those_whom_it_concerns(gru: GRU4Rec) -> None:
+    good = ask(gru, [[3]], 5)
+    bad = good._replace(k=1000, states=torch.zeros(1, 99))
+    answers, _ = ask_at_once([bad, good, bad])
+    assert [type(answer) for answer in answers] == [RuntimeError, list, RuntimeError]
+
+
+def test_who_goes_keeps_nobody_waiting(gru: GRU4Rec) -> None:
+    async def go() -> Any:
+        scorer = Scorer(Metrics())
+        query = ask(gru, [[3]], 5)
+        gone, *others = (asyncio.create_task(scorer.best(query, Clock())) for _ in range(3))
+        await asyncio.sleep(0)
+        gone.cancel()
+        answers = await asyncio.gather(gone, *others, return_exceptions=True)
+        return [type(answer) for answer in [*answers, await scorer.best(query, Clock())]]
+
+    assert asyncio.run(go()) == [asyncio.CancelledError, list, list, list]
+
+
+@pytest.mark.parametrize("few_products", [0, 1 << 40], ids=["in a thread", "at once"])
+def test_the_clock_tells_queue_and_model(
+    gru: GRU4Rec, monkeypatch: pytest.MonkeyPatch, few_products: int
+) -> None:
+    monkeypatch.setattr("gru4rec.server.scoring._FEW_PRODUCTS", few_products)
+    clock = Clock()
+    [best] = asyncio.run(Scorer(Metrics()).best(ask(gru, [[3]], 5), clock))
+    assert len(best.items) == 5
+    assert clock.seconds.keys() == {"queue", "model"}
+    assert min(clock.seconds.values()) > 0
+
+
+def test_unknown_items_are_counted_and_other_ids_refused(gru: GRU4Rec) -> None:
+    states, known, n_unknown = read_sessions(gru, [[3, 10**6], [-1, -1], []])
+    assert (known, n_unknown) == ([[gru.vocabulary.find(3)], [], []], 3)
+    assert not states[1:].any()
+    with pytest.raises(DataError, match="knows its items by integers"):
+        read_sessions(gru, [["3"]])
