@@ -1,6 +1,7 @@
 """`gru4rec serve`: options of the command line, and the processes that serve."""
 
 import argparse
+import contextlib
 import logging
 import os
 import sys
@@ -45,6 +46,7 @@ def serve(arguments: argparse.Namespace) -> None:
         # before there is logging
         told = f"gru4rec: GRU4REC_API_KEY is not set: whoever reaches {arguments.host} is answered"
         print(told, file=sys.stderr)
+    _allow_connections()
     if arguments.workers == 1:
         uvicorn.run(create_app(options), **settings)
         return
@@ -60,6 +62,19 @@ def serve(arguments: argparse.Namespace) -> None:
         os.environ[FOLDER_VARIABLE] = folder
         app = f"{create_app.__module__}:{create_app.__name__}"
         uvicorn.run(app, factory=True, workers=arguments.workers, **settings)
+
+
+def _allow_connections() -> None:
+    """Lets this process, and its workers, open as many files as the system lets it.
+
+    Each connection is one. Many systems begin with 1,024 for the sake of old programs, and a server
+    that has reached them answers nobody who is not connected yet.
+    """
+    with contextlib.suppress(ImportError, OSError, ValueError):  # Windows; macOS has a lower limit
+        import resource  # noqa: PLC0415
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _options(arguments: argparse.Namespace) -> ServerOptions:

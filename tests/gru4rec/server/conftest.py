@@ -112,12 +112,15 @@ _STARTED = "Application startup complete"
 class Server:
     """`gru4rec serve` as a process of its own."""
 
-    def __init__(self, model: Path, *arguments: str, env: dict[str, str] | None = None) -> None:
+    def __init__(self, model: Path, *arguments: str, open_files: int | None = None) -> None:
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         command = [sys.executable, "-m", "gru4rec", "serve", str(model), "--port", str(self.port)]
         self._command = [*command, "--device", "cpu", *arguments]
-        self._env = {**os.environ, "OMP_NUM_THREADS": "1", **(env or {})}
+        if open_files:
+            limited = f'ulimit -S -n {open_files} && exec "$0" "$@"'
+            self._command = ["sh", "-c", limited, *self._command]
+        self._env = {**os.environ, "OMP_NUM_THREADS": "1"}
         self._log = model.parent / f"server-{self.port}.log"
         self._log.touch()
         given = dict(itertools.pairwise(arguments))
@@ -157,8 +160,8 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     """Starts servers of the file `model.pth` in the test's folder."""
     servers = []
 
-    def started(*arguments: str, **env: str) -> Server:
-        servers.append(Server(tmp_path / "model.pth", *arguments, env=env))
+    def started(*arguments: str, open_files: int | None = None) -> Server:
+        servers.append(Server(tmp_path / "model.pth", *arguments, open_files=open_files))
         return servers[-1].start()
 
     yield started

@@ -231,6 +231,7 @@ LIMITS = {"max_k": 20, "max_items": 5, "max_body": 1000}
         ("/sessions/a/events", {"events": [{"item": "\ud800"}]}, 422, ""),
         ("/sessions/a/events", {"events": [{"item": 1, "id": ""}]}, 422, "at least 1 character"),
         ("/sessions/a/events?k=0", {"events": [{"item": 1}]}, 422, r"^query\.k: .*greater"),
+        ("/sessions/a/events?exclude_sen=1", {"events": [{"item": 1}]}, 422, "^query.exclude_sen"),
         ("/sessions/a/events?k=21", {"events": [{"item": 1}]}, 422, "^k is 21; at most 20 "),
         ("/sessions/a/events?k=x", {"events": [{"item": 1}]}, 422, r"^query\.k: .*integer"),
         ("/sessions/a/events", {"events": [{"item": 1}] * 6}, 422, "^6 items; at most 5 are"),

@@ -1,5 +1,6 @@
 """Servers as processes, and what may happen to them."""
 
+import contextlib
 import http.client
 import json
 import signal
@@ -184,6 +185,17 @@ def test_slow_clients_keep_nobody_waiting(server: Any) -> None:
         connection.close()
 
 
+def test_many_open_connections_keep_nobody_waiting(gru: GRU4Rec, serve: Serve) -> None:
+    # more than the process may open as it is started
+    server = serve(open_files=150)
+    with contextlib.ExitStack() as opened:
+        for _ in range(300):
+            silent = socket.create_connection(("127.0.0.1", server.port), timeout=30)
+            opened.enter_context(contextlib.closing(silent))
+        assert click(server.address, "anna", 3)["known"] == 1
+    assert "Traceback" not in server.log
+
+
 def test_markup_in_ids_is_data(server: Any) -> None:
     for markup in ("<script>alert(1)<script>", "a%22%3E%00%ff%F0", "%2e%2e"):
         assert click(server.address, markup, 3)["known"] == 1
@@ -193,8 +205,14 @@ def test_markup_in_ids_is_data(server: Any) -> None:
         assert refused.headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_sigterm_answers_what_has_begun(gru: GRU4Rec, serve: Serve) -> None:
-    server = serve()
+@pytest.mark.parametrize("n_workers", [1, 2])
+def test_sigterm_answers_what_has_begun(
+    gru: GRU4Rec, serve: Serve, request: pytest.FixtureRequest, n_workers: int
+) -> None:
+    options = []
+    if n_workers > 1:
+        options = ["--workers", "2", "--store", request.getfixturevalue("redis_server").address]
+    server = serve(*options)
     body = json.dumps({"sessions": [[3, 4]]}).encode()
     connection = socket.create_connection(("127.0.0.1", server.port), timeout=30)
     head = f"POST /recommend HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
