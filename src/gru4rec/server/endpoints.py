@@ -158,12 +158,11 @@ class Endpoints:
             )
         n_items = sum(map(len, body.sessions))
         self._check_number(n_items)
-        with clock.span("model"):
-            states, known, n_unknown = await scoring.run(
-                n_items <= scoring.FEW_STEPS, scoring.read_sessions, served.gru, body.sessions
-            )
-        seen = known if wanted.exclude_seen else None
-        rows = await self._best(served, states, wanted, seen, clock)
+        find = served.gru.vocabulary.find
+        found = [[find(item) for item in session] for session in body.sessions]
+        known = [[index for index in indices if index != UNKNOWN] for indices in found]
+        n_unknown = n_items - sum(map(len, known))
+        rows = await self._best(served, known, wanted, known, clock)
         answer = ManyAnswers(model=served.gru.digest, unknown=n_unknown, sessions=rows)
         return _Answer(answer, clock)
 
@@ -218,20 +217,21 @@ class Endpoints:
     async def _next_items(
         self, served: Served, live: LiveSession, wanted: Wanted, clock: Clock
     ) -> list[RecommendedItem]:
-        seen = [live.seen()] if wanted.exclude_seen else None
+        seen = [live.seen()] if wanted.exclude_seen else []
         [items] = await self._best(served, live.hidden, wanted, seen, clock)
         return items
 
     async def _best(
         self,
         served: Served,
-        states: Tensor,
+        sessions: Tensor | list[list[int]],
         wanted: Wanted,
-        seen: list[list[int]] | None,
+        seen: list[list[int]],
         clock: Clock,
     ) -> list[list[RecommendedItem]]:
         shortlist = served.shortlists[wanted.candidates] if wanted.candidates else None
-        query = scoring.Query(served.gru.network, states, wanted.k, seen, shortlist)
+        left_out = seen if wanted.exclude_seen else None
+        query = scoring.Query(served.gru.network, sessions, wanted.k, left_out, shortlist)
         return [
             _rows(served, served.gru.vocabulary.decode(best.items), best.scores)
             for best in await self._scorer.best(query, clock)

@@ -15,9 +15,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from gru4rec.data.vocabulary import UNKNOWN, Indices
+from gru4rec.data.vocabulary import Indices
 from gru4rec.model.network import Network
-from gru4rec.recommender import GRU4Rec
 from gru4rec.server.clock import Clock
 from gru4rec.server.metrics import Metrics
 from gru4rec.serving.recommendations import best_items, final_states, reading
@@ -38,28 +37,35 @@ class Query(NamedTuple):
 
     Attributes:
         network: The weights.
-        states: Hidden states of the last layer, shape (n, units), n ≥ 1.
+        sessions: Hidden states of the last layer, shape (n, units), n ≥ 1; or the item indices of
+            whole sessions, a list each, which are read first.
         k: Items for each; fewer where there are fewer.
         seen: Item indices to leave out, one list a session; None: nothing.
         shortlist: The only items to recommend; None: all.
     """
 
     network: Network
-    states: Tensor
+    sessions: Tensor | list[list[int]]
     k: int
     seen: list[list[int]] | None
     shortlist: Shortlist | None
 
     @property
-    def kind(self) -> tuple[int, int, int]:
+    def kind(self) -> tuple[object, ...]:
         """What queries that one product can answer have in common."""
-        return id(self.network), id(self.shortlist), max(self.k, _USUAL_K).bit_length()
+        size = max(self.k, _USUAL_K).bit_length()
+        return id(self.network), id(self.shortlist), size, self.n_steps > FEW_STEPS
 
     @property
-    def products(self) -> int:
-        """How many numbers are multiplied to answer it."""
+    def n_steps(self) -> int:
+        """How many steps of the network come first."""
+        return 0 if isinstance(self.sessions, Tensor) else max(map(len, self.sessions))
+
+    @property
+    def n_products(self) -> int:
+        """How many numbers are multiplied with those of the table."""
         n_items = self.network.n_items if self.shortlist is None else len(self.shortlist)
-        return n_items * self.states.numel()
+        return len(self.sessions) * n_items * self.network.architecture.layers[-1]
 
 
 class Ranked(NamedTuple):
@@ -104,7 +110,8 @@ class Scorer:
             queries = [waiting.query for waiting in batch]
             answers: Sequence[Any]
             try:
-                is_short = sum(query.products for query in queries) <= _FEW_PRODUCTS
+                n_products = sum(query.n_products for query in queries)
+                is_short = n_products <= _FEW_PRODUCTS and queries[0].n_steps <= FEW_STEPS
                 answers = await run(is_short, answer_together, queries)
             except Exception as error:  # told to each who waits
                 answers = [error] * len(batch)
@@ -128,7 +135,7 @@ class Scorer:
         for waiting in self._waiting:
             if n < _MOST and waiting.query.kind == kind:
                 batch.append(waiting)
-                n += len(waiting.query.states)
+                n += len(waiting.query.sessions)
             else:
                 others.append(waiting)
         self._waiting = others
@@ -139,9 +146,9 @@ def answer_together(queries: Sequence[Query]) -> list[list[Ranked]]:
     """Answers queries of one kind, each with a list of what is best for each session."""
     first, seen = queries[0], None
     if any(query.seen for query in queries):
-        seen = [row for query in queries for row in query.seen or [[]] * len(query.states)]
+        seen = [row for query in queries for row in query.seen or [[]] * len(query.sessions)]
     with reading():
-        states = torch.cat([query.states for query in queries])
+        states = _read(first.network, [query.sessions for query in queries])
         k = max(query.k for query in queries)
         best = best_items(first.network, states, k, seen, first.shortlist)
     ends = best.lengths.cumsum()
@@ -149,40 +156,24 @@ def answer_together(queries: Sequence[Query]) -> list[list[Ranked]]:
     answers = []
     for query in queries:
         parts = [slice(begin, min(end, begin + query.k))
-                 for begin, end in itertools.islice(rows, len(query.states))]  # fmt: skip
+                 for begin, end in itertools.islice(rows, len(query.sessions))]  # fmt: skip
         answers.append([Ranked(best.items[part], best.scores[part]) for part in parts])
     return answers
 
 
-def read_sessions(
-    gru: GRU4Rec, sessions: Sequence[Sequence[Any]]
-) -> tuple[Tensor, list[list[int]], int]:
-    """Reads whole sessions.
-
-    Args:
-        gru: The model.
-        sessions: Item ids of each, oldest first.
-
-    Returns:
-        The last layer's state after each, shape (n, units), the indices of the items that the
-        model knows, and how many items it does not know.
-
-    Raises:
-        DataError: An item is of another kind than the model's.
-    """
-    found = [[gru.vocabulary.find(item) for item in items] for items in sessions]
-    known = [[index for index in indices if index != UNKNOWN] for indices in found]
-    offsets = np.cumsum([0, *map(len, known)])
-    items = np.array([*itertools.chain.from_iterable(known)], dtype=np.int64)
-    with reading():
-        states = final_states(gru.network, items, offsets)
-    return states, known, sum(map(len, found)) - len(items)
+def _read(network: Network, sessions: Sequence[Tensor | list[list[int]]]) -> Tensor:
+    """Returns the last layer's states, shape (n, units); whole sessions are read together."""
+    whole = [some for some in sessions if not isinstance(some, Tensor)]
+    items = [session for some in whole for session in some]
+    offsets = np.cumsum([0, *map(len, items)])
+    flat = np.array([*itertools.chain.from_iterable(items)], dtype=np.int64)
+    states = final_states(network, flat, offsets)
+    read = iter(torch.split(states, [*map(len, whole)]))
+    return torch.cat([some if isinstance(some, Tensor) else next(read) for some in sessions])
 
 
 async def run(is_short: bool, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Runs what computes: in a thread if it takes long, else at once, without changing threads."""
-    return (
-        function(*args, **kwargs)
-        if is_short
-        else await asyncio.to_thread(function, *args, **kwargs)
-    )
+    if is_short:
+        return function(*args, **kwargs)
+    return await asyncio.to_thread(function, *args, **kwargs)

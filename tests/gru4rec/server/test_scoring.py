@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import torch
 
-from gru4rec import DataError, GRU4Rec
+from gru4rec import GRU4Rec
 from gru4rec.server.clock import Clock
 from gru4rec.server.metrics import Metrics
-from gru4rec.server.scoring import Query, Scorer, answer_together, read_sessions
+from gru4rec.server.scoring import Query, Scorer, answer_together
 
 N_ITEMS = 400  # more than are scored at a time by some ways of multiplying
 
@@ -22,9 +22,15 @@ def gru(fit: Callable[..., GRU4Rec]) -> GRU4Rec:
 
 
 def ask(gru: GRU4Rec, sessions: list[list[int]], k: int, **options: Any) -> Query:
-    states, known, _ = read_sessions(gru, sessions)
+    known = [[gru.vocabulary.find(item) for item in items] for items in sessions]
     seen = known if options.get("exclude_seen") else None
-    return Query(gru.network, states, k, seen, options.get("candidates"))
+    asked: Any = known
+    if len(known) == 1:  # these are asked for by what a live session has come to
+        live = gru.live_session()
+        for item in sessions[0]:
+            live.add(item)
+        asked = live.hidden
+    return Query(gru.network, asked, k, seen, options.get("candidates"))
 
 
 # sessions, k, exclude_seen
@@ -92,7 +98,7 @@ def test_a_batch_has_an_end(gru: GRU4Rec) -> None:
 
 def test_an_error_is_told_to_those_whom_it_concerns(gru: GRU4Rec) -> None:
     good = ask(gru, [[3]], 5)
-    bad = good._replace(k=1000, states=torch.zeros(1, 99))
+    bad = good._replace(k=1000, sessions=torch.zeros(1, 99))
     answers, _ = ask_at_once([bad, good, bad])
     assert [type(answer) for answer in answers] == [RuntimeError, list, RuntimeError]
 
@@ -122,9 +128,11 @@ def test_the_clock_tells_queue_and_model(
     assert min(clock.seconds.values()) > 0
 
 
-def test_unknown_items_are_counted_and_other_ids_refused(gru: GRU4Rec) -> None:
-    states, known, n_unknown = read_sessions(gru, [[3, 10**6], [-1, -1], []])
-    assert (known, n_unknown) == ([[gru.vocabulary.find(3)], [], []], 3)
-    assert not states[1:].any()
-    with pytest.raises(DataError, match="knows its items by integers"):
-        read_sessions(gru, [["3"]])
+def test_a_long_session_keeps_no_short_one_waiting(gru: GRU4Rec) -> None:
+    short, long = ([[3]], 5, False), ([[3, 1] * 100], 5, False)
+    whole = [gru.vocabulary.find(item) for item in long[0][0]]
+    queries = [ask(gru, *short[:2]), Query(gru.network, [whole], 5, None, None)]
+    answers, text = ask_at_once(queries)
+    for wanted, answer in zip((short, long), answers, strict=True):
+        check(gru, wanted, answer)
+    assert "gru4rec_batch_requests_count 2.0" in text
