@@ -73,6 +73,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--titles", metavar="FILE", help="an id, a tab and a title a line")
     serve.add_argument("--device", help="auto (default), cpu, cuda, ...")
     serve.add_argument("--threads", type=int, help="of one request (default: 1)")
+    serve.add_argument(
+        "--compact", action="store_true", help="faster from 100,000 items on, for more memory"
+    )
     serve.add_argument("--session-minutes", type=float, help="kept so long unused (default: 60)")
     serve.add_argument("--max-sessions", type=int, help="in memory (default: 100000)")
     serve.add_argument("--max-items", type=int, help="of a session or request (default: 1000)")

@@ -109,6 +109,8 @@ class ModelKeeper:
             gru = before.gru
         else:
             gru = GRU4Rec.load(stamps[0][0], options.device)
+            if options.compact:
+                gru.add_compact_copy()
         if before and before.gru.vocabulary.holds_text != gru.vocabulary.holds_text:
             raise DataError(
                 f"{stamps[0][0]} has item ids of another kind (text against integers) than the "

@@ -20,6 +20,8 @@ class ServerOptions(BaseModel):
         titles: A file of titles: UTF-8 text, an id, a tab and a title a line.
         device: Where the model goes.
         threads: What one request computes on.
+        compact: Score one session by a compact copy of the embeddings; see
+            `GRU4Rec.add_compact_copy`.
         store: Where sessions are kept: `memory`, or an address such as `redis://localhost`.
         session_minutes: How long a session is kept after its last use.
         max_sessions: How many sessions there may be in memory.
@@ -38,6 +40,7 @@ class ServerOptions(BaseModel):
     titles: Path | None = None
     device: str = "auto"
     threads: Annotated[int, Field(ge=1)] = 1
+    compact: bool = False
     store: str = "memory"
     session_minutes: Annotated[float, Field(gt=0)] = 60.0
     max_sessions: Annotated[int, Field(ge=1)] = 100_000

@@ -53,6 +53,16 @@ def test_a_newer_shortlist_takes_the_place_without_reading_the_model(
     assert len(keeper.current.shortlists["stock"]) == 3
 
 
+def test_a_newer_model_gets_its_compact_copy(fit: Fit, tmp_path: Path) -> None:
+    fit().save(tmp_path / "model.pth")
+    keeper = ModelKeeper(ServerOptions(model=tmp_path / "model.pth", device="cpu", compact=True))
+    for newer in (None, fit(seed=1)):
+        if newer:
+            newer.save(tmp_path / "model.pth")
+            keeper.look()
+        assert keeper.current.gru.network.compact is not None
+
+
 def _damage(folder: Path, fit: Fit) -> None:
     content = bytearray((folder / "model.pth").read_bytes())
     content[len(content) // 2] ^= 1
