@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-
 from benchmarks.cases import make_model
+
 from gru4rec import GRU4Rec
 
 _CLICKS_A_SESSION = 6

@@ -1,6 +1,7 @@
 """One training of a model in three steps: plan it, start it, run it."""
 
 import dataclasses
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ import torch
 from gru4rec.config import ModelConfig, TrainingConfig
 from gru4rec.data.schedule import Schedule, make_schedule
 from gru4rec.data.sessions import Sessions, order_sessions
-from gru4rec.data.vocabulary import Vocabulary
+from gru4rec.data.vocabulary import UNKNOWN, Vocabulary
 from gru4rec.errors import ConfigError, DataError
 from gru4rec.evaluation import (
     EvaluationData,
@@ -23,7 +24,9 @@ from gru4rec.evaluation import (
     prepare_evaluation,
 )
 from gru4rec.files import check_local
+from gru4rec.frames.times import in_seconds
 from gru4rec.learning.best_epoch import BestEpoch, keep
+from gru4rec.learning.retiring import find_unseen, last_days, newest, without_items
 from gru4rec.learning.trainer import EpochState, Progress, Trainer, TrainingState
 from gru4rec.model.build import architecture_of, make_optimizer, new_generator
 from gru4rec.model.memory import memory_of_training, refuse_absurd_sizes
@@ -33,6 +36,8 @@ from gru4rec.progress import ProgressDisplay
 from gru4rec.storage.model_file import Checkpoint, Note
 from gru4rec.storage.resuming import find_checkpoint, find_origin, restore_sampler
 from gru4rec.storage.training_checkpoints import Checkpoints, NoCheckpoints
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,8 @@ class Plan:
         sampler: The user's own source of negatives.
         checkpoint: File of checkpoints.
         last_epoch: With which the training ends, counted over all trainings of the model.
+        last_days: Day of each item's newest event in the data, see `retiring.last_days`.
+        retired: Items of the model before that go, by their indices in it.
         needs: What memory the training takes; see `memory_of_training`.
     """
 
@@ -82,6 +89,8 @@ class Plan:
     sampler: NegativeSampler | None
     checkpoint: Path | None
     last_epoch: int
+    last_days: npt.NDArray[np.int64]
+    retired: npt.NDArray[np.int64]
     needs: dict[str, int]
 
 
@@ -123,14 +132,19 @@ def make_plan(
     if schedule.n_examples == 0:
         raise DataError(_why_nothing_to_train_on(sessions))
     known, state = before.vocabulary, before.state
-    vocabulary = known.extended(sessions.items) if known else Vocabulary.from_items(sessions.items)
-    n_new = len(vocabulary) - (len(known) if known else 0)
+    retired = _find_unseen(before, sessions, options.retire_after_days)
+    known = known.without(retired) if known is not None and len(retired) else known
+    vocabulary = (
+        Vocabulary.from_items(sessions.items) if known is None else known.extended(sessions.items)
+    )
+    n_new = len(vocabulary) - (0 if known is None else len(known))
+    items = vocabulary.encode(sessions.items)
     return Plan(
         config=config,
         options=options,
         device=device,
         vocabulary=vocabulary,
-        items=vocabulary.encode(sessions.items),
+        items=items,
         schedule=schedule,
         valid=None if valid is None else prepare_evaluation(vocabulary, valid, *keys),
         valid_cutoffs=cutoffs,
@@ -138,6 +152,8 @@ def make_plan(
         sampler=sampler,
         checkpoint=None if checkpoint is None else Path(checkpoint),
         last_epoch=(state.epochs if state else 0) + config.n_epochs,
+        last_days=last_days(items, in_seconds(sessions.times), len(vocabulary)),
+        retired=retired,
         needs=memory_of_training(config, architecture_of(config), options, n_new, state is None),
     )
 
@@ -244,19 +260,30 @@ def _begin(plan: Plan, before: Learnt) -> Learnt:
     """Makes a training state for the vocabulary, or grows the one before; counts the events."""
     config, n_items = plan.config, len(plan.vocabulary)
     counts = torch.from_numpy(np.bincount(plan.items, minlength=n_items))
+    days = torch.from_numpy(plan.last_days)
     # not the seed of the training: weights and negatives must not come from the same numbers;
     # nor that of earlier rows: items that come later must not start equal to them
-    n_known = len(before.vocabulary) if before.vocabulary is not None else 0
-    fresh = new_generator(config.seed + 1 + n_known, torch.device("cpu"))
+    n_rows = before.state.network.n_items + before.state.n_retired if before.state else 0
+    fresh = new_generator(config.seed + 1 + n_rows, torch.device("cpu"))
     if before.state is None:
         draw = compatible_draw() if plan.options.compatibility_mode else seeded_draw(fresh)
         network = new_network(architecture_of(config), n_items, draw).to(plan.device)
         optimizer = make_optimizer(network, config)
         generator = new_generator(config.seed, plan.device)
-        return Learnt(plan.vocabulary, TrainingState(network, optimizer, counts, generator), [])
-    counts[: len(before.state.counts)] += before.state.counts
+        state = TrainingState(network, optimizer, counts, generator, last_days=days)
+        return Learnt(plan.vocabulary, state, [])
     # another state: what it was before is kept until weights change
-    state = dataclasses.replace(before.state, counts=counts)
+    state = dataclasses.replace(before.state)
+    if len(plan.retired):
+        logger.info(
+            "%s of %s items that the model knew had no event in %d days and are retired",
+            f"{len(plan.retired):,}",
+            f"{state.network.n_items:,}",
+            plan.options.retire_after_days,
+        )
+        state = without_items(state, plan.retired)
+    counts[: len(state.counts)] += state.counts
+    state.counts, state.last_days = counts, newest(state.last_days, days)
     n_new = n_items - state.network.n_items
     if n_new:
         state.network = append_items(state.network, n_new, fresh)
@@ -264,6 +291,15 @@ def _begin(plan: Plan, before: Learnt) -> Learnt:
         for name in state.network.tables:
             state.optimizer.grow(name, n_new)
     return Learnt(plan.vocabulary, state, before.history)
+
+
+def _find_unseen(before: Learnt, sessions: Sessions, n_days: int | None) -> npt.NDArray[np.int64]:
+    """Finds the items to retire, by their indices; see `retiring.find_unseen`."""
+    if n_days is None or before.state is None or before.vocabulary is None:
+        return np.empty(0, np.int64)
+    present = before.vocabulary.encode(pd.unique(sessions.items))
+    today = int(in_seconds(sessions.times).max() // 86_400)
+    return find_unseen(before.state, present[present != UNKNOWN], today, n_days)
 
 
 def _make_sampler(plan: Plan, state: TrainingState) -> PopularitySampler:

@@ -24,6 +24,7 @@ from gru4rec.config import (
 )
 from gru4rec.data.vocabulary import Vocabulary
 from gru4rec.errors import (
+    DataError,
     NotFittedError,
     OutOfMemoryError,
     TrainingDivergedError,
@@ -36,6 +37,7 @@ from gru4rec.evaluation import (
 )
 from gru4rec.evaluation.ranking import join
 from gru4rec.fitting import Learnt, Plan, make_plan, start
+from gru4rec.learning.retiring import without_items
 from gru4rec.learning.trainer import Progress, TrainingState
 from gru4rec.model.losses import find_loss
 from gru4rec.model.memory import (
@@ -58,7 +60,7 @@ from gru4rec.serving.recommendations import (
 from gru4rec.serving.shortlist import Shortlist, as_shortlist
 from gru4rec.serving.similar import similar_items
 from gru4rec.serving.state import SessionState, digest_of
-from gru4rec.serving.vectors import item_vectors, session_vectors
+from gru4rec.serving.vectors import find_items, item_vectors, session_vectors
 from gru4rec.storage.archive import Place, name_of
 from gru4rec.storage.model_file import Checkpoint, Note, load_checkpoint, save_checkpoint
 from gru4rec.storage.onnx_export import export_onnx
@@ -231,11 +233,12 @@ class GRU4Rec:
         metric: str = "mrr@20",
         min_delta: float = 0.0,
         valid_metrics: Sequence[str] = DEFAULT,
+        retire_after_days: int | None = None,
     ) -> Self:
         """Trains for `n_epochs` epochs; a model that has weights already is trained further.
 
         Training further keeps the rows of known items, appends new items with fresh rows and adds
-        the new events to the popularity counts.
+        the new events to the popularity counts. Known items go only with `retire_after_days`.
 
         A training with a `checkpoint` may end at any moment, and goes on where the last one was
         written when it is repeated with `resume`: on a CPU with as many threads, to the very same
@@ -266,6 +269,9 @@ class GRU4Rec:
             metric: What is to gain there: a metric with a cutoff, such as ndcg@20.
             min_delta: A gain is more than this.
             valid_metrics: What is measured on `valid`: names in `gru4rec.evaluation.METRICS`.
+            retire_after_days: Where the model is trained further, it loses first the items that the
+                data lacks and that had no event in so many days before its newest; times that are
+                numbers are seconds then. None keeps all. See `retire_items`.
 
         Returns:
             The model itself.
@@ -297,6 +303,7 @@ class GRU4Rec:
                 "patience": patience,
                 "metric": metric,
                 "min_delta": min_delta,
+                "retire_after_days": retire_after_days,
             },
             origin="fit",
         )
@@ -571,6 +578,40 @@ class GRU4Rec:
         known, offsets = encode_sessions(keyed, self.vocabulary)
         ids = as_column(list(keyed))
         return session_vectors(self.network, ids, known, offsets, _SESSIONS_AT_A_TIME)
+
+    def retire_items(self, items: Iterable[Any]) -> Self:
+        """Removes items: their rows, optimiser state, counts and ids.
+
+        The others keep their weights, to the last bit, and their order. Where no retired item is
+        in a session, their scores stay: of a live session, and of a single one in `recommend`, to
+        the last bit (on a CPU with compiled loops, k up to 1,024), of several at once but for
+        rounding, as a product of matrices may round by their shape. In other sessions a retired
+        item is unknown from now on, and skipped. What the GRU layers have learnt from its events
+        stays.
+
+        The digest is another; a live session that has begun goes on with the items as they were,
+        one that is restored from its state with those that are left. A `shortlist` is made again.
+
+        Args:
+            items: Ids of known ones; repeats count once.
+
+        Returns:
+            The model itself.
+
+        Raises:
+            DataError: The model does not know some of them, or would know none after.
+        """
+        gone = np.unique(find_items(items, self.vocabulary))
+        if len(gone) == len(self.vocabulary):
+            raise DataError(
+                f"these are all {len(gone):,} items that the model knows; it needs one at least"
+            )
+        if len(gone):
+            state, vocabulary = self._fitted(), self.vocabulary
+            self._state = without_items(state, gone)
+            self._vocabulary, self._digest = vocabulary.without(gone), None
+            logger.info("Retired %s of %s items", f"{len(gone):,}", f"{len(vocabulary):,}")
+        return self
 
     def save(self, path: Place, with_optimizer: bool = True) -> None:
         """Writes the model to a `.pth` file, whole or not at all.

@@ -334,6 +334,8 @@ class TrainingConfig(Section):
             the weights are those of the best epoch; None: never, and those of the last one.
         metric: What is to gain, such as mrr@20.
         min_delta: A gain is more than this.
+        retire_after_days: A model that is trained further loses the items that the new data lacks
+            and that had no event in so many days before its newest; None: it keeps all.
     """
 
     sample_cache_max_size: PositiveInt = 10_000_000
@@ -344,6 +346,7 @@ class TrainingConfig(Section):
     patience: PositiveInt | None = None
     metric: Annotated[str, Field(pattern=METRIC)] = "mrr@20"
     min_delta: NonNegative = 0.0
+    retire_after_days: PositiveInt | None = None
 
 
 class EvaluationConfig(Section):

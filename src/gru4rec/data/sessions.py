@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,12 +25,14 @@ class Sessions:
     Attributes:
         session_ids: Id of each session, ascending, shape (n_sessions,).
         items: Item id of each event, shape (n_events,).
+        times: Of each event, see `frames.times.as_times`, shape (n_events,).
         offsets: Session s owns the events offsets[s]:offsets[s + 1], shape (n_sessions + 1,).
         oldest_first: Session numbers by time of first event, ties by id, shape (n_sessions,).
     """
 
     session_ids: Ids
     items: Ids
+    times: npt.NDArray[Any]
     offsets: npt.NDArray[np.int64]
     oldest_first: npt.NDArray[np.int64]
 
@@ -49,6 +52,7 @@ class Sessions:
         return Sessions(
             self.session_ids,
             self.items[wanted],
+            self.times[wanted],
             np.concatenate([[0], np.cumsum(kept)]),
             self.oldest_first,
         )
@@ -89,6 +93,7 @@ def order_sessions(data: pd.DataFrame, session_key: str, item_key: str, time_key
     return Sessions(
         session_ids=sessions[firsts],
         items=items,
+        times=times,
         offsets=np.append(firsts, len(items)),
         oldest_first=np.argsort(times[firsts], kind="stable"),
     )

@@ -100,3 +100,7 @@ class Vocabulary:
         ids = as_ids(items, "item ids")
         unknown = pd.unique(ids[self.encode(ids) == UNKNOWN])
         return Vocabulary(np.concatenate([self.ids, unknown])) if len(unknown) else self
+
+    def without(self, indices: Indices) -> "Vocabulary":
+        """Returns a vocabulary without some items; the others keep their order."""
+        return Vocabulary(np.delete(self.ids, indices))

@@ -43,6 +43,9 @@ class TrainingState:
         counts: Training events of each item, shape (n_items,), int64.
         generator: Source of negatives and dropout.
         epochs: Epochs done so far.
+        last_days: UTC day of each item's newest event, days since 1970, shape (n_items,), int64;
+            see `retiring`. None where none is known.
+        n_retired: Items that were there once and are gone.
     """
 
     network: Network
@@ -50,6 +53,8 @@ class TrainingState:
     counts: Tensor
     generator: torch.Generator
     epochs: int = 0
+    last_days: Tensor | None = None
+    n_retired: int = 0
 
     def tensors(self) -> tuple[dict[str, Tensor], ...]:
         """Tables, other weights, accumulators and velocities, by name each."""

@@ -67,6 +67,12 @@ class Adagrad:
                 old = state[name]
                 state[name] = torch.cat([old, old.new_zeros(n_rows, *old.shape[1:])])
 
+    def keep_rows(self, name: str, rows: Tensor) -> None:
+        """Drops the state of all other rows of a table."""
+        for state in (self.accumulators, self.velocities):
+            if name in state:
+                state[name] = state[name][rows]
+
 
 def _zeros_like(parameters: dict[str, Tensor]) -> dict[str, Tensor]:
     """Zeros that take no memory before they are written: a model that only answers needs none."""

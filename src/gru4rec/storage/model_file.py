@@ -88,6 +88,8 @@ def save_checkpoint(checkpoint: Checkpoint, place: Place, with_optimizer: bool) 
         "dense": state.network.dense,
         "counts": state.counts,
         "epochs": state.epochs,
+        "last_days": state.last_days,
+        "n_retired": state.n_retired,
         "history": checkpoint.history,
         "notes": checkpoint.notes,
         "optimizer": None,
@@ -221,7 +223,14 @@ def _unpack(
     bad = _first_bad_note(notes)
     if bad:
         raise ValueError(bad)
-    state = TrainingState(network, optimizer, counts, generator, int(content["epochs"]))
+    last_days = content.get("last_days")  # older files have none
+    if last_days is not None:
+        last_days = last_days.cpu()
+        if last_days.shape != counts.shape or last_days.dtype != torch.int64:
+            raise ValueError("its days do not fit the items")
+    n_retired = int(content.get("n_retired", 0))
+    epochs = int(content["epochs"])
+    state = TrainingState(network, optimizer, counts, generator, epochs, last_days, n_retired)
     return Checkpoint(config, Vocabulary(array), state, history, notes, content.get("fit"))
 
 

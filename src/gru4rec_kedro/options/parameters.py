@@ -134,6 +134,8 @@ class Parameters(CommonSections):
         split, experiment = self.data_split, self.experiment
         if experiment.evaluate_on == "test" and not split.has_test:
             raise ValueError("evaluate_on is test, but data_split leaves no test part")
+        if self.training.retire_after_days and self.loading.time_unit == "ordinal":
+            raise ValueError("training.retire_after_days needs days, but time_unit is ordinal")
         stops_early = self.training.patience is not None
         uses_valid = experiment.evaluate_on == "valid" or experiment.valid_each_epoch or stops_early
         if uses_valid and not split.has_valid:

@@ -28,3 +28,9 @@ def test_never_measures_on_what_the_model_learned_from(options):
     with pytest.raises(ConfigError, match="set train_on to train"):
         ExperimentConfig.parse(options, "experiment")
     assert ExperimentConfig.parse({**options, "train_on": "train"}, "experiment")
+
+
+def test_days_are_no_positions():
+    options = {"loading": {"time_unit": "ordinal"}, "training": {"retire_after_days": 3}}
+    with pytest.raises(ConfigError, match="retire_after_days needs days, but time_unit is ordinal"):
+        Parameters.parse(options, "here")
