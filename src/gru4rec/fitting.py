@@ -93,6 +93,16 @@ class Plan:
     retired: npt.NDArray[np.int64]
     needs: dict[str, int]
 
+    @property
+    def first_epoch(self) -> int:
+        """Epochs that the model has had before."""
+        return self.last_epoch - self.config.n_epochs
+
+    def rate_of_epoch(self, n_before: int) -> float:
+        """The learning rate of the epoch that so many epochs of the model come before."""
+        n_decays = n_before - self.first_epoch
+        return self.config.learning_rate * self.options.learning_rate_decay**n_decays
+
 
 def make_plan(
     config: ModelConfig,
@@ -192,8 +202,7 @@ class Training:
                 begun = None
                 self.best.look(state, measured.get(metric, 0.0))
                 self.checkpoints.after_epoch(is_last=self._is_over())
-        first = self.plan.last_epoch - self.plan.config.n_epochs
-        keep(self.best.best, state, self.learnt.history, first)
+        keep(self.best.best, state, self.learnt.history, self.plan.first_epoch)
 
     def _is_over(self) -> bool:
         state = self.trainer.state
@@ -251,7 +260,7 @@ def start(
     if origin and plan.checkpoint:
         model = Checkpoint(plan.config, plan.vocabulary, state, learnt.history, notes)
         checkpoints = Checkpoints(plan.checkpoint, origin, plan.options, model, own, best, resumed)
-    trainer = Trainer(state, plan.config, plan.sampler or own, before_change)
+    trainer = Trainer(state, plan.config, plan.sampler or own, before_change, plan.rate_of_epoch)
     begun = resumed.epoch if resumed else None
     return Training(plan, learnt, trainer, checkpoints, best, begun)
 

@@ -234,6 +234,7 @@ class GRU4Rec:
         min_delta: float = 0.0,
         valid_metrics: Sequence[str] = DEFAULT,
         retire_after_days: int | None = None,
+        learning_rate_decay: float = 1.0,
     ) -> Self:
         """Trains for `n_epochs` epochs; a model that has weights already is trained further.
 
@@ -272,6 +273,8 @@ class GRU4Rec:
             retire_after_days: Where the model is trained further, it loses first the items that the
                 data lacks and that had no event in so many days before its newest; times that are
                 numbers are seconds then. None keeps all. See `retire_items`.
+            learning_rate_decay: What the learning rate is multiplied by after each epoch; a
+                further training begins with `learning_rate` again.
 
         Returns:
             The model itself.
@@ -304,6 +307,7 @@ class GRU4Rec:
                 "metric": metric,
                 "min_delta": min_delta,
                 "retire_after_days": retire_after_days,
+                "learning_rate_decay": learning_rate_decay,
             },
             origin="fit",
         )

@@ -134,6 +134,20 @@ def test_fit_measures_on_validation_data(events: pd.DataFrame, cutoffs: Any) -> 
     assert gru.history["recall@5"].notna().all()
 
 
+def test_the_learning_rate_falls_by_epoch(events: pd.DataFrame) -> None:
+    # without draws a training of n epochs is n trainings of one
+    options = OPTIONS | {"n_sample": 0, "learning_rate": 0.1}
+    falling = GRU4Rec(**options | {"n_epochs": 3})
+    by_hand = GRU4Rec(**options | {"n_epochs": 1})
+    for _ in range(2):  # a further training begins with the first rate again
+        falling.fit(events, learning_rate_decay=1 / 2)
+        for rate in (0.1, 0.1 / 2, 0.1 / 4):
+            by_hand.config = by_hand.config.model_copy(update={"learning_rate": rate})
+            by_hand.fit(events)
+
+        assert same_weights(falling, by_hand)
+
+
 def test_with_patience_the_weights_are_those_of_the_best_epoch(events: pd.DataFrame) -> None:
     valid = events[events["SessionId"] > 25]
     options = OPTIONS | {"learning_rate": 0.5, "n_epochs": 30}
@@ -178,6 +192,8 @@ def test_without_patience_the_last_epoch_is_kept(events: pd.DataFrame, tmp_path:
         ({"patience": 2, "metric": "mrr"}, "metric"),
         ({"patience": 2, "metric": "loss@3", "valid": 1}, "metric is 'loss@3'; expected recall@k"),
         ({"patience": 2, "min_delta": -0.1}, "min_delta"),
+        ({"learning_rate_decay": 0}, "learning_rate_decay"),
+        ({"learning_rate_decay": 1.1}, "learning_rate_decay"),
     ],
 )
 def test_patience_that_cannot_be_had_is_refused(

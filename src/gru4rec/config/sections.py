@@ -336,6 +336,8 @@ class TrainingConfig(Section):
         min_delta: A gain is more than this.
         retire_after_days: A model that is trained further loses the items that the new data lacks
             and that had no event in so many days before its newest; None: it keeps all.
+        learning_rate_decay: What the learning rate is multiplied by after each epoch of a training;
+            1: it stays as it is.
     """
 
     sample_cache_max_size: PositiveInt = 10_000_000
@@ -347,6 +349,7 @@ class TrainingConfig(Section):
     metric: Annotated[str, Field(pattern=METRIC)] = "mrr@20"
     min_delta: NonNegative = 0.0
     retire_after_days: PositiveInt | None = None
+    learning_rate_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
 
 
 class EvaluationConfig(Section):

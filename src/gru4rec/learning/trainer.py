@@ -122,6 +122,8 @@ class Trainer:
         config: Loss, dropout and batch size.
         sampler: Extra negatives; None for in-batch negatives only.
         before_change: Is called when all is ready for a step, before it changes weights.
+        rate_of_epoch: The learning rate of an epoch by the number of those before it; None: that
+            of the optimiser.
     """
 
     def __init__(
@@ -130,11 +132,13 @@ class Trainer:
         config: ModelConfig,
         sampler: NegativeSampler | None,
         before_change: Callable[[], None] = lambda: None,
+        rate_of_epoch: Callable[[int], float] | None = None,
     ) -> None:
         self.state = state
         self.config = config
         self.sampler = sampler
         self._before_change = before_change
+        self._rate_of_epoch = rate_of_epoch
         self._make_step()
 
     def run_epoch(
@@ -167,6 +171,7 @@ class Trainer:
         at = begun or EpochState(network.zero_state(schedule.n_lanes))
         clock_zero = time.perf_counter() - at.seconds
         epoch = self.state.epochs + 1
+        self._set_rate()
         for begin, end in itertools.islice(schedule.steps(), at.step, None):
             hidden = reset_states(at.hidden, starts[begin:end])
             loss, at.hidden = self.step(inputs[begin:end], targets[begin:end], hidden)
@@ -205,6 +210,14 @@ class Trainer:
             # somebody has replaced a tensor, and the step would go on with the old one
             self._make_step()
         return self._train_on(inputs, targets, negatives, hidden)
+
+    def _set_rate(self) -> None:
+        """Gives the optimiser the learning rate of the next epoch."""
+        if self._rate_of_epoch:
+            rate = self._rate_of_epoch(self.state.epochs)
+            if rate != self.state.optimizer.learning_rate:
+                self.state.optimizer.learning_rate = rate
+                self._make_step()  # a step keeps the rate that it was made with
 
     def _make_step(self) -> None:
         self._addresses = self.state.addresses()

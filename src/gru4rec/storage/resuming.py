@@ -95,6 +95,8 @@ def find_origin(
     }
     if options.patience is not None:
         decisive |= {name: options[name] for name in ("patience", "metric", "min_delta")}
+    if options.learning_rate_decay != 1:
+        decisive["learning_rate_decay"] = options.learning_rate_decay
     return Origin(digest.hexdigest(), epochs, decisive)
 
 

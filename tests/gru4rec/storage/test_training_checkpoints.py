@@ -65,7 +65,7 @@ def fit(path: Path | None, log: pd.DataFrame | None = None, **options: Any) -> G
         name: options.pop(name)
         for name in (
             *("resume", "checkpoint_minutes", "checkpoint_epochs"),
-            *("valid", "patience", "metric", "min_delta"),
+            *("valid", "patience", "metric", "min_delta", "learning_rate_decay"),
         )
         if name in options
     }
@@ -543,6 +543,21 @@ def test_another_patience_makes_another_training(tmp_path: Path) -> None:
     del early["patience"]
     with pytest.raises(ConfigError, match="was made with patience 2, not None"):
         fit(path, resume=True, **early)
+
+
+@pytest.mark.parametrize("n_steps", [5, 40, 75])
+def test_a_killed_training_goes_on_with_the_learning_rate_of_its_epoch(
+    tmp_path: Path, die_after: Callable[[int], None], n_steps: int
+) -> None:
+    path, options = tmp_path / "checkpoint.pth", {"n_epochs": 4, "learning_rate_decay": 0.5}
+    expected = fit(None, **options)
+    die_after(n_steps)
+    with pytest.raises(Killed):
+        fit(path, checkpoint_minutes=1e-9, **options)
+    with pytest.raises(ConfigError, match=r"was made with learning_rate_decay 0\.5, not None"):
+        fit(path, resume=True, n_epochs=4)
+
+    assert_same(fit(path, resume=True, **options), expected)
 
 
 def test_a_damaged_best_epoch_is_told(tmp_path: Path) -> None:
