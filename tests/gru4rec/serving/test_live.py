@@ -205,4 +205,4 @@ def test_an_engine_that_gains_nothing_says_so(caplog: pytest.LogCaptureFixture) 
     gru = fitted()
     with using("plain"):
         assert gru.add_compact_copy().network.compact is None
-    assert caplog.messages == ["A compact copy gains nothing on cpu: none was made"]
+    assert caplog.messages[-1] == "A compact copy gains nothing on cpu: none was made"
