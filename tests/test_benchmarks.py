@@ -1,11 +1,16 @@
 """Seeds are trained and compared as asked; the reference stands beside what it was measured on."""
 
+import socket
+import threading
+import time
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from benchmarks import parity, serving
+from benchmarks import parity
 from benchmarks.parity import Measured, beside, config_of, main
+from benchmarks.serving import __main__ as serving
+from benchmarks.serving.clients import load, post
 
 SMALL = ["model.layers=[4]", "model.n_epochs=1", "model.n_sample=8", "model.device=cpu"]
 
@@ -78,11 +83,57 @@ def test_a_folder_without_parts_is_named(tmp_path: Path) -> None:
         main([str(tmp_path)])
 
 
-def test_clients_load_a_server(capsys: pytest.CaptureFixture[str]) -> None:
-    serving.main(["--items", "50", "--units", "4", "--clients", "1", "3", "--seconds", "0.5"])
-    header, _, *rows = capsys.readouterr().out.splitlines()
-    assert [row.split(" | ")[0] for row in rows] == ["| 1", "| 3"]
+def rows_of(text: str) -> list[dict[str, str]]:
+    """The rows of the table in a text, by the names of its columns."""
+    table = [line.strip("| ").split(" | ") for line in text.splitlines() if line[:1] == "|"]
+    header, _, *rows = table
+    return [dict(zip(header, row, strict=True)) for row in rows]
+
+
+SMALL_SERVER = ["--items", "50", "--units", "4", "--seconds", "0.5", "--clients", "1", "3"]
+
+
+@pytest.mark.parametrize(
+    ("case", "labels"),
+    [
+        ([], ["1", "3"]),
+        (["share", "--share", "0.5"], ["as fast as they can", "50% of that"]),
+        (["connections", "--connections", "20"], ["0", "20"]),
+    ],
+)
+def test_clients_load_a_server(
+    case: list[str], labels: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    serving.main([*case, *SMALL_SERVER])
+    rows = rows_of(capsys.readouterr().out)
+    assert [next(iter(row.values())).partition(":")[0] for row in rows] == labels
     for row in rows:
-        assert row.count("|") == header.count("|")
-        p50, p95, p99 = (float(cell.removesuffix(" ms")) for cell in row.split(" | ")[2:5])
+        p50, p95, p99 = (float(row[f"p{n}"].removesuffix(" ms")) for n in (50, 95, 99))
         assert 0 < p50 <= p95 <= p99
+
+
+def test_what_sessions_take_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    serving.main(["memory", "--sessions", "20", *SMALL_SERVER, "--", "--max-k", "30"])
+    rows = rows_of(capsys.readouterr().out)
+    assert [row["sessions are kept"] for row in rows] == ["60 min", "0.1 min"]
+    assert all(float(row["before"].removesuffix(" MB")) > 0 for row in rows)
+
+
+def test_a_late_request_counts_from_when_it_was_due() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer_slowly() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                while connection.recv(1000):
+                    time.sleep(0.02)
+                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+        thread = threading.Thread(target=answer_slowly)
+        thread.start()
+        port = listening.getsockname()[1]
+        # twenty come in the time of one: each waits for all before it
+        answers = load(port, lambda *_: post("/", {}), 1, 0.4, rate=1000)
+        thread.join()
+    assert answers[0].seconds < answers[-1].seconds
+    assert answers[-1].seconds > 0.2

@@ -1,69 +1,159 @@
-"""Loads `gru4rec serve` with clients and prints a table: `python -m benchmarks.serving`.
+"""Loads `gru4rec serve` with clients and prints a table: `python -m benchmarks.serving CASE`.
 
-Each client sends a click, waits for the next 20 items and sends the next click, on one connection.
-The server tells in `Server-Timing` how long the model took; the rest is what HTTP costs, and
-waiting for a core. On a busy machine the processor's time is what to compare: of the server, and of
-the library alone, for a click (Linux).
+    load         clients that send the next click as soon as they have the next 20 items
+    share        the same, then at random times, at a share of what was answered a second
+    memory       what 100,000 sessions take, and what is left when their time is over
+    connections  10,000 connections on which nothing comes, beside a client that clicks
+    rivals       LitServe with the same model, beside POST /recommend
+
+What comes after -- are options of the server. The server says in `Server-Timing` how long model,
+queue and store took; the rest is what HTTP costs, and waiting for a core. On a busy machine the
+processor's time is what to compare: of the server, and of the library alone, for a click (Linux).
 """
 
 import argparse
-import asyncio
 import contextlib
-import json
-import os
+import importlib.util
 import random
-import re
+import resource
 import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
-from benchmarks.cases import make_model
 
+from benchmarks.cases import make_model
+from benchmarks.serving.clients import Answer, Request, clicks, load, percentiles, post
+from benchmarks.serving.processes import Running, running, serving
 from gru4rec import GRU4Rec
 
-_CLICKS_A_SESSION = 6
-
-
-class Answer(NamedTuple):
-    """Seconds of one request: until the answer, and what the server says of its parts."""
-
-    seconds: float
-    model: float
-    store: float
+_COLUMNS = ["requests/s", "p50", "p95", "p99", "model p50", "queue p50", "store p50", "rest p50"]
+_COLUMNS += ["processor a request"]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measures and prints a table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.serving", description=__doc__)
+    """Measures one case and prints a table."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    cut = given.index("--") if "--" in given else len(given)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.serving",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("case", nargs="?", default="load", choices=CASES)
     parser.add_argument("--items", type=int, default=37_000)
     parser.add_argument("--units", type=int, default=100)
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 8, 64])
-    parser.add_argument("--seconds", type=float, default=10, help="for each number of clients")
-    parser.add_argument("--rate", type=float, help="clicks a second of all clients (default: all)")
-    parser.add_argument("server", nargs="*", help="options of gru4rec serve, after --")
-    options = parser.parse_args(arguments)
-    columns = ["clients", "requests/s", *(f"p{n}" for n in (50, 95, 99))]
-    columns += ["model p50", "store p50", "rest p50", "processor, server", "library alone"]
-    print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
+    parser.add_argument("--seconds", type=float, default=10, help="of each row")
+    parser.add_argument("--share", type=float, default=0.7)
+    parser.add_argument("--sessions", type=int, default=100_000)
+    parser.add_argument("--connections", type=int, default=10_000)
+    options = parser.parse_args(given[:cut])
+    options.server = given[cut + 1 :]
     with tempfile.TemporaryDirectory() as folder:
         gru = make_model(options.items, options.units, folder)
-        with serving(Path(folder) / "model.pth", options.server) as (port, process):
-            asyncio.run(load(port, 2, 2.0, options.items, None))  # warm
-            for n_clients in options.clients:
-                before, begun = processor_time(process), time.perf_counter()
-                answers = asyncio.run(
-                    load(port, n_clients, options.seconds, options.items, options.rate)
-                )
-                seconds = time.perf_counter() - begun
-                used = (processor_time(process) - before) / len(answers), alone(gru)
-                print(row(n_clients, answers, seconds, used), flush=True)
+        CASES[options.case](options, Path(folder) / "model.pth", gru)
+
+
+def load_closed(options: argparse.Namespace, model: Path, gru: GRU4Rec) -> None:
+    """One row a number of clients."""
+    print(f"the library alone, without a server: {1000 * alone(gru):.2f} ms of a processor a click")
+    head("clients", *_COLUMNS)
+    with serving(model, options.server) as server:
+        warm(server, clicks(options.items))
+        for n in options.clients:
+            measure(server, clicks(options.items), n, options.seconds, label=str(n))
+
+
+def load_share(options: argparse.Namespace, model: Path, _: GRU4Rec) -> None:
+    """What the most clients get at most, and at a share of that."""
+    n = max(options.clients)
+    head(f"{n} clients", *_COLUMNS)
+    with serving(model, options.server) as server:
+        warm(server, clicks(options.items))
+        label = "as fast as they can"
+        answers = measure(server, clicks(options.items), n, options.seconds, label)
+        rate = options.share * len(answers) / options.seconds
+        label = f"{options.share:.0%} of that: {rate:.0f}/s"
+        measure(server, clicks(options.items), n, options.seconds, label, rate)
+
+
+def memory(options: argparse.Namespace, model: Path, _: GRU4Rec) -> None:
+    """The server's memory before and after sessions of three clicks, kept for a time."""
+    head("sessions are kept", "before", f"after {options.sessions:,} sessions")
+
+    def three(client: int, n: int, generator: random.Random) -> bytes:
+        events = [{"item": generator.randrange(options.items)} for _ in range(3)]
+        return post(f"/sessions/{client}-{n}/events?k=1", {"events": events})
+
+    for minutes in (60, 0.1):
+        kept = ["--session-minutes", str(minutes), "--max-sessions", str(options.sessions)]
+        with serving(model, [*kept, *options.server]) as server:
+            warm(server, clicks(options.items))
+            before, n = server.memory(), 0
+            while n < options.sessions:
+                n += len(load(server.port, renamed(three, n), 8, 2.0))
+            print(f"| {minutes} min | {before:.0f} MB | {server.memory():.0f} MB |", flush=True)
+
+
+def renamed(request: Request, begin: int) -> Request:
+    """The same requests under other numbers."""
+    return lambda client, n, generator: request(client, begin + n, generator)
+
+
+def connections(options: argparse.Namespace, model: Path, _: GRU4Rec) -> None:
+    """A client's times without and with many open connections."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < options.connections + 100:
+        raise SystemExit(f"this process may open {hard} files: ulimit -n")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    head("open connections", *_COLUMNS)
+    with serving(model, options.server) as server, contextlib.ExitStack() as opened:
+        warm(server, clicks(options.items))
+        measure(server, clicks(options.items), 1, options.seconds, label="0")
+        for number in range(options.connections):
+            silent = socket.create_connection(("127.0.0.1", server.port), timeout=60)
+            opened.enter_context(contextlib.closing(silent))
+            if number % 2:  # half of them begin to say something
+                silent.sendall(b"POST /recommend HTTP/1.1\r\nContent-Le")
+        measure(server, clicks(options.items), 1, options.seconds, f"{options.connections:,}")
+
+
+def rivals(options: argparse.Namespace, model: Path, _: GRU4Rec) -> None:
+    """The same work of ours and of LitServe, in turns: the next items of whole sessions."""
+    if not importlib.util.find_spec("litserve"):
+        raise SystemExit("pip install litserve, best in an environment of its own")
+
+    def body(generator: random.Random) -> list[int]:
+        return [generator.randrange(options.items) for _ in range(generator.randint(1, 6))]
+
+    def ours(_client: int, _n: int, generator: random.Random) -> bytes:
+        return post("/recommend", {"sessions": [body(generator)]})
+
+    def theirs(_client: int, _n: int, generator: random.Random) -> bytes:
+        return post("/predict", {"items": body(generator)})
+
+    command = [sys.executable, "-m", "benchmarks.serving.litserve_server", str(model), "{port}"]
+    head("server, clients", *_COLUMNS)
+    with serving(model, options.server) as own, running(command) as rival:
+        warm(own, ours)
+        warm(rival, theirs)
+        for n in options.clients:
+            measure(own, ours, n, options.seconds, label=f"gru4rec serve, {n}")
+            measure(rival, theirs, n, options.seconds, label=f"LitServe, {n}")
+
+
+CASES = {
+    "load": load_closed,
+    "share": load_share,
+    "memory": memory,
+    "connections": connections,
+    "rivals": rivals,
+}
 
 
 def alone(gru: GRU4Rec) -> float:
@@ -78,91 +168,36 @@ def alone(gru: GRU4Rec) -> float:
     return statistics.median(times)
 
 
-def processor_time(group: int) -> float:
-    """Seconds that a group of processes has had (Linux)."""
-    ticks = 0
-    for file in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):  # it has just ended
-            fields = file.read_text().rpartition(")")[2].split()
-            ticks += sum(map(int, fields[11:13])) if int(fields[2]) == group else 0
-    return ticks / os.sysconf("SC_CLK_TCK")
+def warm(server: Running, request: Request) -> None:
+    """Lets two clients ask, and forgets it."""
+    load(server.port, request, 2, 1.0)
 
 
-def row(n_clients: int, answers: Sequence[Answer], seconds: float, used: tuple[float, ...]) -> str:
-    """A row of the table; times in milliseconds."""
-    times = statistics.quantiles((a.seconds for a in answers), n=100)
-    parts = (
-        statistics.median(a.model for a in answers),
-        statistics.median(a.store for a in answers),
-        statistics.median(a.seconds - a.model - a.store for a in answers),
-    )
-    cells = [f"{1000 * x:.2f} ms" for x in (times[49], times[94], times[98], *parts, *used)]
-    return f"| {n_clients} | {len(answers) / seconds:.0f} | {' | '.join(cells)} |"
-
-
-async def load(
-    port: int, n_clients: int, seconds: float, n_items: int, rate: float | None
+def measure(
+    server: Running,
+    request: Request,
+    n_clients: int,
+    seconds: float,
+    label: str,
+    rate: float | None = None,
 ) -> list[Answer]:
-    """Lets clients click for some time and returns what they got."""
-    answers: list[Answer] = []
-    ends_at = time.perf_counter() + seconds
-
-    async def client(number: int) -> None:
-        generator = random.Random(number)  # noqa: S311
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        n = 0
-        while time.perf_counter() < ends_at:
-            if rate:
-                await asyncio.sleep(generator.expovariate(rate / n_clients))
-            session = f"{number}-{n // _CLICKS_A_SESSION}"
-            answers.append(await click(reader, writer, session, generator.randrange(n_items)))
-            n += 1
-        writer.close()
-
-    await asyncio.gather(*map(client, range(n_clients)))
+    """Loads a server, prints a row of the table, and returns the answers."""
+    before = server.processor_time()
+    answers = load(server.port, request, n_clients, seconds, rate)
+    used = (server.processor_time() - before) / len(answers)
+    parts = [
+        statistics.median(answer.parts.get(part, 0.0) for answer in answers)
+        for part in ("model", "queue", "store")
+    ]
+    parts.append(statistics.median(answer.rest for answer in answers))
+    cells = [f"{1000 * x:.2f} ms" for x in (*percentiles(answers), *parts, used)]
+    print(f"| {label} | {len(answers) / seconds:.0f} | {' | '.join(cells)} |", flush=True)
     return answers
 
 
-async def click(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, session: str, item: int
-) -> Answer:
-    """Sends one click and reads the answer to its end."""
-    body = json.dumps({"events": [{"item": item}]})
-    head = f"POST /sessions/{session}/events HTTP/1.1\r\nHost: localhost\r\n"
-    head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    begun = time.perf_counter()
-    writer.write((head + body).encode())
-    headers = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
-    length = re.search(r"content-length: (\d+)", headers)
-    if not headers.startswith("http/1.1 200") or not length:
-        raise SystemExit(f"the server answered: {headers}")
-    await reader.readexactly(int(length[1]))
-    seconds = time.perf_counter() - begun
-    parts = {name: float(ms) / 1000 for name, ms in re.findall(r"(\w+);dur=([\d.]+)", headers)}
-    return Answer(seconds, parts["model"], parts["store"])
-
-
-@contextlib.contextmanager
-def serving(model: Path, options: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Starts a server and gives its port and the group of its processes."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
-    command = [sys.executable, "-m", "gru4rec", "serve", str(model), "--port", str(port), *options]
-    with (model.parent / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-    try:
-        while True:
-            with socket.socket() as tried:
-                if tried.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            if process.poll() is not None:
-                raise SystemExit((model.parent / "log").read_text())
-            time.sleep(0.1)
-        yield port, process.pid
-    finally:
-        process.terminate()
-        process.wait()
+def head(*columns: str) -> None:
+    """Prints the head of a table."""
+    print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}", flush=True)
 
 
 if __name__ == "__main__":

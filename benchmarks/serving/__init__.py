@@ -1,0 +1,1 @@
+"""What a server answers in which time: `python -m benchmarks.serving`."""
