@@ -1,17 +1,21 @@
 """What docs/serving.md says of the server is true."""
 
+import contextlib
 import json
 import re
 import shlex
 import shutil
+import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pandas as pd
 import pytest
 
+import gru4rec
 from gru4rec import GRU4Rec
 from gru4rec.__main__ import _parser
 from gru4rec.server.app import create_app
@@ -19,6 +23,10 @@ from gru4rec.server.options import ServerOptions
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs/serving.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture
@@ -34,8 +42,7 @@ def gru(tmp_path: Path) -> GRU4Rec:
 @pytest.mark.usefixtures("gru")
 def test_each_request_is_answered(serve: Callable[..., Any]) -> None:
     server = serve()
-    blocks = "".join(re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))
-    commands = [shlex.split(line) for line in blocks.splitlines()]
+    commands = [shlex.split(line) for line in "".join(blocks("sh")).splitlines()]
     assert len(commands) > 5
     for _, *arguments in commands:
         local = [a.replace("localhost:8000", f"127.0.0.1:{server.port}") for a in arguments]
@@ -76,3 +83,54 @@ def test_limits_are_those_of_the_server() -> None:
         assert f"`--{option.replace('_', '-')}` {text}" in PAGE
         number = text.strip("()").replace(",", "").replace(" MB", "000000")
         assert fields[option].default == float(number)
+
+
+def test_the_container_starts_what_there_is() -> None:
+    [container] = blocks("dockerfile")
+    [command] = re.findall(r"^CMD (.*)", container, re.MULTILINE)
+    program, *arguments = json.loads(command)
+    assert program == "gru4rec"
+    assert _parser().parse_args(arguments).host == "0.0.0.0"  # noqa: S104
+    assert set(re.findall(r"gru4rec_kedro-([\d.]+)-py3", container)) == {gru4rec.__version__}
+
+
+NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+
+
+@pytest.mark.skipif(not NGINX, reason="nginx is not installed")
+@pytest.mark.usefixtures("gru")
+def test_the_proxy_hands_requests_on(
+    serve: Callable[..., Any], tmp_path: Path, wait_for: Callable[..., Any]
+) -> None:
+    server = serve()
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    [block] = blocks("nginx")
+    block = block.replace("127.0.0.1:8000", f"127.0.0.1:{server.port}")
+    block = block.replace("listen 80;", f"listen 127.0.0.1:{port};")
+    paths = "".join(
+        f"{kind}_temp_path {tmp_path};" for kind in ("proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    http = f"access_log off; client_body_temp_path {tmp_path}; {paths} {block}"
+    (tmp_path / "nginx.conf").write_text(
+        f"daemon off; pid {tmp_path}/pid; error_log {tmp_path}/log; events {{}} http {{ {http} }}"
+    )
+    command = [str(NGINX), "-p", str(tmp_path), "-e", "log", "-c", str(tmp_path / "nginx.conf")]
+    address = f"http://127.0.0.1:{port}/recommender"
+
+    def is_ready() -> bool:
+        with contextlib.suppress(httpx2.ConnectError):
+            return httpx2.get(f"{address}/ready").status_code == 200
+        return False
+
+    nginx = subprocess.Popen(command)
+    try:
+        wait_for(is_ready)
+        click = {"events": [{"item": 1}]}
+        answer = httpx2.post(f"{address}/sessions/anna/events", json=click)
+        assert answer.json()["session"] == "anna"
+        assert "<html" in httpx2.get(f"{address}/").text
+    finally:
+        nginx.terminate()
+        nginx.wait()
