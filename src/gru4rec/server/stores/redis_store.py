@@ -12,7 +12,7 @@ from gru4rec.errors import ConfigError
 from gru4rec.server.stores.base import StoreAwayError
 
 _PREFIX = "gru4rec:session:"
-_ANSWER_SECONDS = 1.0  # a store that is slower is away
+_ANSWER_SECONDS = 2.0  # a store that is slower is away; a busy process is not to take it for that
 _CONNECTIONS = 64  # of one process
 _FREE_SECONDS = 5.0  # who finds none of them free waits so long for one
 
