@@ -12,7 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gru4rec import DataError, GRU4Rec, ModelConfig
+from gru4rec import DataError, GRU4Rec, ModelConfig, ModelFileError
 from gru4rec.learning.retiring import UNKNOWN_DAY
 
 N_ITEMS = 30
@@ -287,6 +287,14 @@ def test_a_model_that_knows_no_days_keeps_its_items(caplog: pytest.LogCaptureFix
     assert len(gru.vocabulary) == 50
     assert "20 items stay: the model was written before" in caplog.text
     assert set(days_of(gru).values()) == {UNKNOWN_DAY, 110}
+
+
+@pytest.mark.parametrize("days", [torch.zeros(3, dtype=torch.int64), torch.zeros(N_ITEMS)])
+def test_days_that_do_not_fit_the_items_are_a_damaged_file(days: torch.Tensor) -> None:
+    gru = fitted("shared")
+    gru._fitted().last_days = days
+    with pytest.raises(ModelFileError, match="is damaged: its days do not fit the items"):
+        GRU4Rec.load(file_of(gru), device="cpu")
 
 
 def test_times_in_another_unit_are_refused() -> None:
