@@ -1,12 +1,18 @@
-"""Parts of a log into memory; for nodes of more than one pipeline."""
+"""Parts of a log into memory, or sessions a piece at a time; for several pipelines."""
 
-from typing import Any
+import logging
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import ibis.expr.types as ir
+import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from gru4rec import DataError, columns
+from gru4rec import DataError, GRU4Rec, columns
+from gru4rec.preparation import stream_sessions
+
+logger = logging.getLogger(__name__)
 
 
 def read_part(parts: dict[str, ir.Table], name: str) -> pd.DataFrame:
@@ -53,3 +59,66 @@ def refuse_untestable(
 def sum_up(part: pd.DataFrame) -> int:
     """Sums up the events of a part, in whatever order: other events have another sum."""
     return int(pd.util.hash_pandas_object(part, index=False).sum())
+
+
+def with_ids_of(model: GRU4Rec, items: ir.Table) -> ir.Table:
+    """Turns items to text where the model's are: few of them may look like integers by chance.
+
+    Raises:
+        DataError: They are of another kind than the model's.
+    """
+    if model.vocabulary.holds_text:
+        return items.mutate(**{columns.ITEM: items[columns.ITEM].cast("string")})
+    # another kind is refused before the first part is written
+    model.vocabulary.encode(items.limit(1).to_pyarrow()[columns.ITEM].to_pandas())
+    return items
+
+
+class Piece(NamedTuple):
+    """Some whole sessions of a log.
+
+    Attributes:
+        events: `SessionId` and `ItemId`, in order.
+        is_known: Whether the model knows the item of each event, shape (n_events,).
+    """
+
+    events: pd.DataFrame
+    is_known: npt.NDArray[np.bool_]
+
+    @property
+    def hash(self) -> bytes:
+        """Stands for the events."""
+        rows: bytes = pd.util.hash_pandas_object(self.events, index=False).to_numpy().tobytes()
+        return rows
+
+    @property
+    def n_sessions(self) -> int:
+        """The number of sessions."""
+        return int(self.events[columns.SESSION].nunique())
+
+    def by_session(self) -> dict[Any, Any]:
+        """Returns the known items of each session by its id, in the order of the sessions."""
+        numbers, sessions = pd.factorize(self.events[columns.SESSION])
+        lengths = np.bincount(numbers[self.is_known], minlength=len(sessions))
+        known: Any = self.events[columns.ITEM].to_numpy()[self.is_known]
+        items: list[Any] = np.split(known, np.cumsum(lengths)[:-1])
+        return dict(zip(sessions.tolist(), items, strict=True))
+
+
+def stream_pieces(events: ir.Table, model: GRU4Rec, n_sessions: int, task: str) -> Iterator[Piece]:
+    """Yields whole sessions, so many at a time; see `stream_sessions`.
+
+    A log line says at the end how many events are on items that the model does not know.
+    """
+    n_events = n_unknown = 0
+    for part in stream_sessions(events, n_sessions, task):
+        piece = Piece(part, model.vocabulary.encode(part[columns.ITEM]) >= 0)
+        n_events += len(part)
+        n_unknown += int((~piece.is_known).sum())
+        yield piece
+    if n_unknown:
+        logger.warning(
+            "%s of %s events are on items that the model does not know, and were skipped",
+            f"{n_unknown:,}",
+            f"{n_events:,}",
+        )

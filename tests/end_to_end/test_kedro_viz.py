@@ -25,7 +25,7 @@ KINDS = {
 def site(new_project, run, kedro):
     project = new_project()
     run(project)
-    run(project, pipeline_names=["recommendation"])
+    run(project, pipeline_names=["recommendation", "vectors"])
     run(project, pipeline_names=["tuning"])
     parts = {
         "train_tr": "train",
@@ -85,6 +85,7 @@ def test_blocks_leave_the_way_from_the_log_to_the_report_in_view(graphs):
         "prepared": {"reporting"},
         "modelling": {"reporting"},
         "recommendation": set(),
+        "vectors": set(),
         "baselines": set(),
         "tuning": {"reporting"},
     }

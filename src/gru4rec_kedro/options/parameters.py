@@ -77,12 +77,13 @@ class PublishedConfig(Section):
 
 
 class RecommendationConfig(Section):
-    """What the pipeline `recommendation` answers.
+    """What the pipeline `recommendation` answers, and how much the pipeline `vectors` does at once.
 
     Attributes:
         k: Items for each session.
         exclude_seen: Leave out the items of the session itself.
-        sessions_per_part: Sessions of one output file, which are in memory together.
+        sessions_per_part: Sessions of one output file, which are in memory together; of vectors
+            also items.
     """
 
     k: PositiveInt = 20
@@ -118,7 +119,7 @@ class Parameters(CommonSections):
     # what --params may name: --params events=path
     events: LocalPath | None = None  # the raw log
     prepared: LocalPath | None = None  # a folder of parts for the pipeline prepared
-    sessions: LocalPath | None = None  # what the pipeline recommendation answers
+    sessions: LocalPath | None = None  # of the pipelines recommendation and vectors
     candidates: LocalPath | None = None  # the only items that it recommends
     # --params when_locked=wait, in place of what globals.yml says
     when_locked: WhenLocked | None = None
