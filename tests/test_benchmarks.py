@@ -3,11 +3,13 @@
 import socket
 import threading
 import time
+from argparse import Namespace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from benchmarks import parity
+from benchmarks import decay, parity, rival, serving
 from benchmarks.parity import Measured, beside, config_of, main
 from benchmarks.serving import __main__ as serving
 from benchmarks.serving.clients import load, post
@@ -137,3 +139,42 @@ def test_a_late_request_counts_from_when_it_was_due() -> None:
         thread.join()
     assert answers[0].seconds < answers[-1].seconds
     assert answers[-1].seconds > 0.2
+
+
+def test_learning_rates_are_compared_seed_by_seed(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    events = pd.read_parquet(folder / "train_full.parquet")
+    assert decay.newest_sessions(events, 0.1)["SessionId"].unique().tolist() == [27, 28, 29]
+
+    small = [*SMALL, "model.n_epochs=2"]
+    decay.main([str(folder), "--seeds", "2", "--factors", "1", "0.001", "--newest", "0.5", *small])
+
+    first, *lines = capsys.readouterr().out.splitlines()
+    assert first == "45 events of 15 sessions"
+    same, _, other, _ = (line for line in lines if "@20 |" in line)
+    assert same.startswith("| 1.0 | recall@20 |")
+    assert "| +0.0000 ± 0.0000 |" in same
+    assert other.startswith("| 0.001 | recall@20 |")
+
+
+def test_rivals_are_tuned_and_measured_alike(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for part, n_sessions in (("train_tr", 20), ("train_valid", 8), ("test", 9)):
+        make_events(n_sessions).to_parquet(folder / f"{part}.parquet")
+    monkeypatch.setattr(rival, "COMMON", {"n_epochs": 3, "n_sample": 4, "device": "cpu"})
+    given = Namespace(folder=folder, newest=0.5, valid=5)
+    best = {name: rival.search(given, (name, 1)) for name in rival.SPACES}
+    finals = {name: [rival.finish(given, (name, best[name], 0))] for name in best}
+
+    rival.report(best, finals)
+
+    ours, theirs = (finals[name][0] for name in ("GRU4Rec", "SASRec"))
+    assert ours.sessions.tolist() == theirs.sessions.tolist() == sorted([*range(9)] * 2)
+    assert all(1 <= trial.n_epochs <= 3 for trial in best.values())
+    assert best["SASRec"].options == rival.options_of("SASRec", 1) != rival.options_of("SASRec", 2)
+    told = capsys.readouterr().out
+    assert f"SASRec, {best['SASRec'].n_epochs} epochs, {best['SASRec'].options}" in told
+    ahead = (1 / ours.ranks).mean() - (1 / theirs.ranks).mean()  # of 7 items all are in the top
+    assert float(told.splitlines()[-1].split()[5]) == pytest.approx(ahead, abs=1e-4)

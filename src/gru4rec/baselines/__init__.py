@@ -1,4 +1,4 @@
-"""Simple recommenders to set beside GRU4Rec: `rank_events` and `batch_eval` take any of them.
+"""Recommenders to set beside GRU4Rec: `rank_events` and `batch_eval` take any of them.
 
 A new one is a subclass of `Baseline`, whose options are the arguments of its constructor, and an
 entry in `BASELINES`.
@@ -7,6 +7,7 @@ entry in `BASELINES`.
 from gru4rec.baselines.base import Baseline
 from gru4rec.baselines.neighbours import SKNN, STAN, VSKNN
 from gru4rec.baselines.popularity import Popularity, SessionPopularity
+from gru4rec.baselines.sasrec import SASRec
 from gru4rec.baselines.transitions import ItemKNN, MarkovChain
 
 # by the name that options have
@@ -18,6 +19,7 @@ BASELINES: dict[str, type[Baseline]] = {
     "sknn": SKNN,
     "vsknn": VSKNN,
     "stan": STAN,
+    "sasrec": SASRec,
 }
 
 __all__ = [
@@ -29,5 +31,6 @@ __all__ = [
     "ItemKNN",
     "MarkovChain",
     "Popularity",
+    "SASRec",
     "SessionPopularity",
 ]

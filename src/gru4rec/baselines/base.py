@@ -13,11 +13,12 @@ from gru4rec.data.vocabulary import Vocabulary
 from gru4rec.errors import ConfigError, NotFittedError, shown
 
 Doubles = npt.NDArray[np.float64]
+Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.int64]
 
 
 class Baseline(ABC):
-    """A recommender that is fitted by counting; a new one fills in `_learn` and `score_next`."""
+    """A recommender to set beside GRU4Rec; a new one fills in `_learn` and `score_next`."""
 
     _vocabulary: Vocabulary | None = None
 
@@ -61,7 +62,7 @@ class Baseline(ABC):
 
     @abstractmethod
     def _learn(self, items: Ints, sessions: Sessions, n_items: int) -> None:
-        """Counts what `score_next` needs.
+        """Counts, or trains, what `score_next` needs.
 
         Args:
             items: Item index of each event, shape (n_events,).
@@ -70,7 +71,7 @@ class Baseline(ABC):
         """
 
     @abstractmethod
-    def score_next(self, items: Ints, offsets: Ints) -> Doubles:
+    def score_next(self, items: Ints, offsets: Ints) -> Floats:
         """Scores all items as the next one; see `evaluation.NextItemModel`."""
 
 

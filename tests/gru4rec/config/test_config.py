@@ -123,7 +123,7 @@ def test_the_seeds_file_loads_with_every_option(load_text: LoadText) -> None:
         "patience": None,
         "metric": "mrr@20",
         "min_delta": 0.0,
-            "retire_after_days": None,
+        "retire_after_days": None,
         "learning_rate_decay": 1.0,
     }
     assert dict(config["evaluation"]) == {
