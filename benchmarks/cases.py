@@ -285,38 +285,44 @@ def scoring(n_items: int, units: int) -> list[Row]:
 
 
 def live(n_items: int) -> list[Row]:
-    """One item in, top 20 out, as a data frame; beside it, reading the output table once."""
+    """One item in, top 20 out, as a data frame, without and with a compact copy.
+
+    Beside them the output table is read once, on one thread too.
+    """
     with tempfile.TemporaryDirectory() as folder:
         gru = make_model(n_items, 100, folder)
-    table = gru.network.tables["output"].normal_(
-        std=0.3, generator=torch.Generator().manual_seed(7)
-    )
+    table = gru.network.tables["output"]
+    table.normal_(std=0.3, generator=torch.Generator().manual_seed(7))  # as after a training
     compact = gru.add_compact_copy().network.compact
-    rows, before, size = [], torch.get_num_threads(), f"{n_items:,} × 100"
-    for threads in (1, 2):
-        torch.set_num_threads(threads)
-        session, item = gru.live_session(), 0
+    session, item, before = gru.live_session(), 0, torch.get_num_threads()
 
-        def answer(copy: Compact | None) -> None:
-            nonlocal item
-            gru.network.compact = copy
-            item += 1
-            session.add(item % n_items)  # noqa: B023
-            session.recommend(k=20)  # noqa: B023
+    def answer(copy: Compact | None) -> None:
+        nonlocal item
+        gru.network.compact = copy
+        item += 1
+        session.add(item % n_items)
+        session.recommend(k=20)
 
-        functions = {
-            "ours": lambda: answer(None),
-            "compact": lambda: answer(compact),
-            "read": table.sum,
-        }
-        seconds = interleaved(functions, repeats=500 if n_items < 100_000 else 60)
-        for name, key in (("live session", "ours"), ("live session, compact copy", "compact")):
-            ratio = seconds[key] / seconds["read"]
-            note = f"{ratio:.2f} × the time of reading the table once"
-            rows.append(
-                row(f"{name}, {size}, {threads} thread(s)", {"ours": seconds[key]}, note=note)
-            )
+    functions = {
+        "live session": lambda: answer(None),
+        "live session, compact copy": lambda: answer(compact),
+        "read": table.sum,
+    }
+    torch.set_num_threads(1)
+    repeats = max(50, 15_000_000 // n_items)
+    wall = interleaved(functions, repeats)
+    cpu = interleaved(functions, repeats, time.process_time)
     torch.set_num_threads(before)
+    rows = []
+    for name in [*functions][:2]:
+        beside = {"read": "reading the table once"}
+        if name != "live session":
+            beside["live session"] = "without"
+        note = "; ".join(
+            f"{wall[name] / wall[key]:.2f} × {what} (processor: {cpu[name] / cpu[key]:.2f})"
+            for key, what in beside.items()
+        )
+        rows.append(row(f"{name}, {n_items:,} × 100, 1 thread", {"ours": wall[name]}, note=note))
     return rows
 
 
