@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from benchmarks import parity
-from benchmarks import decay, parity, rival, serving
+from benchmarks import decay, parity, rival
 from benchmarks.parity import Measured, beside, config_of, main
 from benchmarks.serving import __main__ as serving
 from benchmarks.serving.clients import load, post
