@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.add_argument("--titles", metavar="FILE", help="an id, a tab and a title a line")
     serve.add_argument("--device", help="auto (default), cpu, cuda, ...")
-    serve.add_argument("--threads", type=int, help="of one request (default: 1)")
+    serve.add_argument("--threads", type=int, help="that score (default: 1)")
     serve.add_argument(
         "--compact", action="store_true", help="faster from 100,000 items on, for more memory"
     )

@@ -19,7 +19,7 @@ class ServerOptions(BaseModel):
         shortlists: Files of the only items to recommend, by name: UTF-8 text, an id a line.
         titles: A file of titles: UTF-8 text, an id, a tab and a title a line.
         device: Where the model goes.
-        threads: What one request computes on.
+        threads: What one batch of requests is scored on.
         compact: Score one session by a compact copy of the embeddings; see
             `GRU4Rec.add_compact_copy`.
         store: Where sessions are kept: `memory`, or an address such as `redis://localhost`.
