@@ -68,6 +68,17 @@ def test_training_goes_on_from_the_newest_version(trained, log, tmp_path):
     assert evaluate(gru, log)[0]["continued_from"] == gru.notes["continued_from"]
 
 
+def test_training_goes_on_without_the_items_that_were_not_seen_for_days(trained, log, tmp_path):
+    trained[0].save(tmp_path / "gru.pth")
+    later = log.assign(ItemId=log["ItemId"] + 5, Time=log["Time"] + 4 * 86_400)
+    options = ModelConfig(layers=[4], n_sample=4, n_epochs=1, device="cpu")
+    experiment = ExperimentConfig(continue_from=str(tmp_path / "gru.pth"))
+    for days, first in ((4, 0), (3, 5)):
+        training = TrainingConfig(retire_after_days=days)
+        gru, _ = train_model(*[ibis.memtable(later)] * 4, options, training, EVALUATION, experiment)
+        assert sorted(gru.vocabulary.ids) == list(range(first, 15))
+
+
 def test_training_on_ids_of_another_kind_names_model_and_column(trained, log, tmp_path):
     trained[0].save(tmp_path / "gru.pth")
     text = ibis.memtable(log.assign(ItemId="sku-" + log["ItemId"].astype(str)))
