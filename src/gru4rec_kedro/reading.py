@@ -14,6 +14,10 @@ from gru4rec.preparation import stream_sessions
 
 logger = logging.getLogger(__name__)
 
+# the 95 % interval of the mean of as many values between 0 and 1 is up to .2 wide: with fewer
+# sessions a comparison says nothing
+FEWEST_SESSIONS = 100
+
 
 def read_part(parts: dict[str, ir.Table], name: str) -> pd.DataFrame:
     """Reads one of the parts.

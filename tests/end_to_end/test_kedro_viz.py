@@ -27,6 +27,7 @@ def site(new_project, run, kedro):
     run(project)
     run(project, pipeline_names=["recommendation", "vectors"])
     run(project, pipeline_names=["tuning"])
+    run(project, pipeline_names=["backtest"])
     parts = {
         "train_tr": "train",
         "train_valid": "valid",
@@ -88,6 +89,7 @@ def test_blocks_leave_the_way_from_the_log_to_the_report_in_view(graphs):
         "vectors": set(),
         "baselines": set(),
         "tuning": {"reporting"},
+        "backtest": {"reporting"},
     }
     for pipeline, names in blocks.items():
         assert graphs[pipeline]["modular_pipelines"].keys() == names | {"__root__"}
@@ -159,6 +161,7 @@ def test_tables_figures_metrics_and_the_model_have_previews(nodes):
         "TextDataset": None,  # the report: a page of its own
         "ItemListDataset": None,  # by default there is none
         "CheckpointDataset": None,
+        "PlaceDataset": None,
     }
     for name, node in nodes.items():
         if node["type"] == "data":

@@ -1,12 +1,12 @@
 """Catalog datasets of the project, and what they are built of."""
 
-from gru4rec_kedro.datasets.checkpoint import CheckpointDataset
 from gru4rec_kedro.datasets.events import EventsDataset
 from gru4rec_kedro.datasets.item_list import ItemListDataset
 from gru4rec_kedro.datasets.metrics import MetricsDataset
 from gru4rec_kedro.datasets.metrics_history import MetricsHistoryDataset
 from gru4rec_kedro.datasets.model import GRU4RecDataset
 from gru4rec_kedro.datasets.parts import Part, Parts, PartsDataset
+from gru4rec_kedro.datasets.place import CheckpointDataset, PlaceDataset
 from gru4rec_kedro.datasets.raw_log import RawLogDataset
 from gru4rec_kedro.datasets.study import StudyDataset
 from gru4rec_kedro.datasets.written_whole import (
@@ -35,6 +35,7 @@ __all__ = [
     "Part",
     "Parts",
     "PartsDataset",
+    "PlaceDataset",
     "PlotlyDataset",
     "RawLogDataset",
     "StudyDataset",

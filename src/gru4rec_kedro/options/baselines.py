@@ -27,7 +27,7 @@ class BaselinesConfig(Section):
     @field_validator("models")
     @classmethod
     def _each_once(cls, names: list[str] | None) -> list[str] | None:
-        _refuse_unknown(names or ())
+        refuse_unknown(names or ())
         if names and len(set(names)) < len(names):
             raise ValueError("names a baseline twice")
         return names
@@ -35,7 +35,7 @@ class BaselinesConfig(Section):
     @field_validator("options")
     @classmethod
     def _can_be_made(cls, options: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-        _refuse_unknown(options)
+        refuse_unknown(options)
         return {name: _checked(name, given) for name, given in options.items()}
 
     @property
@@ -48,7 +48,8 @@ class BaselinesConfig(Section):
         return BASELINES[name](**self.options.get(name, {}))
 
 
-def _refuse_unknown(names: Iterable[str]) -> None:
+def refuse_unknown(names: Iterable[str]) -> None:
+    """Refuses names that are not in `gru4rec.baselines.BASELINES`."""
     for name in names:
         if name not in BASELINES:
             close = difflib.get_close_matches(name, list(BASELINES), n=1)

@@ -7,6 +7,7 @@ from pydantic import Field, PositiveInt, model_validator
 
 from gru4rec.config import CommonSections, LocalPath, Section
 from gru4rec.evaluation import METRICS, check_metric, check_metrics
+from gru4rec_kedro.options.backtest import BacktestConfig
 from gru4rec_kedro.options.baselines import BaselinesConfig
 from gru4rec_kedro.options.search_space import TuningConfig
 
@@ -116,6 +117,7 @@ class Parameters(CommonSections):
     recommendation: RecommendationConfig = RecommendationConfig()
     baselines: BaselinesConfig = BaselinesConfig()
     tuning: TuningConfig = TuningConfig()
+    backtest: BacktestConfig = BacktestConfig()
     # what --params may name: --params events=path
     events: LocalPath | None = None  # the raw log
     prepared: LocalPath | None = None  # a folder of parts for the pipeline prepared

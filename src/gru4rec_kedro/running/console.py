@@ -11,7 +11,9 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
 from gru4rec_kedro.kedro_internals import file_of
+from gru4rec_kedro.options.backtest import BacktestConfig
 from gru4rec_kedro.options.parameters import PublishedConfig
+from gru4rec_kedro.pipelines.backtest.report import summarise_backtest
 from gru4rec_kedro.reporting.plain_tables import baselines_table, parts_table, rows_as_text
 from gru4rec_kedro.reporting.results import leads, results_table
 from gru4rec_kedro.running.node_lines import NodeLines
@@ -19,6 +21,7 @@ from gru4rec_kedro.running.node_lines import NodeLines
 logger = logging.getLogger(__name__)
 
 _WIDTH = 80
+_PAGES = ("report", "backtest_report")
 _INDENT = " " * len("12:34:56 WARNING ")
 
 
@@ -42,8 +45,9 @@ class ConsoleHooks(NodeLines):
             if name in outputs:
                 logger.info("Results\n%s", tell(catalog, outputs))
                 break
-        if "report" in outputs and (path := file_of(catalog.get("report"))):
-            logger.info("Report: %s", os.path.relpath(path))
+        for name in _PAGES:
+            if name in outputs and (path := file_of(catalog.get(name))):
+                logger.info("Report: %s", os.path.relpath(path))
 
 
 def _tell_metrics(catalog: CatalogProtocol[Any, Any], outputs: set[str]) -> str:
@@ -63,6 +67,12 @@ def _tell_recommendations(catalog: CatalogProtocol[Any, Any], _outputs: set[str]
     return rows_as_text(catalog.load("recommendations").limit(5).to_pandas())
 
 
+def _tell_backtest(catalog: CatalogProtocol[Any, Any], _outputs: set[str]) -> str:
+    options = BacktestConfig.parse(catalog.load("params:backtest"), "backtest")
+    sentences = summarise_backtest(catalog.load("backtest_metrics"), options)
+    return "\n".join(line for told in sentences for line in textwrap.wrap(told, _WIDTH))
+
+
 def _tell_parts(catalog: CatalogProtocol[Any, Any], _outputs: set[str]) -> str:
     return parts_table(catalog.load("split_statistics"))
 
@@ -71,6 +81,7 @@ def _tell_parts(catalog: CatalogProtocol[Any, Any], _outputs: set[str]) -> str:
 _ENDINGS: dict[str, Callable[[CatalogProtocol[Any, Any], set[str]], str]] = {
     "metrics": _tell_metrics,
     "recommendations": _tell_recommendations,
+    "backtest_metrics": _tell_backtest,
     "baseline_metrics": _tell_baselines,
     "split_statistics": _tell_parts,
 }

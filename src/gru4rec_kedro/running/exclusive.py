@@ -17,7 +17,7 @@ from gru4rec_kedro.errors import FolderInUseError, RunError
 from gru4rec_kedro.locking import FolderLock
 from gru4rec_kedro.options.parameters import Globals, Parameters
 from gru4rec_kedro.options.search_space import comparable
-from gru4rec_kedro.pipelines import tuning
+from gru4rec_kedro.pipelines import backtest, tuning
 from gru4rec_kedro.running.versions import make_newest
 
 _NOTES = ".runs"
@@ -26,7 +26,8 @@ _NOTES = ".runs"
 class ExclusiveHooks:
     """Locks the folder of outputs while a run writes there.
 
-    Processes of tuning that share a study share the folder, too. What only reads takes no lock.
+    Processes that share a study of tuning, or a backtest, share the folder, too. What only reads
+    takes no lock.
     """
 
     def __init__(self) -> None:
@@ -97,10 +98,14 @@ class ExclusiveHooks:
             lock.release()
 
     def _group(self, pipeline: Pipeline) -> str | None:
-        """Sums up the study of a run that does nothing but tune."""
-        if not pipeline.all_outputs() <= tuning.create_pipeline().all_outputs():
+        """Sums up the work that a run shares: it does nothing but tune, or backtest."""
+        parameters = self._parameters
+        if pipeline.all_outputs() <= tuning.create_pipeline().all_outputs():
+            sections = {"model": parameters.model, "training": parameters.training}
+            options = parameters.tuning
+            text = json.dumps([options.study, comparable(sections, options)], sort_keys=True)
+        elif pipeline.all_outputs() <= backtest.create_pipeline().all_outputs():
+            text = parameters.model_dump_json()
+        else:
             return None
-        sections = {"model": self._parameters.model, "training": self._parameters.training}
-        options = self._parameters.tuning
-        text = json.dumps([options.study, comparable(sections, options)], sort_keys=True)
         return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

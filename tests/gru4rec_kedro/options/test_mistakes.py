@@ -17,7 +17,7 @@ from gru4rec_kedro.options.parameters import Parameters
 
 PROJECT = Path(__file__).parents[3]
 # any number will do
-UNBOUNDED = {"sample_alpha", "test_from", "valid_from", "recall", "mrr", "ndcg"}
+UNBOUNDED = {"sample_alpha", "test_from", "valid_from", "until", "recall", "mrr", "ndcg"}
 
 
 def options_of(whole: type[Section]) -> list[tuple[str, str]]:

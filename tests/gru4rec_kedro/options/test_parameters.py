@@ -7,7 +7,14 @@ from gru4rec import Config, ConfigError
 from gru4rec_kedro.options.parameters import ExperimentConfig, Parameters
 
 RUNTIME_ONLY = {"events", "prepared", "sessions", "candidates", "when_locked"}
-PROJECT_ONLY = RUNTIME_ONLY | {"experiment", "published", "recommendation", "baselines", "tuning"}
+PROJECT_ONLY = RUNTIME_ONLY | {
+    "experiment",
+    "published",
+    "recommendation",
+    "baselines",
+    "tuning",
+    "backtest",
+}
 PARAMETERS = Path(__file__).parents[3] / "conf/base/parameters.yml"
 
 

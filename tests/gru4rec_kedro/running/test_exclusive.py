@@ -11,7 +11,7 @@ from kedro.pipeline import Node, Pipeline
 
 from gru4rec_kedro.datasets import JSONDataset
 from gru4rec_kedro.errors import RunError
-from gru4rec_kedro.pipelines import tuning
+from gru4rec_kedro.pipelines import backtest, tuning
 from gru4rec_kedro.running.exclusive import ExclusiveHooks
 
 PIPELINE = Pipeline([Node(len, "params", "model", name="train")])
@@ -126,6 +126,17 @@ def test_tunings_of_one_study_share_the_folder(process, parameters, shares):
     with contextlib.nullcontext() if shares else pytest.raises(RunError, match="in use"):
         process(parameters=parameters).begin(tuning.create_pipeline())
     assert not is_free(process())
+
+
+@pytest.mark.parametrize(
+    ("parameters", "shares"), [({}, True), ({"backtest": {"window_days": 2}}, False)]
+)
+def test_processes_of_one_backtest_share_the_folder(process, parameters, shares):
+    process().begin(backtest.create_pipeline())
+    with contextlib.nullcontext() if shares else pytest.raises(RunError, match="in use"):
+        process(parameters=parameters).begin(backtest.create_pipeline())
+    with pytest.raises(RunError, match="in use"):
+        process().begin(tuning.create_pipeline())
 
 
 def test_a_waiting_run_begins_when_the_other_has_ended(process, monkeypatch):
