@@ -10,7 +10,14 @@ from gru4rec_kedro.errors import RunError
 from gru4rec_kedro.kedro_internals import missing_pipeline
 
 # run by name only: they take the place of others, or come after them
-_NOT_BY_DEFAULT = ("backtest", "prepared", "recommendation", "tuning", "vectors")
+_NOT_BY_DEFAULT = (
+    "backtest",
+    "prepared",
+    "promotion",
+    "recommendation",
+    "tuning",
+    "vectors",
+)
 
 
 def register_pipelines() -> dict[str, Pipeline]:

@@ -1,5 +1,6 @@
-"""The pipeline `backtest` as its users run them."""
+"""The pipelines `backtest` and `promotion` as their users run them."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import time
 import pandas as pd
 import pytest
 
+from gru4rec import GRU4Rec
 from gru4rec_kedro.errors import RunError
 
 OUTPUTS = "data/test"
@@ -48,3 +50,21 @@ def test_a_killed_backtest_goes_on(project, kedro, environment):
 def test_windows_that_are_too_short_are_one_message(project, run):
     with pytest.raises(RunError, match=r"backtest: too few sessions .* window 2 from 2024-06-30"):
         run(project, {"backtest": {"window_days": 0.1}}, pipeline_names=["backtest"])
+
+
+def test_a_model_goes_into_service_only_if_it_is_not_worse(project, run, kedro):
+    service = project / OUTPUTS / "06_models/in_service.pth"
+    promotion = ["run", "--pipelines", "modelling,promotion", "--params"]
+
+    run(project, pipeline_names=["modelling", "promotion"])
+    first = service.read_bytes()
+    assert GRU4Rec.load(service).config.layers == [16]
+
+    done = kedro(project, *promotion, "model.learning_rate=0.0001")
+    assert done.returncode == 0, done.stderr
+    assert "Not promoted: it is worse" in done.stdout + done.stderr
+    verdict = json.loads((project / OUTPUTS / "08_reporting/promotion.json").read_text())
+    assert not verdict["promote"]
+    assert service.read_bytes() == first
+    page = (project / OUTPUTS / "08_reporting/promotion.html").read_text()
+    assert verdict["reason"] in page

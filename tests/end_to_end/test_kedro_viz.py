@@ -27,7 +27,7 @@ def site(new_project, run, kedro):
     run(project)
     run(project, pipeline_names=["recommendation", "vectors"])
     run(project, pipeline_names=["tuning"])
-    run(project, pipeline_names=["backtest"])
+    run(project, pipeline_names=["backtest", "promotion"])
     parts = {
         "train_tr": "train",
         "train_valid": "valid",
@@ -90,6 +90,7 @@ def test_blocks_leave_the_way_from_the_log_to_the_report_in_view(graphs):
         "baselines": set(),
         "tuning": {"reporting"},
         "backtest": {"reporting"},
+        "promotion": {"reporting"},
     }
     for pipeline, names in blocks.items():
         assert graphs[pipeline]["modular_pipelines"].keys() == names | {"__root__"}
@@ -162,6 +163,7 @@ def test_tables_figures_metrics_and_the_model_have_previews(nodes):
         "ItemListDataset": None,  # by default there is none
         "CheckpointDataset": None,
         "PlaceDataset": None,
+        "ModelPlaceDataset": "JSONPreview",
     }
     for name, node in nodes.items():
         if node["type"] == "data":

@@ -4,7 +4,7 @@ from gru4rec_kedro.datasets.events import EventsDataset
 from gru4rec_kedro.datasets.item_list import ItemListDataset
 from gru4rec_kedro.datasets.metrics import MetricsDataset
 from gru4rec_kedro.datasets.metrics_history import MetricsHistoryDataset
-from gru4rec_kedro.datasets.model import GRU4RecDataset
+from gru4rec_kedro.datasets.model import GRU4RecDataset, ModelPlaceDataset
 from gru4rec_kedro.datasets.parts import Part, Parts, PartsDataset
 from gru4rec_kedro.datasets.place import CheckpointDataset, PlaceDataset
 from gru4rec_kedro.datasets.raw_log import RawLogDataset
@@ -29,6 +29,7 @@ __all__ = [
     "JSONDataset",
     "MetricsDataset",
     "MetricsHistoryDataset",
+    "ModelPlaceDataset",
     "OptionalCSVDataset",
     "OptionalParquetDataset",
     "ParquetDataset",

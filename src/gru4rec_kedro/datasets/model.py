@@ -7,6 +7,7 @@ from typing import Any
 from kedro.io import AbstractVersionedDataset, Version
 
 from gru4rec import GRU4Rec, describe_model
+from gru4rec_kedro.datasets.place import PlaceDataset
 from gru4rec_kedro.datasets.written_whole import WrittenWhole
 from gru4rec_kedro.kedro_internals import JSONPreview
 
@@ -60,3 +61,11 @@ class GRU4RecDataset(WrittenWhole, _ModelFile):
         """Shows architecture, sizes, options and training history in kedro-viz."""
         content = describe_model(str(self._get_load_path()))
         return JSONPreview(json.dumps(content))
+
+
+class ModelPlaceDataset(PlaceDataset):
+    """The file of a model that a node replaces by another, or leaves as it is."""
+
+    def preview(self) -> JSONPreview:
+        """Shows architecture, sizes, options and training history in kedro-viz."""
+        return JSONPreview(json.dumps(describe_model(str(self.load()))))

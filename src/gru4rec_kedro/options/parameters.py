@@ -3,7 +3,14 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
 
 from gru4rec.config import CommonSections, LocalPath, Section
 from gru4rec.evaluation import METRICS, check_metric, check_metrics
@@ -92,6 +99,27 @@ class RecommendationConfig(Section):
     sessions_per_part: PositiveInt = 20_000
 
 
+class PromotionConfig(Section):
+    """When the pipeline `promotion` puts a new model into service.
+
+    Attributes:
+        metric: A metric at a cutoff, on the newest days of the test part.
+        tolerance: The new model may be worse by so much; more must be ruled out by the 95 %
+            interval of the difference.
+        days: Of the test part, only sessions that start in its last so many days; None: all.
+    """
+
+    metric: str = "mrr@20"
+    tolerance: NonNegativeFloat = 0.01
+    days: PositiveFloat | None = 1.0
+
+    @field_validator("metric")
+    @classmethod
+    def _is_metric(cls, metric: str) -> str:
+        check_metric(metric, "metric")
+        return metric
+
+
 WhenLocked = Literal["refuse", "wait"]
 
 
@@ -118,6 +146,7 @@ class Parameters(CommonSections):
     baselines: BaselinesConfig = BaselinesConfig()
     tuning: TuningConfig = TuningConfig()
     backtest: BacktestConfig = BacktestConfig()
+    promotion: PromotionConfig = PromotionConfig()
     # what --params may name: --params events=path
     events: LocalPath | None = None  # the raw log
     prepared: LocalPath | None = None  # a folder of parts for the pipeline prepared

@@ -21,7 +21,7 @@ from gru4rec_kedro.running.node_lines import NodeLines
 logger = logging.getLogger(__name__)
 
 _WIDTH = 80
-_PAGES = ("report", "backtest_report")
+_PAGES = ("report", "backtest_report", "promotion_report")
 _INDENT = " " * len("12:34:56 WARNING ")
 
 
@@ -73,6 +73,10 @@ def _tell_backtest(catalog: CatalogProtocol[Any, Any], _outputs: set[str]) -> st
     return "\n".join(line for told in sentences for line in textwrap.wrap(told, _WIDTH))
 
 
+def _tell_promotion(catalog: CatalogProtocol[Any, Any], _outputs: set[str]) -> str:
+    return "\n".join(textwrap.wrap(f"{catalog.load('promotion_verdict')['reason']}.", _WIDTH))
+
+
 def _tell_parts(catalog: CatalogProtocol[Any, Any], _outputs: set[str]) -> str:
     return parts_table(catalog.load("split_statistics"))
 
@@ -82,6 +86,7 @@ _ENDINGS: dict[str, Callable[[CatalogProtocol[Any, Any], set[str]], str]] = {
     "metrics": _tell_metrics,
     "recommendations": _tell_recommendations,
     "backtest_metrics": _tell_backtest,
+    "promotion_verdict": _tell_promotion,
     "baseline_metrics": _tell_baselines,
     "split_statistics": _tell_parts,
 }

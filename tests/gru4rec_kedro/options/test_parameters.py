@@ -14,6 +14,7 @@ PROJECT_ONLY = RUNTIME_ONLY | {
     "baselines",
     "tuning",
     "backtest",
+    "promotion",
 }
 PARAMETERS = Path(__file__).parents[3] / "conf/base/parameters.yml"
 
