@@ -26,7 +26,7 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def _wait_for(is_there: Callable[[], Any], seconds: float = 60) -> Any:
+def _wait_for(is_there: Callable[[], Any], seconds: float = 120) -> Any:
     """What a function returns as soon as that is true."""
     ends_at = time.monotonic() + seconds
     while time.monotonic() < ends_at:
