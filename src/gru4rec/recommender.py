@@ -482,9 +482,9 @@ class GRU4Rec:
         To score a session is to read the output embeddings. With a copy of them in a quarter of
         their memory, `LiveSession.recommend`, and `recommend` for a single session, read the copy,
         and score the few items that may be among the best again, by the embeddings themselves: what
-        they return is the same to the last bit. It pays from some 100,000 items on. Training drops
-        the copy. Elsewhere than on a CPU with compiled loops nothing is gained: none is made, and a
-        log line says so.
+        they return is the same to the last bit. It pays from some 100,000 items on. Training and
+        `retire_items` drop the copy. Elsewhere than on a CPU with compiled loops nothing is gained:
+        none is made, and a log line says so.
 
         Returns:
             The model itself.
@@ -634,24 +634,32 @@ class GRU4Rec:
         content = Checkpoint(self.config, self.vocabulary, state, self._history, self.notes)
         save_checkpoint(content, path, with_optimizer)
 
-    def export_onnx(self, path: str | Path) -> None:
+    def export_onnx(self, path: str | Path, k: int | None = None) -> None:
         """Writes one step as an ONNX file, whole or not at all, to serve it without torch.
 
         Inputs are `item` (batch,), int64 indices of items, −1 for an unknown one, which leaves its
         session as it was, and `hidden0`, `hidden1`, … (batch,
         units), float32, a layer each and zeros where a session begins. Outputs are `scores`
-        (batch, n_items) and `next_hidden0`, …. The metadata `item_ids` has the item ids in index
-        order, as a JSON list. Needs the extra `onnx`.
+        (batch, n_items) and `next_hidden0`, …; with `k`, `items` (batch, k), int64 indices of the
+        best items, best first and equal scores by index, then `scores` (batch, k) and
+        `next_hidden0`, …. An index outside the catalogue is an error when the file is run on a CPU.
+        The metadata `item_ids` has the item ids in index order, as a JSON list. Needs the extra
+        `onnx`.
 
         Args:
             path: The file.
+            k: How many best items the step answers with; as many as there are if these are fewer.
+                None: with the scores of all.
 
         Raises:
+            DataError: `k` is no whole number from 1 on.
             MissingExtraError: The packages of the extra `onnx` are not installed.
             ModelFileError: The path cannot be written, or the model is too large for one file.
             NotFittedError: There is nothing to write.
         """
-        export_onnx(self.network, self.vocabulary, path)
+        if k is not None:
+            check_k(k)
+        export_onnx(self.network, self.vocabulary, path, k)
 
     @classmethod
     def load(

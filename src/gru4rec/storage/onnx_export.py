@@ -19,7 +19,9 @@ from gru4rec.model.network import Network
 _LARGEST = 2**31 - 2**20  # bytes; protobuf ends at 2 GiB, and the ids need some of it
 
 
-def export_onnx(network: Network, vocabulary: Vocabulary, path: str | Path) -> None:
+def export_onnx(
+    network: Network, vocabulary: Vocabulary, path: str | Path, k: int | None = None
+) -> None:
     """Does what `GRU4Rec.export_onnx` does."""
     try:
         import onnxscript  # noqa: F401, PLC0415  (optional)
@@ -29,7 +31,7 @@ def export_onnx(network: Network, vocabulary: Vocabulary, path: str | Path) -> N
             "onnx: pip install -e '.[onnx]' in the project's folder"
         ) from None
     path, item_ids = check_local(path, ModelFileError), json.dumps(vocabulary.ids.tolist())
-    step = _Step(network.to(torch.device("cpu")))
+    step = _Step(network.to(torch.device("cpu")), None if k is None else min(k, len(vocabulary)))
     size = sum(weight.nbytes for weight in step.buffers()) + len(item_ids)
     if size > _LARGEST:
         raise ModelFileError(
@@ -47,9 +49,10 @@ def export_onnx(network: Network, vocabulary: Vocabulary, path: str | Path) -> N
 class _Step(nn.Module):
     """The step as a module, which is what torch exports."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, k: int | None) -> None:
         super().__init__()
         self._architecture = network.architecture
+        self.k = k
         self._tables, self._dense = list(network.tables), list(network.dense)
         for name, weight in {**network.tables, **network.dense}.items():
             self.register_buffer(_buffer_name(name), weight)
@@ -72,7 +75,11 @@ class _Step(nn.Module):
         states = [
             torch.where(is_known, new, old) for new, old in zip(advanced, hidden, strict=True)
         ]
-        return F.linear(states[-1], network.tables["output"], network.tables["bias"]), *states
+        scores = F.linear(states[-1], network.tables["output"], network.tables["bias"])
+        if self.k is None:
+            return scores, *states
+        best = torch.topk(scores, self.k)  # ONNX takes equal ones by index
+        return best.indices, best.values, *states
 
 
 def _buffer_name(weight: str) -> str:
@@ -83,6 +90,7 @@ def _trace(step: _Step, item_ids: str) -> bytes:
     # two sessions stand for any number: torch takes one for a constant
     item, hidden = torch.zeros(2, dtype=torch.int64), step.network.zero_state(2)
     n_layers = len(hidden)
+    answers = ["scores"] if step.k is None else ["items", "scores"]
     batch = {0: torch.export.Dim("batch")}
     with _quiet():
         program = torch.onnx.export(
@@ -91,7 +99,7 @@ def _trace(step: _Step, item_ids: str) -> bytes:
             dynamo=True,
             verbose=False,
             input_names=["item", *(f"hidden{layer}" for layer in range(n_layers))],
-            output_names=["scores", *(f"next_hidden{layer}" for layer in range(n_layers))],
+            output_names=[*answers, *(f"next_hidden{layer}" for layer in range(n_layers))],
             dynamic_shapes=(batch, (batch,) * n_layers),
         )
     assert program is not None  # noqa: S101  (of the signature of other exporters)

@@ -12,7 +12,8 @@ import torch
 
 from gru4rec import GRU4Rec
 from gru4rec.data.vocabulary import Vocabulary
-from gru4rec.errors import MissingExtraError, ModelFileError, NotFittedError
+from gru4rec.errors import DataError, MissingExtraError, ModelFileError, NotFittedError
+from gru4rec.evaluation.ranking import top_k
 from gru4rec.model.network import Architecture, Network
 from gru4rec.storage.onnx_export import export_onnx
 
@@ -118,6 +119,40 @@ def test_an_index_outside_the_catalogue_is_an_error(
     for item in (-2, -N_ITEMS, -N_ITEMS - 1, -(2**62), N_ITEMS, 2**62):
         with pytest.raises(Exception, match="out of data bounds"):
             session.run(None, {"item": [1, item], "hidden0": state})
+
+
+@pytest.mark.parametrize("k", [7, N_ITEMS + 5])
+def test_the_step_answers_with_the_best_items(
+    make_network: MakeNetwork, tmp_path: Path, k: int
+) -> None:
+    network = make_network(SINGLE, N_ITEMS)
+    for table in (network.tables["output"], network.tables["bias"]):
+        table[20:26] = table[3]  # equal scores
+    export_onnx(network, VOCABULARY, tmp_path / "step.onnx", k)
+    session, state = opened(tmp_path / "step.onnx"), network.zero_state(2)[0].numpy()
+
+    items, scores, new = session.run(None, {"item": [4, -1], "hidden0": state})
+
+    [hidden] = network.advance(network.embed(torch.tensor([4])), network.zero_state(1))
+    for row, last in enumerate((hidden, torch.zeros(1, 6))):
+        expected = top_k(network, last, k)
+        assert items[row].tolist() == expected.items.tolist()
+        np.testing.assert_allclose(scores[row], expected.scores, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(new, torch.cat([hidden, torch.zeros(1, 6)]), rtol=0, atol=1e-5)
+    shapes = {put.name: put.shape for put in session.get_outputs()}
+    n_best = min(k, N_ITEMS)
+    assert shapes == {
+        "items": ["batch", n_best], "scores": ["batch", n_best], "next_hidden0": ["batch", 6]
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("k", [0, 2.5, "3"])
+def test_what_is_no_number_of_items_is_refused(
+    make_events: Callable[..., pd.DataFrame], tmp_path: Path, k: Any
+) -> None:
+    gru = GRU4Rec(layers=[5], n_sample=8, n_epochs=1, device="cpu").fit(make_events([[1, 2], [2]]))
+    with pytest.raises(DataError, match="k is"):
+        gru.export_onnx(tmp_path / "step.onnx", k)
 
 
 def test_exporting_leaves_the_model_as_it_was(make_network: MakeNetwork, tmp_path: Path) -> None:
