@@ -68,4 +68,5 @@ def test_run_is_tracked(new_project, kedro):
     assert tracked["recall_at_20", 0] == metrics["recall@20"]
     assert tracked["training/loss", 1] == pytest.approx(metrics["training_loss"])
     artifacts = {path.name for path in (outputs / "mlflow_artifacts").rglob("*") if path.is_file()}
-    assert artifacts == {"gru4rec.pth", "report.html"}
+    assert {"gru4rec.pth", "report.html", "MLmodel", "input_example.json"} <= artifacts
+    assert not any(name.endswith(".pkl") for name in artifacts)

@@ -1,6 +1,7 @@
 """Runs tracked with MLflow, in environments that have an `mlflow.yml`."""
 
 import os
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -29,11 +30,14 @@ class TrackingConfig(Section):
         artifacts: Folder of the files of runs, for an experiment that is new; None leaves it to
             the server.
         experiment: The name that runs are collected under.
+        registered_model: Name in the registry of models under which each trained model is a new
+            version; None registers none.
     """
 
     tracking_uri: str
     artifacts: LocalPath | None = None
     experiment: str = "gru4rec"
+    registered_model: str | None = None
 
 
 class TrackingHooks:
@@ -97,9 +101,10 @@ class TrackingHooks:
                 self._log_metrics(epoch, "valid/", "training/", step=int(epoch.pop("epoch")))
         if "metrics" in made:
             self._log_metrics(catalog.load("metrics"), "", "")
-        for name in ("model", "report"):
-            if name in made and (path := file_of(catalog.get(name))):
-                self._client.log_artifact(self._run_id, str(path))
+        if "report" in made and (path := file_of(catalog.get("report"))):
+            self._client.log_artifact(self._run_id, str(path))
+        if "model" in made and (path := file_of(catalog.get("model"))):
+            self._log_model(path)
         self._end("FINISHED")
 
     @hook_impl(tryfirst=True)  # FailureHooks raises
@@ -116,6 +121,21 @@ class TrackingHooks:
                 # MLflow's names have no @
                 key = (measured if "@" in name else other) + name.replace("@", "_at_")
                 self._client.log_metric(self._run_id, key, value, step=step)
+
+    def _log_model(self, file: Path) -> None:
+        """Writes the model file as an MLflow model, which `mlflow models serve` loads."""
+        from gru4rec.pyfunc import save_pyfunc  # noqa: PLC0415  (loads torch)
+
+        with tempfile.TemporaryDirectory() as folder:
+            save_pyfunc(file, Path(folder, "model"))
+            self._client.log_artifacts(self._run_id, folder)
+        name = self._config.registered_model if self._config else None
+        if name is None:
+            return
+        if not self._client.search_registered_models(f"name = '{name}'", max_results=1):
+            self._client.create_registered_model(name)
+        artifacts = self._client.get_run(self._run_id).info.artifact_uri
+        self._client.create_model_version(name, f"{artifacts}/model", self._run_id)
 
     def _end(self, status: str) -> None:
         self._client.set_terminated(self._run_id, status)
