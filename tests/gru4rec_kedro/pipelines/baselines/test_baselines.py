@@ -105,7 +105,9 @@ def test_the_model_is_compared_on_the_same_targets(measured):
         for name in ("stan", "popularity")
     )
     assert by_model.loc["popularity", "mrr_ahead"] == pytest.approx(of_stan - of_popularity)
-    assert list(figure.data[0].x) == table["model"].tolist()
+    ascending = table.sort_values("recall")  # from the bottom
+    assert list(figure.data[0].x) == ascending["recall"].tolist()
+    assert {*figure.data[0].y} == {"<b>GRU4Rec</b>", *BASELINES}
 
 
 @pytest.mark.parametrize("change", ["targets", "part", "events", "mode", "cutoff"])
