@@ -193,7 +193,7 @@ def test_the_page_has_the_verdict_and_the_table(decide, good, bad):
     table, verdict = decide(bad, good)
     page = write_promotion_report(table.reset_index(), verdict)
     assert f'<p class="warning">{verdict["reason"]}.</p>' in page
-    assert "<td>events</td><td>800</td><td>800</td><td>–</td><td>800</td>" in page
+    assert ">events</th><td>800</td><td>800</td><td>–</td><td>800</td>" in page
     assert verdict["in_service"] in page
     first = write_promotion_report(table.reset_index(), verdict | {"in_service": None})
     assert "<dd>none</dd>" in first
