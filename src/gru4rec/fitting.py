@@ -17,10 +17,12 @@ from gru4rec.data.sessions import Sessions, order_sessions
 from gru4rec.data.vocabulary import UNKNOWN, Vocabulary
 from gru4rec.errors import ConfigError, DataError
 from gru4rec.evaluation import (
+    METRICS,
     EvaluationData,
     as_cutoffs,
     check_metric,
     check_metrics,
+    of_ranks,
     prepare_evaluation,
 )
 from gru4rec.files import check_local
@@ -130,6 +132,8 @@ def make_plan(
         DataError: There is nothing to train on, or to measure.
     """
     cutoffs, metrics = as_cutoffs(valid_cutoff, "fit"), check_metrics(valid_metrics, "fit")
+    if of_ranks(metrics) != metrics:
+        raise ConfigError(f"valid_metrics is {metrics}; fit measures {of_ranks(METRICS)} only")
     name, k = check_metric(options.metric, "metric")
     if options.patience is not None:
         _refuse_unmeasured(options, valid is not None)

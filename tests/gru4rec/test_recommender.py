@@ -316,6 +316,8 @@ def test_sessions_of_one_event_teach_nothing(make_events: MakeEvents) -> None:
         ({"sample_cache_max_size": 0}, "fit has 1 mistake.*\n.*sample_cache_max_size"),
         ({"compatibility_mode": 3}, "compatibility_mode: Input should be a valid boolean"),
         ({"valid_cutoff": [0]}, "cutoff"),
+        ({"valid_metrics": ["nonsense"]}, "fit names 'nonsense', which is no metric"),
+        ({"valid_metrics": ["mrr", "gini"]}, r"'gini'\]; fit measures \['recall', 'mrr', 'ndcg'\]"),
     ],
 )
 def test_impossible_options_of_fit_are_refused(

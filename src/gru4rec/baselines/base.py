@@ -21,6 +21,7 @@ class Baseline(ABC):
     """A recommender to set beside GRU4Rec; a new one fills in `_learn` and `score_next`."""
 
     _vocabulary: Vocabulary | None = None
+    _item_counts: Ints
 
     def fit(
         self,
@@ -45,8 +46,10 @@ class Baseline(ABC):
         """
         sessions = order_sessions(data, session_key, item_key, time_key)
         vocabulary = Vocabulary.from_items(sessions.items)
-        self._learn(vocabulary.encode(sessions.items), sessions, len(vocabulary))
+        indices = vocabulary.encode(sessions.items)
+        self._learn(indices, sessions, len(vocabulary))
         self._vocabulary = vocabulary
+        self._item_counts = np.bincount(indices, minlength=len(vocabulary))
         return self
 
     @property
@@ -59,6 +62,16 @@ class Baseline(ABC):
         if self._vocabulary is None:
             raise NotFittedError(f"{type(self).__name__} is not fitted; call fit first")
         return self._vocabulary
+
+    @property
+    def item_counts(self) -> Ints:
+        """Training events of each item, in the order of the vocabulary, shape (n_items,).
+
+        Raises:
+            NotFittedError: `fit` was not called.
+        """
+        _ = self.vocabulary  # says so where there is none
+        return self._item_counts
 
     @abstractmethod
     def _learn(self, items: Ints, sessions: Sessions, n_items: int) -> None:

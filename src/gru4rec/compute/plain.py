@@ -176,7 +176,12 @@ class Plain:
         return torch.addmm(bias, states.repeat(2, 1), output.T)[:1]
 
     def count_scores(
-        self, output: Tensor, bias: Tensor, states: Tensor, targets: Tensor
+        self,
+        output: Tensor,
+        bias: Tensor,
+        states: Tensor,
+        targets: Tensor,
+        seen: Sequence[Sequence[int]] | None = None,
     ) -> tuple[Ints, Ints]:
         """Counts the items whose score is not below that of a target, and those that equal it.
 
@@ -185,6 +190,7 @@ class Plain:
             bias: See `scores`.
             states: See `scores`.
             targets: Item indices, shape (n,).
+            seen: Item indices to leave out, one list of different ones a row, without its target.
 
         Returns:
             Both counts, shape (n,) each. Of a target whose score is no number, all items and none.
@@ -195,9 +201,12 @@ class Plain:
             scores = self.scores(output, bias, states[first : first + size])
             # from the same product as the others: computed apart it could round differently
             own = scores.gather(1, targets[first : first + size, None])
-            parts.append(torch.stack([(~(scores < own)).sum(dim=1), (scores == own).sum(dim=1)]))
-        at_least, equal = torch.cat(parts, dim=1).cpu().numpy()
-        return at_least, equal
+            at_least, equal = ~(scores < own), scores == own
+            for row, left_out in enumerate(seen[first : first + size] if seen else []):
+                at_least[row, left_out] = equal[row, left_out] = False
+            parts.append(torch.stack([at_least.sum(dim=1), equal.sum(dim=1)]))
+        at_least_of, equal_of = torch.cat(parts, dim=1).cpu().numpy()
+        return at_least_of, equal_of
 
     def best_items(
         self,
@@ -224,16 +233,26 @@ class Plain:
             for row, left_out in enumerate(seen[first : first + size] if seen else []):
                 scores[row, left_out] = -torch.inf
             scores.nan_to_num_(nan=-torch.inf, posinf=torch.inf, neginf=-torch.inf)
-            values, items = scores.topk(k, dim=1)
-            # topk takes any of the items that tie for the last place
-            tied = ((scores >= values[:, -1:]).sum(dim=1) > k).tolist()
-            found = list(zip(items.cpu().numpy(), values.cpu().numpy(), strict=True))
-            for row, is_tied in enumerate(tied):
-                some = _all_from(scores[row], values[row, -1]) if is_tied else found[row]
-                best.append(_first_k(some[0], some[1], k))
-        items_of, scores_of = zip(*best, strict=True)
-        lengths = np.array([len(items) for items in items_of])
-        return Best(np.concatenate(items_of), np.concatenate(scores_of), lengths)
+            best.append(self.best_of(scores, k))
+        return Best(*(np.concatenate(arrays) for arrays in zip(*best, strict=True)))
+
+    def best_of(self, scores: Tensor, k: int) -> Best:
+        """Finds the k highest scores, best first, equal ones by index; −inf is none.
+
+        Args:
+            scores: Shape (n, n_items), n > 0, without NaN.
+            k: At most n_items.
+        """
+        values, items = scores.topk(k, dim=1)
+        # topk takes any of the items that tie for the last place
+        tied = (scores >= values[:, -1:]).sum(dim=1) > k
+        if tied.any():
+            items[tied] = _first_k(scores[tied], values[tied, -1:], k)
+        items = items.sort(dim=1).values
+        values, order = scores.gather(1, items).sort(dim=1, descending=True, stable=True)
+        is_there = values > -torch.inf
+        found = items.gather(1, order)[is_there], values[is_there], is_there.sum(dim=1)
+        return Best(*(tensor.cpu().numpy() for tensor in found))
 
     def make_compact(self, output: Tensor, bias: Tensor) -> Compact | None:  # noqa: ARG002
         """Copies output embeddings and biases in less memory, which is read sooner.
@@ -330,13 +349,15 @@ def _candidates(
     return sessions[newest], similarities[newest], index.item_places[entries][first][newest]
 
 
-def _all_from(scores: Tensor, least: Tensor) -> tuple[Ints, Floats]:
-    """All items with a score ≥ `least`; scores of shape (n_items,)."""
-    items = (scores >= least).nonzero()[:, 0]
-    return items.cpu().numpy(), scores[items].cpu().numpy()
+def _first_k(scores: Tensor, least: Tensor, k: int) -> Tensor:
+    """Items with a score > `least` (n, 1), and the first with just that: k a row, by index; (n, k).
 
-
-def _first_k(items: Ints, scores: Floats, k: int) -> tuple[Ints, Floats]:
-    order: Any = np.lexsort((items, -scores))[:k]
-    order = order[scores[order] > -np.inf]
-    return items[order], scores[order]
+    Args:
+        scores: Shape (n, n_items), at least k of each row not below `least`.
+        least: Exceeded by fewer than k.
+        k: How many.
+    """
+    above, equal = scores > least, scores == least
+    n_wanted = k - above.sum(dim=1, keepdim=True)
+    chosen = above | (equal & (equal.cumsum(dim=1, dtype=torch.int32) <= n_wanted))
+    return chosen.nonzero()[:, 1].view(len(scores), k)

@@ -17,6 +17,7 @@ from gru4rec.config.fields import (
     TieMode,
     TimeFormats,
     TimeUnit,
+    WhichTargets,
 )
 from gru4rec.config.mistakes import describe_mistakes
 from gru4rec.config.reading import as_config, load_config
@@ -63,6 +64,7 @@ __all__ = [
     "TimeFormats",
     "TimeUnit",
     "TrainingConfig",
+    "WhichTargets",
     "as_config",
     "describe_mistakes",
     "load_config",

@@ -11,6 +11,7 @@ from gru4rec.files import check_local
 
 Loss = Literal["cross-entropy", "bpr-max"]
 TieMode = Literal["conservative", "standard", "median"]
+WhichTargets = Literal["all", "first", "last"]
 TimeUnit = Literal["s", "ms", "us", "ns", "timestamp", "ordinal"]
 
 # names of metrics, and a name with its cutoff

@@ -32,6 +32,7 @@ from gru4rec.config.fields import (
     TieMode,
     TimeFormats,
     TimeUnit,
+    WhichTargets,
     is_date,
     to_list,
     to_words,
@@ -360,6 +361,10 @@ class EvaluationConfig(Section):
         batch_size: Sessions that a network reads in parallel.
         mode: How ties count.
         metrics: Which ones are measured: names in `gru4rec.evaluation.METRICS`.
+        targets: Which events of a session are ranked: `all` but the first, the `first` of these,
+            or the `last`.
+        exclude_seen: Leave the items of the session so far out of the ranking, and with them the
+            targets that are among them.
     """
 
     cutoff: Annotated[list[Size], Field(min_length=1)] = [20]
@@ -370,6 +375,8 @@ class EvaluationConfig(Section):
         "mrr",
         "ndcg",
     ]
+    targets: WhichTargets = "all"
+    exclude_seen: bool = False
 
     @field_validator("metrics")
     @classmethod

@@ -21,7 +21,11 @@ Counts = npt.NDArray[np.int64]
 
 
 def rank(
-    network: Network, states: Tensor, targets: Tensor, mode: str
+    network: Network,
+    states: Tensor,
+    targets: Tensor,
+    mode: str,
+    seen: Sequence[Sequence[int]] | None = None,
 ) -> tuple[npt.NDArray[np.float64], Counts]:
     """Ranks of targets among all items, counted from 1.
 
@@ -30,6 +34,7 @@ def rank(
         states: Hidden states of the last layer, shape (n, units).
         targets: Item indices, shape (n,).
         mode: See `ranks_of`.
+        seen: Item indices to leave out, one list of different ones a row, without its target.
 
     Returns:
         The ranks, and how many other items have exactly the target's score, both of shape (n,).
@@ -38,7 +43,8 @@ def rank(
     output, bias = network.tables["output"], network.tables["bias"]
     at_least, equal = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     for rows in _blocks(len(states)):
-        counts = network.engine.count_scores(output, bias, states[rows], targets[rows])
+        left_out = seen[rows] if seen else None
+        counts = network.engine.count_scores(output, bias, states[rows], targets[rows], left_out)
         at_least.append(counts[0])
         equal.append(counts[1])
     return ranks_of(np.concatenate(at_least), np.concatenate(equal), mode)

@@ -1,10 +1,9 @@
 """Next-item evaluation against the whole catalogue."""
 
-import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
-from types import MethodType
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,68 +12,23 @@ import torch
 from torch import Tensor
 
 from gru4rec import columns
+from gru4rec.compute import engine_of
 from gru4rec.config import Config, EvaluationConfig, as_config
 from gru4rec.data.schedule import Schedule, make_schedule
-from gru4rec.data.sessions import Sessions, order_sessions
-from gru4rec.data.vocabulary import UNKNOWN, Vocabulary
-from gru4rec.errors import DataError
+from gru4rec.errors import DataError, shown
+from gru4rec.evaluation.data import EvaluationData, prepare_evaluation
+from gru4rec.evaluation.lists import Lists, padded
 from gru4rec.evaluation.metrics import ByCutoff, summarise
-from gru4rec.evaluation.ranking import BLOCK_ROWS, rank, ranks_of
+from gru4rec.evaluation.next_item import NextItemModel, check_model, checked, network_of
+from gru4rec.evaluation.ranking import BLOCK_ROWS, rank, ranks_of, top_k
 from gru4rec.frames.ids import Ids
 from gru4rec.model.network import Network
 from gru4rec.model.states import reset_states
 from gru4rec.progress import ProgressDisplay
 
-logger = logging.getLogger(__name__)
-
 _BLOCK_NUMBERS = 1 << 22  # scores in memory at once: 32 MB of 64-bit numbers
 
-
-class NextItemModel(Protocol):
-    """Whatever can be evaluated: GRU4Rec, a baseline, a class of your own."""
-
-    @property
-    def vocabulary(self) -> Vocabulary:
-        """The items that it scores; all others are left out of the evaluation."""
-
-    def score_next(
-        self, items: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64]
-    ) -> npt.NDArray[np.floating[Any]]:
-        """Scores every item as the next one of each session so far.
-
-        Args:
-            items: Item indices of the sessions, oldest first, shape (n_events,).
-            offsets: Session r so far is items[offsets[r]:offsets[r + 1]], which is not empty; shape
-                (n + 1,).
-
-        Returns:
-            Higher is better, shape (n, n_items), a NumPy array of floats; −inf excludes an item,
-            +inf and NaN are refused. It may depend on no other session.
-        """
-
-
-ScoreNext = TypeVar("ScoreNext", bound=Callable[..., Any])
-_BY_NETWORK: set[Callable[..., Any]] = set()
-
-
-def by_network(score_next: ScoreNext) -> ScoreNext:
-    """Says of a class's `score_next` that its scores are those of the object's `network`.
-
-    The evaluation then reads each session once and ranks in tiles, with the same results. What
-    overrides, replaces or wraps it is asked for its scores, as any other model is.
-    """
-    _BY_NETWORK.add(score_next)
-    return score_next
-
-
-def _network_of(model: NextItemModel) -> Network | None:
-    """The network that decides alone; None where the model is to be asked."""
-    ask: Any = model.score_next
-    if not isinstance(ask, MethodType) or ask.__func__ not in _BY_NETWORK:
-        return None
-    owner: Any = ask.__self__
-    network: Network = owner.network
-    return network if owner is model else None
+Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -89,15 +43,19 @@ class RankedEvents:
         ties: Other items with exactly the target's score, shape (n,).
         n_events: Events given.
         n_unknown: Events on items that the model does not know; removed before ranking.
+        n_seen: Targets that were left out, as the session had their items before.
+        lists: The best items for each target, where they were asked for.
     """
 
     sessions: Ids
-    positions: npt.NDArray[np.int64]
+    positions: Ints
     items: Ids
     ranks: npt.NDArray[np.float64]
-    ties: npt.NDArray[np.int64]
+    ties: Ints
     n_events: int
     n_unknown: int
+    n_seen: int = 0
+    lists: Lists | None = None
 
     def to_frame(self) -> pd.DataFrame:
         """Returns a row a target: SessionId, position, ItemId, rank, ties."""
@@ -112,30 +70,35 @@ class RankedEvents:
         )
 
 
-@dataclass(frozen=True)
-class EvaluationData:
-    """A test set in order, without unknown items.
+class _Question(NamedTuple):
+    """What a model is asked.
 
     Attributes:
-        sessions: The known events.
-        indices: Item index of each, shape (n_known,).
-        n_events: Events given.
+        data: The events.
+        is_asked: Which of them are targets, shape (n_known,).
+        mode: How ties count.
+        exclude_seen: Whether the items of the session so far are left out.
+        top: How many items the lists have; 0: no lists.
     """
 
-    sessions: Sessions
-    indices: npt.NDArray[np.int64]
-    n_events: int
+    data: EvaluationData
+    is_asked: npt.NDArray[np.bool_]
+    mode: str
+    exclude_seen: bool
+    top: int
 
-    @property
-    def n_unknown(self) -> int:
-        """Events on items that the model does not know."""
-        return self.n_events - len(self.indices)
+    def seen(self, events: Ints) -> list[list[int]] | None:
+        """Items to leave out of the ranking of some targets."""
+        return self.data.seen_before(events) if self.exclude_seen else None
 
-    @property
-    def places(self) -> npt.NDArray[np.int64]:
-        """Events of the session before each, shape (n_known,)."""
-        begins = self.sessions.offsets[self.sessions.session_of_event]
-        return np.arange(len(self.indices)) - begins
+
+class _Answer(NamedTuple):
+    """Of some targets, all of shape (n,) but the lists, (n, top)."""
+
+    events: Ints
+    ranks: npt.NDArray[np.float64]
+    ties: Ints
+    lists: npt.NDArray[np.int32]
 
 
 def rank_events(
@@ -146,6 +109,9 @@ def rank_events(
     item_key: str = columns.ITEM,
     session_key: str = columns.SESSION,
     time_key: str = columns.TIME,
+    targets: str = "all",
+    exclude_seen: bool = False,
+    top: int = 0,
 ) -> RankedEvents:
     """Ranks each event but the first of a session against all items.
 
@@ -157,161 +123,156 @@ def rank_events(
         item_key: Column of items.
         session_key: Column of sessions.
         time_key: Column of times.
+        targets: `all` ranks each of them, `first` the first of these only, `last` the last.
+        exclude_seen: Leave the items of the session so far out of the ranking. Targets among them,
+            which no model could hit, are left out and counted.
+        top: Also list so many of the best items for each target, for the metrics of lists.
 
     Raises:
-        ConfigError: `mode` or `batch_size` is not valid.
+        ConfigError: An option is not valid.
         DataError: The data cannot be used, nothing is left to rank, `gru` is no `NextItemModel`, or
-            its scores are not what `NextItemModel.score_next` promises.
+            its scores are not what `NextItemModel.score_next` promises; or lists are asked for of
+            a model without `item_counts`.
     """
-    _check_model(gru)
+    check_model(gru)
     data = prepare_evaluation(gru.vocabulary, test_data, item_key, session_key, time_key)
-    return rank_prepared(gru, data, batch_size, mode)
-
-
-def _check_model(model: Any) -> None:
-    """Refuses what does not answer the questions of `NextItemModel`, and says what it lacks."""
-    what = f"class {model.__name__}" if isinstance(model, type) else type(model).__name__
-    lacks = [] if callable(getattr(model, "score_next", None)) else ["no method score_next"]
-    if not isinstance(getattr(model, "vocabulary", None), Vocabulary):
-        lacks.append("no vocabulary (a gru4rec.data.vocabulary.Vocabulary)")
-    if lacks:
-        raise DataError(
-            f"cannot evaluate the {what}: it has {' and '.join(lacks)}; a trained GRU4Rec, a "
-            "baseline, or another gru4rec.evaluation.NextItemModel is expected"
-        )
-
-
-def prepare_evaluation(
-    vocabulary: Vocabulary, test_data: pd.DataFrame, item_key: str, session_key: str, time_key: str
-) -> "EvaluationData":
-    """Orders a test set and removes the items that the model does not know; see `rank_events`."""
-    sessions = order_sessions(test_data, session_key, item_key, time_key)
-    indices = vocabulary.encode(sessions.items)
-    known = indices != UNKNOWN
-    data = EvaluationData(sessions.keep(known), indices[known], len(known))
-    if data.n_unknown:
-        logger.warning(
-            "%d of %d events are on items that the model does not know; they are left out",
-            data.n_unknown,
-            data.n_events,
-        )
-    if data.sessions.lengths.max() < 2:
-        raise DataError(
-            f"nothing to evaluate: of {data.n_events} events, {data.n_unknown} are on items that "
-            "the model does not know, and no session has two of the others"
-        )
-    return data
+    return rank_prepared(gru, data, batch_size, mode, targets, exclude_seen, top)
 
 
 def rank_prepared(
-    model: NextItemModel, data: "EvaluationData", batch_size: int, mode: str
+    model: NextItemModel,
+    data: EvaluationData,
+    batch_size: int,
+    mode: str,
+    targets: str = "all",
+    exclude_seen: bool = False,
+    top: int = 0,
 ) -> RankedEvents:
     """Does the work of `rank_events`."""
-    options = EvaluationConfig.parse({"mode": mode, "batch_size": batch_size}, origin="batch_eval")
+    given = {"mode": mode, "batch_size": batch_size, "targets": targets}
+    options = EvaluationConfig.parse({**given, "exclude_seen": exclude_seen}, origin="batch_eval")
+    counts = _counts_of(model) if top else np.empty(0, np.int64)
+    is_asked, n_seen = data.asked(options.targets), 0
+    if options.exclude_seen:
+        is_repeat = data.is_repeat()
+        n_seen = int((is_asked & is_repeat).sum())
+        is_asked &= ~is_repeat
+    if not is_asked.any():
+        raise DataError(
+            f"nothing to evaluate: exclude_seen leaves out all {n_seen} targets, whose items their "
+            "sessions had before"
+        )
+    question = _Question(data, is_asked, options.mode, options.exclude_seen, top)
+    answer = _ask(model, question, options.batch_size)
     sessions = data.sessions
-    ranks, ties = np.zeros(len(data.indices)), np.zeros(len(data.indices), dtype=np.int64)
-    network = _network_of(model)
-    if network is not None:
-        schedule = make_schedule(sessions.offsets, sessions.oldest_first, options.batch_size)
-        told = schedule.positions + 1
-        ranks[told], ties[told] = _rank_schedule(network, data.indices, schedule, options.mode)
-    else:
-        told, at_least, equal = _count_scores(model, data)
-        ranks[told], ties[told] = ranks_of(at_least, equal, options.mode)
-    session_of_event = sessions.session_of_event
-    places = data.places
-    targets = places > 0
     return RankedEvents(
-        sessions=sessions.session_ids[session_of_event[targets]],
-        positions=places[targets],
-        items=sessions.items[targets],
-        ranks=ranks[targets],
-        ties=ties[targets],
+        sessions=sessions.session_ids[sessions.session_of_event[is_asked]],
+        positions=data.places[is_asked],
+        items=sessions.items[is_asked],
+        ranks=answer.ranks,
+        ties=answer.ties,
         n_events=data.n_events,
         n_unknown=data.n_unknown,
+        n_seen=n_seen,
+        lists=Lists(answer.lists, counts) if top else None,
     )
 
 
-def _rank_schedule(
-    network: Network,
-    items: npt.NDArray[np.int64],
-    schedule: Schedule,
-    mode: str,
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    wanted = torch.from_numpy(items[schedule.positions + 1]).to(network.device)
-    ranks, ties, done = [], [], 0
-    with ProgressDisplay("Evaluating", len(wanted)) as display, torch.inference_mode():
-        states = walk_states(network, items, schedule)
-        for block in in_blocks(states, BLOCK_ROWS):
-            ranked = rank(network, block, wanted[done : done + len(block)], mode)
-            ranks.append(ranked[0])
-            ties.append(ranked[1])
-            done += len(block)
+def _counts_of(model: NextItemModel) -> Ints:
+    """Training events of each item that a model knows."""
+    counts = getattr(model, "item_counts", None)
+    if not isinstance(counts, np.ndarray) or counts.shape != (len(model.vocabulary),):
+        raise DataError(
+            f"{type(model).__name__} has no item_counts, which metrics of lists need: the training "
+            f"events of each of its {len(model.vocabulary)} items, a NumPy array; it is "
+            f"{shown(counts)}"
+        )
+    return counts
+
+
+def _ask(model: NextItemModel, question: _Question, batch_size: int) -> _Answer:
+    """Returns the answers to all that is asked, by event."""
+    network, parts, done = network_of(model), list[Any](), 0
+    answers = (
+        _ask_model(model, question)
+        if network is None
+        else _ask_network(network, question, batch_size)
+    )
+    n = int(question.is_asked.sum())
+    mode = nullcontext() if network is None else torch.inference_mode()
+    with ProgressDisplay("Evaluating", n) as display, mode:
+        for answer in answers:
+            parts.append(answer)
+            done += len(answer.events)
             display.update(done)
-    return np.concatenate(ranks), np.concatenate(ties)
+    events, *found = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    order = np.argsort(events)
+    return _Answer(events[order], *(array[order] for array in found))
 
 
-def _count_scores(
-    model: NextItemModel, data: EvaluationData
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Compares the scores of targets with those of all items, a block of targets at a time.
+def _ask_network(network: Network, question: _Question, batch_size: int) -> Iterator[_Answer]:
+    """Reads each session once, and ranks in tiles."""
+    data, top = question.data, question.top
+    sessions = data.sessions
+    schedule = make_schedule(sessions.offsets, sessions.oldest_first, batch_size)
+    is_wanted = question.is_asked[schedule.positions + 1]
+    events = schedule.positions[is_wanted] + 1
+    targets = torch.from_numpy(data.indices[events]).to(network.device)
+    states = _only(walk_states(network, data.indices, schedule), is_wanted)
+    done = 0
+    for block in in_blocks(states, BLOCK_ROWS):
+        some = slice(done, done + len(block))
+        seen = question.seen(events[some])
+        ranks, ties = rank(network, block, targets[some], question.mode, seen)
+        best = top_k(network, block, top, seen) if top else None
+        yield _Answer(events[some], ranks, ties, padded(best, len(block), top))
+        done += len(block)
 
-    Returns:
-        The targets' events, how many items have at least their score, and how many exactly it, both
-        with themselves; all of shape (n,).
-    """
-    places = data.places
-    targets = np.flatnonzero(places > 0)
+
+def _only(states: Iterator[Tensor], is_wanted: npt.NDArray[np.bool_]) -> Iterator[Tensor]:
+    """Yields the states (n, units) of each step that are wanted; all rows in shape (n_rows,)."""
+    done = 0
+    for state in states:
+        rows = is_wanted[done : done + len(state)]
+        done += len(state)
+        yield state if rows.all() else state[torch.from_numpy(rows).to(state.device)]
+
+
+def _ask_model(model: NextItemModel, question: _Question) -> Iterator[_Answer]:
+    """Compares the scores of targets with those of all items, a block of targets at a time."""
+    data, places, n_items = question.data, question.data.places, len(model.vocabulary)
+    targets = np.flatnonzero(question.is_asked)
     # numbers of a target: its scores and its session so far
-    sizes = np.cumsum(len(model.vocabulary) + places[targets])
-    blocks = np.split(targets, np.flatnonzero(np.diff(sizes // _BLOCK_NUMBERS)) + 1)
-    at_least, equal, done = [], [], 0
-    with ProgressDisplay("Evaluating", len(targets)) as display:
-        for block in blocks:
-            lengths = places[block]
-            offsets = np.concatenate([[0], np.cumsum(lengths)])
-            events = np.arange(offsets[-1]) + np.repeat(block - offsets[1:], lengths)
-            scores = _checked(
-                model.score_next(data.indices[events], offsets),
-                (len(block), len(model.vocabulary)),
-                f"score_next of {type(model).__name__}",
-            )
-            own = scores[np.arange(len(block)), data.indices[block], None]
-            at_least.append((~(scores < own)).sum(axis=1))
-            equal.append((scores == own).sum(axis=1))
-            done += len(block)
-            display.update(done)
-    return targets, np.concatenate(at_least), np.concatenate(equal)
+    sizes = np.cumsum(n_items + places[targets])
+    for block in np.split(targets, np.flatnonzero(np.diff(sizes // _BLOCK_NUMBERS)) + 1):
+        lengths = places[block]
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        events = np.arange(offsets[-1]) + np.repeat(block - offsets[1:], lengths)
+        scores = checked(
+            model.score_next(data.indices[events], offsets),
+            (len(block), n_items),
+            f"score_next of {type(model).__name__}",
+        )
+        own = scores[np.arange(len(block)), data.indices[block], None]
+        at_least, equal = (~(scores < own)).sum(axis=1), (scores == own).sum(axis=1)
+        left_out = _pairs(question.seen(block) or [])
+        if len(left_out[0]):
+            theirs, own = scores[left_out], own[left_out[0], 0]
+            at_least -= np.bincount(left_out[0], ~(theirs < own), len(block)).astype(np.int64)
+            equal -= np.bincount(left_out[0], theirs == own, len(block)).astype(np.int64)
+        best = None
+        if question.top:
+            rated = torch.from_numpy(scores.astype(np.float64))
+            rated[left_out] = -torch.inf
+            best = engine_of(rated.device).best_of(rated, min(question.top, n_items))
+        ranks, ties = ranks_of(at_least, equal, question.mode)
+        yield _Answer(block, ranks, ties, padded(best, len(block), question.top))
 
 
-def _checked(scores: Any, shape: tuple[int, int], origin: str) -> npt.NDArray[np.floating[Any]]:
-    """Refuses scores that would be counted as hits or misses of which nobody knows.
-
-    Raises:
-        DataError: They are no array of floats of this shape, or NaN or +inf is among them.
-    """
-    is_plain = isinstance(scores, np.ndarray) and not isinstance(scores, np.ma.MaskedArray)
-    if not is_plain or scores.dtype.kind != "f":
-        got = f"{type(scores).__module__}.{type(scores).__name__}"
-        kind = f" of {scores.dtype}" if isinstance(scores, np.ndarray) else ""
-        raise DataError(
-            f"{origin} returned {got}{kind}; a NumPy array of floats is expected, with -inf for "
-            "items to leave out"
-        )
-    if scores.shape != shape:
-        raise DataError(
-            f"{origin} returned shape {scores.shape}; {shape} is expected: a row for each session, "
-            "a column for each item of the vocabulary"
-        )
-    checked: npt.NDArray[np.floating[Any]] = np.asarray(scores)
-    if not checked.max() < np.inf:  # of NaN it is NaN
-        n_nan = int(np.isnan(checked).sum())
-        what = f"{n_nan} NaN" if n_nan else f"{int(np.isposinf(checked).sum())} +inf"
-        raise DataError(
-            f"{origin} returned {what} among {checked.size} scores, as a division by zero or an "
-            "overflow does; finite numbers are expected, and -inf for items to leave out"
-        )
-    return checked
+def _pairs(seen: list[list[int]]) -> tuple[Ints, Ints]:
+    """Rows and items of lists of items, a list a row."""
+    rows = np.repeat(np.arange(len(seen)), [len(items) for items in seen])
+    return rows, np.array([item for items in seen for item in items], dtype=np.int64)
 
 
 def walk_states(
@@ -352,6 +313,8 @@ def batch_eval(
     session_key: str = columns.SESSION,
     time_key: str = columns.TIME,
     metrics: Sequence[str] = ("recall", "mrr"),  # noqa: ARG001
+    targets: str = "all",
+    exclude_seen: bool = False,
 ) -> tuple[ByCutoff, ByCutoff]:
     """Measures recall and MRR (CIKM 2018, section 5) against the whole catalogue.
 
@@ -365,7 +328,8 @@ def batch_eval(
     Returns:
         Recall and MRR, dictionaries keyed by cutoff.
     """
-    ranked = rank_events(gru, test_data, batch_size, mode, item_key, session_key, time_key)
+    keys = (item_key, session_key, time_key)
+    ranked = rank_events(gru, test_data, batch_size, mode, *keys, targets, exclude_seen)
     return summarise(ranked.ranks, cutoff)
 
 

@@ -7,7 +7,9 @@ from gru4rec import columns
 from gru4rec.data.sessions import order_sessions
 from gru4rec.data.vocabulary import UNKNOWN
 from gru4rec.errors import DataError
-from gru4rec.evaluation.ranks import EvaluationData, NextItemModel, RankedEvents, rank_prepared
+from gru4rec.evaluation.data import EvaluationData
+from gru4rec.evaluation.next_item import NextItemModel
+from gru4rec.evaluation.ranks import RankedEvents, rank_prepared
 from gru4rec.frames.ids import Ids
 
 

@@ -217,7 +217,18 @@ def test_fitting_again_forgets(name: str) -> None:
     assert scores_after(again, [[8]]) == scores_after(once, [[8]])
 
 
+def test_counts_the_events_of_each_item() -> None:
+    model = SKNN().fit(events_of([[9, 7, 7], [7, 8]]))
+    assert dict(zip(model.vocabulary.ids.tolist(), model.item_counts.tolist(), strict=True)) == {
+        7: 3,
+        8: 1,
+        9: 1,
+    }
+
+
 def test_before_fit() -> None:
+    with pytest.raises(NotFittedError, match="SKNN is not fitted"):
+        _ = SKNN().item_counts
     with pytest.raises(NotFittedError, match="SKNN is not fitted"):
         batch_eval(SKNN(), events_of([[1, 2]]))
 

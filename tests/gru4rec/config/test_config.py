@@ -131,6 +131,8 @@ def test_the_seeds_file_loads_with_every_option(load_text: LoadText) -> None:
         "batch_size": 512,
         "mode": "conservative",
         "metrics": ["recall", "mrr", "ndcg"],
+        "targets": "all",
+        "exclude_seen": False,
     }
     assert dict(config["paths"]) == {"model_save": "model.pth", "model_load": "model.pth"}
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from gru4rec.errors import ConfigError, DataError
-from gru4rec.evaluation import METRICS, Metric, compare, measure, summarise
+from gru4rec.evaluation import METRICS, Metric, compare, holm, measure, summarise
 from gru4rec.evaluation.intervals import confidence_intervals, paired_differences
 
 
@@ -203,3 +203,34 @@ def test_a_new_entry_is_measured_and_compared(monkeypatch: pytest.MonkeyPatch) -
     assert table.columns[:5].tolist() == ["k", "recall", "recall_low", "recall_high", "thrice"]
     after = confidence_intervals(sessions, ranks, 3), paired_differences(sessions, ranks, ranks, 3)
     assert after == before
+
+
+def test_holm_grows_the_smallest_most() -> None:
+    # times 4, 3, 2 and 1 in ascending order, and never less than the one before
+    p = [[0.04, 0.01], [0.03, np.nan], [0.5, np.nan]]
+
+    expected = [[3 * 0.03, 4 * 0.01], [3 * 0.03, np.nan], [0.5, np.nan]]
+
+    np.testing.assert_allclose(holm(p), expected)
+    assert holm([0.5, 0.9]).tolist() == [1, 1]
+    assert holm([]).tolist() == []
+
+
+def test_more_exchanges_tell_smaller_p_and_the_same_intervals() -> None:
+    sessions, ranks = draw_log(30)
+    never = np.full(len(ranks), 99.0)
+
+    few, many = (compare(sessions, ranks, never, 3, n_exchanges=n) for n in (None, 5000))
+
+    assert (few["mrr_p"].iloc[0], many["mrr_p"].iloc[0]) == (1 / 1001, 1 / 5001)
+    assert few["mrr_ahead_low"].tolist() == many["mrr_ahead_low"].tolist()
+
+
+def test_exchanges_in_parts_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    sessions, ranks = draw_log(31)
+    other = np.resize(draw_log(31, seed=1)[1], len(ranks))
+    expected = compare(sessions, ranks, other, 3)
+
+    monkeypatch.setattr("gru4rec.evaluation.intervals._SIGNS", 100)
+
+    assert compare(sessions, ranks, other, 3).equals(expected)

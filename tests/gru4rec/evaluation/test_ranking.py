@@ -240,3 +240,33 @@ def test_top_k_gives_what_there_is(seen: list[list[int]] | None, expected: list[
     [(items, _)] = by_row(top_k(constant([3.0, 2.0, 1.0]), torch.zeros(1, 1), 10, seen))
 
     assert items.tolist() == expected
+
+
+@given(
+    scores=st.lists(st.integers(-3, 3), min_size=2, max_size=700),
+    seen=st.sets(st.integers(0, 699), max_size=20),
+    data=st.data(),
+)
+def test_seen_items_are_as_if_they_were_not_there(
+    scores: list[int], seen: set[int], data: st.DataObject
+) -> None:
+    target = data.draw(st.integers(0, len(scores) - 1))
+    left_out = sorted(item for item in seen if item < len(scores) and item != target)
+    kept = [score for item, score in enumerate(scores) if item not in left_out]
+    own = scores[target]
+    states, targets = torch.zeros(2, 1), torch.tensor([target, target])
+
+    # the other row leaves out nothing
+    network = constant([float(score) for score in scores])
+    ranks, ties = rank(network, states, targets, "standard", [left_out, []])
+
+    assert ranks.tolist() == [1 + sum(s > own for s in of) for of in (kept, scores)]
+    assert ties.tolist() == [sum(s == own for s in of) - 1 for of in (kept, scores)]
+
+
+def test_a_target_that_is_no_number_is_behind_all_that_was_not_seen() -> None:
+    network = constant([2.0, float("nan"), 1.0, 0.0])
+
+    ranks, _ = rank(network, torch.zeros(1, 1), torch.tensor([1]), "conservative", [[0, 3]])
+
+    assert ranks.tolist() == [2]

@@ -182,7 +182,7 @@ def test_a_network_is_not_asked_for_its_scores(
     make_network: MakeNetwork, make_events: MakeEvents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network = make_network(Architecture((6,), 0, shared=True), 5)
-    monkeypatch.setattr("gru4rec.evaluation.ranks._count_scores", None)  # fails when called
+    monkeypatch.setattr("gru4rec.evaluation.ranks._ask_model", None)  # fails when called
 
     assert len(rank_events(model_of(network), make_events([[0, 1, 3]])).ranks) == 2
 
@@ -467,3 +467,104 @@ def test_evaluate_goes_by_the_configuration(popularity: Any, make_events: MakeEv
 
         assert recall == {2: 1 / 2, 4: 2 / 2}
         assert mrr == {2: 1 / 2 * 1 / 2, 4: 1 / 2 * (1 / 2 + 1 / 4)}
+
+
+SESSIONS = [[0, 1, 2, 0, 4], [3, 3, 2], [1, 0], [2]]
+
+
+@pytest.mark.parametrize(
+    ("options", "targets", "ranks", "n_seen"),
+    [
+        # item i has rank i + 1
+        ({}, [1, 2, 0, 4, 3, 2, 0], [2, 3, 1, 5, 4, 3, 1], 0),
+        ({"targets": "first"}, [1, 3, 0], [2, 4, 1], 0),
+        ({"targets": "last"}, [4, 2, 0], [5, 3, 1], 0),
+        # of the items before it those with a lower number no longer count; 0 and 3 are repeats
+        ({"exclude_seen": True}, [1, 2, 4, 2, 0], [1, 1, 2, 3, 1], 2),
+        ({"exclude_seen": True, "targets": "first"}, [1, 0], [1, 1], 1),
+        ({"exclude_seen": True, "targets": "last"}, [4, 2, 0], [2, 3, 1], 0),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("asks", ["network", "scores"])
+def test_options_say_what_is_ranked(
+    popularity: Any,
+    make_events: MakeEvents,
+    options: dict[str, Any],
+    targets: list[int],
+    ranks: list[int],
+    n_seen: int,
+    asks: str,
+) -> None:
+    model = popularity
+    if asks == "scores":
+        model = SimpleNamespace(vocabulary=model.vocabulary, score_next=model.score_next)
+
+    ranked = rank_events(model, make_events(SESSIONS), **options)
+
+    assert (ranked.items.tolist(), ranked.ranks.tolist()) == (targets, ranks)
+    assert ranked.n_seen == n_seen
+    recall, _ = batch_eval(model, make_events(SESSIONS), 1, **options)
+    assert recall == {1: ranks.count(1) / len(ranks)}
+
+
+def test_excluding_changes_the_rank_by_the_seen_items_that_were_ahead(
+    make_random_sessions: MakeSessions, make_events: MakeEvents
+) -> None:
+    events = make_events(make_random_sessions(40, 30))
+    gru = GRU4Rec(layers=[8], n_epochs=1, n_sample=16, batch_size=8, device="cpu").fit(events)
+    only_scores: Any = Wrapped(gru)
+    only_scores.score_next = gru.score_next
+
+    by_network, by_scores = (
+        rank_events(model, events, exclude_seen=True, top=7) for model in (gru, only_scores)
+    )
+
+    pd.testing.assert_frame_equal(by_network.to_frame(), by_scores.to_frame())
+    assert by_network.lists is not None
+    assert by_scores.lists is not None
+    assert by_network.lists.items.tolist() == by_scores.lists.items.tolist()
+    for session, position, rank, best in zip(
+        by_network.sessions,
+        by_network.positions,
+        by_network.ranks,
+        by_network.lists.items,
+        strict=True,
+    ):
+        before = events[events["SessionId"] == session]["ItemId"].tolist()[:position]
+        expected = gru.recommend([before], k=30, exclude_seen=True)
+        assert gru.vocabulary.decode(best[best >= 0]).tolist() == expected["item"][:7].tolist()
+        target = events[events["SessionId"] == session]["ItemId"].tolist()[position]
+        assert expected["item"].tolist().index(target) + 1 == rank
+
+
+def test_lists_hold_less_where_there_is_no_more(popularity: Any, make_events: MakeEvents) -> None:
+    popularity.item_counts = np.array([9, 3, 3, 1, 1])
+
+    ranked = rank_events(popularity, make_events([[0, 1, 4]]), exclude_seen=True, top=6)
+
+    assert ranked.lists is not None
+    assert ranked.lists.items.tolist() == [[1, 2, 3, 4, -1, -1], [2, 3, 4, -1, -1, -1]]
+    assert ranked.lists.counts.tolist() == [9, 3, 3, 1, 1]
+
+
+def test_a_list_of_scores_that_tie_goes_by_index(make_events: MakeEvents) -> None:
+    model = model_that_answers(lambda n: np.broadcast_to(np.array([0, 1, -np.inf, 0.0]), (n, 4)))
+    model.item_counts = np.ones(4, dtype=np.int64)
+
+    ranked = rank_events(model, make_events([[0, 1], [2, 3]]), top=2)
+
+    assert ranked.lists is not None
+    assert ranked.lists.items.tolist() == [[1, 0]] * 2
+
+
+def test_lists_need_the_counts_of_the_items(popularity: Any, make_events: MakeEvents) -> None:
+    with pytest.raises(DataError, match=r"Recurrent has no item_counts.*each of its 5 items"):
+        rank_events(popularity, make_events([[0, 1]]), top=3)
+
+
+def test_where_all_targets_were_seen_there_is_nothing_to_rank(
+    popularity: Any, make_events: MakeEvents
+) -> None:
+    with pytest.raises(DataError, match="exclude_seen leaves out all 2 targets"):
+        rank_events(popularity, make_events([[1, 1, 1]]), exclude_seen=True)

@@ -87,10 +87,15 @@ class Compiled(Plain):
         return invert
 
     def count_scores(
-        self, output: Tensor, bias: Tensor, states: Tensor, targets: Tensor
+        self,
+        output: Tensor,
+        bias: Tensor,
+        states: Tensor,
+        targets: Tensor,
+        seen: Sequence[Sequence[int]] | None = None,
     ) -> tuple[Ints, Ints]:
         """See `Plain`."""
-        return ranking.count_scores(output, bias, states, targets, self._tile)
+        return ranking.count_scores(output, bias, states, targets, seen, self._tile)
 
     def best_items(
         self,

@@ -4,6 +4,7 @@ The memory of a tile is bounded, however large the catalogue.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,14 +19,19 @@ _FEWEST = 256  # columns from which on a matrix product rounds as with any numbe
 
 
 def count_scores(
-    output: Tensor, bias: Tensor, states: Tensor, targets: Tensor, tile: int
+    output: Tensor,
+    bias: Tensor,
+    states: Tensor,
+    targets: Tensor,
+    seen: Sequence[Sequence[int]] | None,
+    tile: int,
 ) -> tuple[Ints, Ints]:
     """Does what `Plain.count_scores` does, with about `tile` scores in memory."""
     n, targets = len(states), targets.contiguous()
     found = torch.full((n,), torch.nan)
     at_least, equal = torch.zeros(2, n, dtype=torch.int64)
     counts = {"targets": targets, "found": found, "at_least": at_least, "equal": equal}
-    loop = Loop(ranking_kernels.count_tile, grain=16, **counts)
+    loop = Loop(ranking_kernels.count_tile, grain=16, **counts, **_left_out(seen, n))
     own = own_scores(output, bias, states, targets)
     for _ in range(2):
         at_least.zero_()
@@ -49,27 +55,30 @@ def best_items(
 ) -> Best:
     """Does what `Plain.best_items` does, with about `tile` scores in memory."""
     n = len(states)
-    left_out = [sorted(row) for row in seen] if seen else [[]] * n
-    flat = torch.tensor([item for row in left_out for item in row], dtype=torch.int64)
-    ends = torch.tensor([len(row) for row in left_out]).cumsum(0)
     values, items = torch.empty(n, k), torch.empty(n, k, dtype=torch.int64)
     sizes = torch.zeros(n, dtype=torch.int64)
     loop = Loop(
         ranking_kernels.best_of_tile,
         grain=16,
-        seen=flat,
-        seen_ends=ends,
-        n_seen=len(flat),
         values=values,
         items=items,
         sizes=sizes,
         k=k,
+        **_left_out(seen, n),
     )
     for first, scores, biases in _tiles(output, bias, states, tile):
         loop(n, scores=scores, biases=biases, first=first, width=len(biases))
     lengths = sizes.numpy()
     is_filled = np.arange(k) < lengths[:, None]
     return Best(items.numpy()[is_filled], values.numpy()[is_filled], lengths)
+
+
+def _left_out(seen: Sequence[Sequence[int]] | None, n: int) -> dict[str, Any]:
+    """The items to leave out as loops take them: ascending, row after row, and where rows end."""
+    left_out = [sorted(row) for row in seen] if seen else [[]] * n
+    flat = torch.tensor([item for row in left_out for item in row], dtype=torch.int64)
+    ends = torch.tensor([len(row) for row in left_out]).cumsum(0)
+    return {"seen": flat, "seen_ends": ends, "n_seen": len(flat)}
 
 
 def own_scores(output: Tensor, bias: Tensor, states: Tensor, targets: Tensor) -> Tensor:

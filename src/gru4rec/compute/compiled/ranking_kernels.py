@@ -146,12 +146,15 @@ def count_tile(
     targets: Annotated[Ints, "n"],
     own: Annotated[Floats, "n"],
     found: Annotated[Floats, "n"],
+    seen: Annotated[Ints, "n_seen"],
+    seen_ends: Annotated[Ints, "n"],
     at_least: Annotated[Ints, "n"],
     equal: Annotated[Ints, "n"],
+    n_seen: int,
     first: int,
     width: int,
 ) -> None:
-    """Adds `count` of each row of a tile to `at_least` and `equal`.
+    """Adds `count` of each row of a tile to `at_least` and `equal`, less the seen items.
 
     `found` receives the scores of the targets that are among the tile's items, from `first` on.
     """
@@ -162,6 +165,15 @@ def count_tile(
         not_below, same = count(scores[i], biases, own[i])
         at_least[i] += not_below
         equal[i] += same
+        if n_seen > 0:
+            left_out = seen[seen_ends[i - 1] if i > 0 else 0 : seen_ends[i]]
+            for j in range(np.searchsorted(left_out, first), len(left_out)):
+                place = left_out[j] - first
+                if place >= width:
+                    break
+                score = scores[i, place] + biases[place]
+                at_least[i] -= 0 if score < own[i] else 1
+                equal[i] -= 1 if score == own[i] else 0
 
 
 @loop
