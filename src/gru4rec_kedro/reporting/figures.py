@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from gru4rec.evaluation import METRICS
+from gru4rec.evaluation import METRICS, of_ranks
 
 # all stand out from a white page and from a dark one, by at least 3:1
 BLUE, ORANGE, DARK_GREY, GREY = "#1f7593", "#d9773b", "#66717f", "#8b95a5"
@@ -15,11 +15,14 @@ GREEN, VIOLET, RED = "#4d8f5b", "#8264a8", "#bd4c60"
 
 
 def drawn_metrics(table: pd.DataFrame) -> Iterator[tuple[str, str, str]]:
-    """Yields name, label and colour of each metric that a table has a column of."""
+    """Yields name, label and colour of each metric of ranks that a table has a column of.
+
+    The others are in tables only: they have scales of their own.
+    """
     colours = cycle((BLUE, ORANGE, VIOLET, GREEN, RED))
-    for (name, metric), colour in zip(METRICS.items(), colours, strict=False):
+    for name, colour in zip(of_ranks(METRICS), colours, strict=False):
         if name in table:
-            yield name, metric.label, colour
+            yield name, METRICS[name].label, colour
 
 
 def lay_out(figure: go.Figure, title: str, **layout: Any) -> None:

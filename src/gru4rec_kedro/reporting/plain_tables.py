@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from gru4rec.evaluation import METRICS
+from gru4rec.evaluation import METRICS, of_ranks
 from gru4rec_kedro.reporting.results import metrics_in
 
 
@@ -12,22 +12,21 @@ def rows_as_text(frame: pd.DataFrame) -> str:
 
 
 def baselines_table(metrics: pd.DataFrame) -> str:
-    """Returns each baseline's metrics at the largest cutoff, the first metric's best first.
+    """Returns each baseline's metrics of ranks at the largest cutoff, the first's best first.
 
     Args:
         metrics: A row a baseline and cutoff, with `model`, `k`, each metric and its bounds `_low`
             and `_high`.
     """
     k = metrics["k"].max()
-    names = metrics_in(metrics)
-    at_k = metrics[metrics["k"] == k].sort_values(names[0], ascending=False)
+    names = of_ranks(metrics_in(metrics))
+    at_k = metrics[metrics["k"] == k].sort_values(names[:1], ascending=False)
     table = pd.DataFrame({"baseline": at_k["model"]})
     for name in names:
         table[f"{METRICS[name].label}@{k}"] = at_k[name]
-    interval = at_k[f"{names[0]}_low"].map("{:.4f}".format) + at_k[f"{names[0]}_high"].map(
-        "-{:.4f}".format
-    )
-    table.insert(2, "95 % interval", interval)
+    for name in names[:1]:
+        low, high = (at_k[f"{name}_{bound}"].map("{:.4f}".format) for bound in ("low", "high"))
+        table.insert(2, "95 % interval", low + "-" + high)
     table["seconds"] = (at_k["fit_seconds"] + at_k["evaluation_seconds"]).map("{:.1f}".format)
     return rows_as_text(table)
 

@@ -1,11 +1,12 @@
 """Metrics as a table and as a sentence."""
 
+import math
 import textwrap
 from typing import Any
 
 import pandas as pd
 
-from gru4rec.evaluation import METRICS
+from gru4rec.evaluation import METRICS, of_ranks
 from gru4rec_kedro.options.parameters import PublishedConfig
 
 _WIDTH = 80
@@ -60,7 +61,8 @@ def _lines(
         line = f"{row['k']:>5}"
         for name, of in headings.items():
             low, high = row[f"{name}_low"], row[f"{name}_high"]
-            line += f" {row[name]:>{len(of)}.4f} {low:>8.4f}-{high:.4f}"
+            interval = "" if math.isnan(low) else f"{low:.4f}-{high:.4f}"
+            line += f" {row[name]:>{len(of)}.4f} {interval:>15}"
         for name in names if has_published else ():
             value = published.get(name, {}).get(row["k"])
             line += f" {value:>8.4f}" if value else f" {'':>8}"
@@ -69,7 +71,9 @@ def _lines(
 
 
 def leads(comparison: pd.DataFrame) -> list[str]:
-    """Says for each metric how far the model is ahead of the best baseline, a line each.
+    """Says for each metric of ranks how far the model is ahead of the best baseline, a line each.
+
+    That is at the largest cutoff.
 
     Args:
         comparison: The model and baselines, see `compare_with_baselines`; those that could not be
@@ -78,17 +82,15 @@ def leads(comparison: pd.DataFrame) -> list[str]:
     compared = comparison[comparison["k"].notna()]
     if len(compared) < 2:
         return []
+    compared = compared[compared["k"] == compared["k"].max()]
     ours, baselines = compared.iloc[0], compared.iloc[1:]
     lines = []
-    for name in metrics_in(compared):
-        measured = baselines[baselines[name].notna()]
-        if measured.empty:  # with other metrics than the model
-            continue
-        best = measured.iloc[measured[name].to_numpy(float).argmax()]
+    for name in of_ranks(metrics_in(compared)):
+        best = baselines.iloc[baselines[name].to_numpy(float).argmax()]
         ahead, low, high = (best[f"{name}_ahead{bound}"] for bound in ("", "_low", "_high"))
         lines.append(
             f"{METRICS[name].label}@{ours['k']:.0f} {ahead:+.4f} ({low:+.4f} to {high:+.4f}, "
-            f"p {best[f'{name}_p']:.3f}) over {best['model']}"
+            f"Holm p {best[f'{name}_p_holm']:.3f}) over {best['model']}"
         )
     return lines
 
@@ -100,9 +102,15 @@ def describe_run(metrics: dict[str, Any]) -> str:
     trained_on = metrics["trained_on"] or "an unknown part"
     best = metrics.get("best_epoch", epochs)
     kept = f", of which epoch {best} is kept," if best != epochs else ""
+    protocol = {"first": ", the first of each session,", "last": ", the last of each session,"}
+    which = protocol.get(metrics.get("ranked_targets", "all"), "")
+    unseen, left_out = "", f"{metrics['unknown_events']:,} events on unknown items"
+    if metrics.get("exclude_seen"):
+        unseen = " that the session has not seen"
+        left_out += f" and {metrics['seen_targets']:,} targets on seen ones"
     return (
         f"Trained on {trained_on} for {epochs} {'epoch' if epochs == 1 else 'epochs'}{kept} in "
         f"{metrics['training_seconds']:.0f} s; {metrics['targets']:,} targets of "
-        f"{metrics['evaluated_on']} ranked against {metrics['items']:,} items "
-        f"({metrics['unknown_events']:,} events on unknown items left out)"
+        f"{metrics['evaluated_on']}{which} ranked against {metrics['items']:,} items{unseen} "
+        f"({left_out} left out)"
     )

@@ -28,7 +28,12 @@ from gru4rec_kedro.pipelines.modelling.report import write_report
 from gru4rec_kedro.pipelines.tuning.nodes import measure_gain
 from gru4rec_kedro.reporting.results import results_table
 
-EVALUATION = EvaluationConfig(cutoff=[2, 6], metrics=["recall", "mrr", "rbp"])
+EVALUATION = EvaluationConfig(
+    cutoff=[2, 6],
+    metrics=["recall", "mrr", "rbp", "novelty", "gini"],
+    targets="last",
+    exclude_seen=True,
+)
 RBP = Metric(lambda ranks, k: np.where(ranks <= k, 0.8**ranks, 0.0), "RBP")
 OPTIONS = ModelConfig(layers=[4], n_sample=4, n_epochs=2, device="cpu")
 
@@ -81,8 +86,7 @@ def results(table):
 
 def test_the_history_of_a_model_has_it(results):
     assert results.history.columns[-2:].tolist() == ["rbp@2", "rbp@6"]
-    # measured on the same events as the evaluation after the last epoch
-    assert results.history["rbp@6"].iloc[-1] == pytest.approx(results.metrics["rbp@6"])
+    assert results.history["rbp@6"].between(0, 1).all()
     names = [trace.name for trace in plot_training(results.metrics).data]
     assert names[-2:] == ["rbp@2", "rbp@6"]
 
@@ -102,10 +106,31 @@ def test_breakdowns_and_baselines_have_it(results):
     assert results.breakdowns["rbp"].between(0, 1).all()
     row = results.baselines.set_index("k").loc[6]
     assert row["rbp_low"] < row["rbp"] < row["rbp_high"]
-    ours, theirs = results.comparison.to_dict(orient="records")
+    _, ours, _, theirs = results.comparison.to_dict(orient="records")
     assert theirs["rbp_ahead"] == pytest.approx(ours["rbp"] - theirs["rbp"])
     assert theirs["rbp_ahead_low"] < theirs["rbp_ahead"] < theirs["rbp_ahead_high"]
     assert 0 < theirs["rbp_p"] <= 1
+
+
+def test_metrics_of_lists_are_measured_and_compared_too(results):
+    metrics, row = results.metrics, results.baselines.set_index("k").loc[6]
+    assert 1 < metrics["novelty_low@6"] < metrics["novelty@6"] < metrics["novelty_high@6"]
+    assert 0 < metrics["gini@6"] < 1
+    assert "gini_low@6" not in metrics
+    _, ours, _, theirs = results.comparison.to_dict(orient="records")
+    for name in ("novelty", "gini"):
+        assert theirs[name] == row[name]
+        assert theirs[f"{name}_ahead"] == pytest.approx(ours[name] - theirs[name])
+    assert 0 < theirs["novelty_p"] <= theirs["novelty_p_holm"] <= 1
+    assert np.isnan(theirs["gini_p_holm"])
+    assert "novelty" not in results.breakdowns
+
+
+def test_options_of_the_evaluation_hold_for_baselines_too(results):
+    assert results.metrics["targets"] + results.metrics["seen_targets"] == 30
+    assert results.metrics["seen_targets"] > 0
+    assert set(results.baselines["targets"]) == {results.metrics["targets"]}
+    assert results.comparison["recall_ahead"].iloc[2:].notna().all()
 
 
 def test_figures_have_it_in_a_colour_of_its_own(results):
@@ -124,8 +149,13 @@ def test_the_lines_at_the_end_have_it(results):
     lines = results_table(results.metrics, PublishedConfig(recall={6: 0.5})).splitlines()
     assert all(len(line) <= 80 for line in lines)
     first = [line.split()[0] for line in lines].index("k", 1)
-    assert lines[first].split() == ["k", "RBP@k", "95", "%", "interval"]
+    headings = [line.split() for line in lines if line.split()[0] == "k"]
+    assert headings[1:] == [
+        ["k", "RBP@k", "95", "%", "interval", "novelty@k", "95", "%", "interval"],
+        ["k", "Gini@k", "95", "%", "interval"],
+    ]
     assert lines[first + 2].split()[:2] == ["6", f"{results.metrics['rbp@6']:.4f}"]
+    assert lines[first + 5].split() == ["6", f"{results.metrics['gini@6']:.4f}"]
 
 
 def write_page(metrics, breakdowns, comparison):
@@ -145,10 +175,8 @@ def write_page(metrics, breakdowns, comparison):
 
 def test_the_report_has_it(results):
     page = write_page(results.metrics, results.breakdowns, results.comparison)
-    for heading in ("<th>RBP</th>", "<th>95 % of RBP</th>", "<th>ahead in RBP</th>"):
-        assert heading in page
-    assert "<th>p of RBP</th>" in page
-    assert "<th>RBP@6</th>" in page  # earlier versions
+    for heading in ("RBP", "RBP, 95 %", "RBP, ahead", "RBP, p", "RBP@6"):
+        assert f'<th scope="col">{heading}</th>' in page
     assert f"<div>RBP@6<strong>{results.metrics['rbp@6']:.4f}</strong>" in page
 
 
@@ -162,7 +190,8 @@ def test_options_are_tuned_by_it(table):
 
 def test_results_of_before_are_still_reported(results):
     """Files that were written before the entry lack it, and no table or figure misses it."""
-    older = {name: of for name, of in results.metrics.items() if not name.startswith("rbp")}
+    newer = ("rbp", "novelty", "gini")
+    older = {name: of for name, of in results.metrics.items() if not name.startswith(newer)}
     lines = results_table(older, PublishedConfig()).splitlines()
     assert [line.split()[0] for line in lines][:4] == ["k", "2", "6", "Trained"]
     assert [trace.name for trace in plot_metrics(older, PublishedConfig()).data] == [
@@ -173,7 +202,7 @@ def test_results_of_before_are_still_reported(results):
     groups = results.breakdowns.drop(columns=["rbp", "rbp_low", "rbp_high"])
     drawn = plot_breakdowns(groups, results.items)[0].data
     assert [trace.name for trace in drawn] == ["recall@6", "MRR@6"]
-    without = [name for name in results.comparison if not name.startswith("rbp")]
+    without = [name for name in results.comparison if not name.startswith(newer)]
     page = write_page(older, groups, results.comparison[without])
-    assert "95 % of MRR" in page
+    assert "MRR, 95 %" in page
     assert "RBP" not in page

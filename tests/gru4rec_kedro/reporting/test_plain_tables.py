@@ -16,6 +16,8 @@ def test_baselines_are_shown_at_the_largest_cutoff_the_best_first():
             "evaluation_seconds": [1.0, 1.0, 0.75, 0.75],
         }
     )
+    without = metrics[["model", "k", "fit_seconds", "evaluation_seconds"]].assign(novelty=9.0)
+    assert baselines_table(without).splitlines()[0].split() == ["baseline", "seconds"]
     assert [line.split() for line in baselines_table(metrics).splitlines()] == [
         ["baseline", "recall@20", "95", "%", "interval", "MRR@20", "seconds"],
         ["sknn", "0.2500", "0.2000-0.3000", "0.1250", "2.2"],

@@ -72,6 +72,14 @@ def test_what_was_trained_is_told_in_a_sentence():
         "Trained on train_full for 3 epochs in 2 s; 1,004 targets of test ranked against 9 items "
         "(1 events on unknown items left out)"
     )
+    options = {"ranked_targets": "last", "exclude_seen": True, "seen_targets": 1234}
+    assert describe_run({**METRICS, **options}).endswith(
+        "1,004 targets of test, the last of each session, ranked against 9 items that the session "
+        "has not seen (1 events on unknown items and 1,234 targets on seen ones left out)"
+    )
+    assert ", the first of each session, ranked against 9 items (1 events" in describe_run(
+        {**METRICS, "ranked_targets": "first", "exclude_seen": False}
+    )
     told = describe_run({**METRICS, "epochs": 1, "trained_on": None})
     assert told.startswith("Trained on an unknown part for 1 epoch in 2 s")
 
@@ -88,17 +96,21 @@ def test_the_best_baseline_of_each_metric_is_what_counts():
             "recall_ahead_low": 0.05,
             "recall_ahead_high": 0.2,
             "recall_p": 0.001,
+            "recall_p_holm": 0.004,
             "mrr_ahead": 0.2 - mrr,
             "mrr_ahead_low": -0.1,
             "mrr_ahead_high": -0.01,
             "mrr_p": 0.04,
+            "mrr_p_holm": 0.16,
+            "novelty": 9.0,
         }
         for name, recall, mrr in (("session_popularity", 0.4, 0.1), ("stan", 0.3, 0.25))
     )
     not_compared = {"model": "sknn", "k": None, "recall": None}
-    assert leads(pd.DataFrame([nothing, one, other, not_compared])) == [
-        "recall@20 +0.1000 (+0.0500 to +0.2000, p 0.001) over session_popularity",
-        "MRR@20 -0.0500 (-0.1000 to -0.0100, p 0.040) over stan",
+    at_5 = [{**row, "k": 5, "recall": 0.9} for row in (nothing, one, other)]
+    assert leads(pd.DataFrame([*at_5, nothing, one, other, not_compared])) == [
+        "recall@20 +0.1000 (+0.0500 to +0.2000, Holm p 0.004) over session_popularity",
+        "MRR@20 -0.0500 (-0.1000 to -0.0100, Holm p 0.160) over stan",
     ]
     assert leads(pd.DataFrame([nothing, not_compared])) == []
     assert leads(pd.DataFrame([nothing]).iloc[:0]) == []

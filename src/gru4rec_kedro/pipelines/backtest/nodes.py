@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from gru4rec import EvaluationConfig, ModelConfig, TrainingConfig, columns
-from gru4rec.evaluation import check_metric, compare, measure
+from gru4rec.evaluation import check_metric, compare, measure, of_ranks
 from gru4rec_kedro.options.backtest import BacktestConfig
 from gru4rec_kedro.options.baselines import BaselinesConfig
 from gru4rec_kedro.pipelines.backtest.running import run_trials
@@ -71,7 +71,7 @@ def _tabulate(
     backtest = options.backtest
     metric, k = check_metric(backtest.metric, "backtest.metric")
     cutoffs = sorted({*options.evaluation.cutoff, k})
-    metrics = list(dict.fromkeys([*options.evaluation.metrics, metric]))
+    metrics = of_ranks(dict.fromkeys([*options.evaluation.metrics, metric]))
     over = "once" if "once" in backtest.strategies else backtest.strategies[0]
     tables = []
     for (number, strategy), trial in trials.items():

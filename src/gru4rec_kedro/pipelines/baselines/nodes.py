@@ -7,11 +7,11 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
-from gru4rec import EvaluationConfig, rank_events
-from gru4rec.evaluation import measure
+from gru4rec import EvaluationConfig
 from gru4rec_kedro.options.baselines import BaselinesConfig
 from gru4rec_kedro.options.parameters import ExperimentConfig
 from gru4rec_kedro.reading import read_part
+from gru4rec_kedro.reporting.measuring import frame_of, measure_ranked, protocol_of, rank_part
 from gru4rec_kedro.reporting.provenance import peak_memory_mb
 
 logger = logging.getLogger(__name__)
@@ -31,8 +31,8 @@ def evaluate_baselines(
     Returns:
         A row a baseline and cutoff: `model`, `k`, the metrics with the bounds of their 95 %
         intervals (`recall`, `recall_low`, ...), `targets`, `fit_seconds`, `evaluation_seconds`,
-        `peak_memory_mb` (of the process until then), `tie_mode`, `trained_on`, `training_events`;
-        and the rank of each target: a row a baseline and target.
+        `peak_memory_mb` (of the process until then), `tie_mode`, `ranked_targets`, `exclude_seen`,
+        `trained_on`, `training_events`; and the rank of each target: a row a baseline and target.
     """
     fitted_on = read_part({"train_full": train_full, "train": train}, experiment.train_on)
     part = read_part({"test": test, "valid": valid}, experiment.evaluate_on)
@@ -44,19 +44,17 @@ def evaluate_baselines(
         # the first call in a process may compile
         model.score_next(np.zeros(1, np.int64), np.array([0, 1]))
         begun = time.perf_counter()
-        ranked = rank_events(model, part, evaluation.batch_size, evaluation.mode)
+        ranked = rank_part(model, part, evaluation)
         facts = {
             "targets": len(ranked.ranks),
             "fit_seconds": fit_seconds,
             "evaluation_seconds": time.perf_counter() - begun,
             "peak_memory_mb": peak_memory_mb(),
-            "tie_mode": evaluation.mode,
+            **protocol_of(evaluation),
             "trained_on": experiment.train_on,
             "training_events": len(fitted_on),
         }
-        measured = measure(
-            ranked.sessions, ranked.ranks, evaluation.cutoff, metrics=evaluation.metrics
-        )
+        measured = measure_ranked(ranked, evaluation)
         last = measured.iloc[-1]
         logger.info(
             "%s: %s",
@@ -64,7 +62,7 @@ def evaluate_baselines(
             ", ".join(f"{of}@{last['k']:.0f} {last[of]:.4f}" for of in evaluation.metrics),
         )
         rows.append(measured.assign(**facts).assign(model=name))
-        ranks.append(ranked.to_frame().assign(model=name))
+        ranks.append(frame_of(ranked, evaluation).assign(model=name))
     metrics = pd.concat(rows, ignore_index=True)
     metrics.insert(0, "model", metrics.pop("model"))
     return metrics, pd.concat(ranks, ignore_index=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from gru4rec import EvaluationConfig, columns
-from gru4rec.evaluation import measure
+from gru4rec.evaluation import measure, of_ranks
 
 # last number of each group but the last; the first is a group of its own
 _POSITIONS_UP_TO = [1, 2, 3, 4, 5, 10, 20]
@@ -23,7 +23,7 @@ def break_down(
     Returns:
         A row for each group that has targets: `by` (`position`: events of the session before the
         target; `session_length`: known events of the session; `item_popularity`: the target's
-        place among the items by training events), `group`, `targets`, `k`, and the metrics
+        place among the items by training events), `group`, `targets`, `k`, and the metrics of ranks
         with the bounds of their 95 % intervals (`recall`, `recall_low`, ...): NaN where the group
         is of one session, of which nothing follows for others.
     """
@@ -34,9 +34,9 @@ def break_down(
         "session_length": _number_groups(lengths, _LENGTHS_UP_TO),
         "item_popularity": ranked_events[columns.ITEM].map(popularity).astype(popularity.dtype),
     }
-    k = max(evaluation.cutoff)
+    k, names = max(evaluation.cutoff), of_ranks(evaluation.metrics)
     rows = [
-        {"by": by, "group": group, **_measure(targets, k, evaluation.metrics)}
+        {"by": by, "group": group, **_measure(targets, k, names)}
         for by, labels in groups.items()
         for group, targets in ranked_events.groupby(labels, observed=True)
     ]

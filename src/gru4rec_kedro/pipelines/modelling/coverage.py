@@ -9,7 +9,9 @@ K = 20
 _MOST_EVENTS = 5000  # enough for a share to be within 1.5 percentage points
 
 
-def count_recommendations(model: GRU4Rec, part: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+def count_recommendations(
+    model: GRU4Rec, part: pd.DataFrame, exclude_seen: bool = False
+) -> tuple[pd.DataFrame, int]:
     """Counts how often each item is among the 20 best next items.
 
     The recommendations are those after each event but the last of a session, in a random sample
@@ -18,13 +20,14 @@ def count_recommendations(model: GRU4Rec, part: pd.DataFrame) -> tuple[pd.DataFr
     Args:
         model: A trained model.
         part: Events, one row each, in any order.
+        exclude_seen: Leave out the items of the session itself.
 
     Returns:
         A row for each item of the model, most popular first: ItemId, `training_events`, `place`
         (by popularity, from 1) and `recommended`; and the number of sampled events.
     """
     prefixes = _sample_prefixes(model, part)
-    best = model.recommend(prefixes, k=K)["item"].value_counts()
+    best = model.recommend(prefixes, k=K, exclude_seen=exclude_seen)["item"].value_counts()
     ids = model.vocabulary.ids
     items = pd.DataFrame({columns.ITEM: ids, "training_events": model.item_counts})
     items = items.sort_values("training_events", ascending=False, kind="stable", ignore_index=True)

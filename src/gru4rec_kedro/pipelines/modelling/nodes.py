@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,12 +22,12 @@ from gru4rec import (
     RankedEvents,
     TrainingConfig,
     columns,
-    rank_events,
 )
-from gru4rec.evaluation import TIE_MODES, measure, summarise
+from gru4rec.evaluation import TIE_MODES, of_ranks, summarise
 from gru4rec_kedro.options.parameters import ExperimentConfig
 from gru4rec_kedro.pipelines.modelling.coverage import K, count_recommendations
 from gru4rec_kedro.reading import read_part, refuse_untestable, sum_up
+from gru4rec_kedro.reporting.measuring import frame_of, measure_ranked, protocol_of, rank_part
 from gru4rec_kedro.reporting.provenance import code_version, peak_memory_mb
 
 logger = logging.getLogger(__name__)
@@ -78,7 +79,7 @@ def train_model(
                 **training,
                 valid=measured,
                 valid_cutoff=evaluation.cutoff,
-                valid_metrics=evaluation.metrics,
+                valid_metrics=of_ranks(evaluation.metrics),
                 checkpoint=search_file,
             )
             search = _describe_search(searched)
@@ -90,7 +91,7 @@ def train_model(
             **training,
             valid=measured,
             valid_cutoff=evaluation.cutoff,
-            valid_metrics=evaluation.metrics,
+            valid_metrics=of_ranks(evaluation.metrics),
             checkpoint=checkpoint,
         )
     gru.notes |= {
@@ -168,16 +169,16 @@ def evaluate_model(
     """
     part = read_part({"test": test, "valid": valid}, experiment.evaluate_on)
     begun = time.perf_counter()
-    ranked = rank_events(model, part, evaluation.batch_size, evaluation.mode)
+    ranked = rank_part(model, part, evaluation)
     seconds = time.perf_counter() - begun
-    items, n_sampled = count_recommendations(model, part)
-    measured = measure(ranked.sessions, ranked.ranks, evaluation.cutoff, metrics=evaluation.metrics)
+    items, n_sampled = count_recommendations(model, part, evaluation.exclude_seen)
     metrics = {
-        **_by_cutoff(measured),
+        **_by_cutoff(measure_ranked(ranked, evaluation)),
         **_count_ties(ranked, evaluation),
         f"coverage@{K}": float((items["recommended"] > 0).mean()),
         "coverage_events": n_sampled,
         "targets": len(ranked.ranks),
+        "seen_targets": ranked.n_seen,
         "sessions": len(pd.unique(ranked.sessions)),
         "events": ranked.n_events,
         "unknown_events": ranked.n_unknown,
@@ -185,19 +186,20 @@ def evaluate_model(
         "items": len(model.vocabulary),
         "evaluated_on": experiment.evaluate_on,
         "evaluated_events": f"{sum_up(part):016x}",
-        "tie_mode": evaluation.mode,
+        **protocol_of(evaluation),
         "evaluation_seconds": seconds,
         "peak_memory_mb": peak_memory_mb(),
         "code": code_version(),
         **_describe_training(model),
     }
-    return metrics, ranked.to_frame(), items
+    return metrics, frame_of(ranked, evaluation), items
 
 
 def _by_cutoff(measured: pd.DataFrame) -> dict[str, float]:
     """Turns the table of `measure` into values such as `recall@20` and `recall_low@20`."""
     table = measured.set_index("k")
-    return {f"{name}@{k}": value for name in table for k, value in table[name].items()}
+    found = {f"{name}@{k}": value for name in table for k, value in table[name].items()}
+    return {name: value for name, value in found.items() if not math.isnan(value)}
 
 
 def _count_ties(ranked: RankedEvents, evaluation: EvaluationConfig) -> dict[str, float]:

@@ -8,13 +8,20 @@ import plotly.graph_objects as go
 import yaml
 
 from gru4rec.config import Section
-from gru4rec.evaluation import METRICS
+from gru4rec.evaluation import METRICS, of_ranks
 from gru4rec_kedro.options.parameters import Parameters, PublishedConfig
+from gru4rec_kedro.pipelines.modelling.beside import MODEL
 from gru4rec_kedro.pipelines.modelling.comparison import compare_versions, compare_with_published
 from gru4rec_kedro.pipelines.modelling.coverage import K
 from gru4rec_kedro.pipelines.modelling.nodes import MANY_TIES
 from gru4rec_kedro.reporting.page import as_cells, as_html, render_page
 from gru4rec_kedro.reporting.results import describe_run, leads, metrics_by_cutoff, metrics_in
+
+_TARGETS = {
+    "all": "every event but the first of a session",
+    "first": "the second event of each session",
+    "last": "the last event of each session",
+}
 
 
 def write_report(
@@ -53,6 +60,7 @@ def write_report(
         warning=_warn(metrics),
         equal_times=_find_equal_times(data_quality),
         results=as_cells(_with_intervals(metrics_by_cutoff(metrics))),
+        meanings=_explain(metrics_by_cutoff(metrics)),
         source=published.source,
         published=as_cells(_in_percent(compare_with_published(metrics, published))),
         breakdowns=as_cells(_with_intervals(breakdowns)),
@@ -71,7 +79,7 @@ def write_report(
 
 
 def _headline(metrics: dict[str, Any]) -> list[tuple[str, float, float, float]]:
-    """Label, value and bounds of each metric at the largest cutoff."""
+    """Label, value and bounds of each metric of ranks at the largest cutoff."""
     table = metrics_by_cutoff(metrics)
     best = table.iloc[-1]
     return [
@@ -79,34 +87,54 @@ def _headline(metrics: dict[str, Any]) -> list[tuple[str, float, float, float]]:
             f"{METRICS[name].label[0].upper()}{METRICS[name].label[1:]}@{best['k']:.0f}",
             *(best[f"{name}{bound}"] for bound in ("", "_low", "_high")),
         )
-        for name in metrics_in(table)
+        for name in of_ranks(metrics_in(table))
     ]
 
 
+def _explain(results: pd.DataFrame) -> dict[str, str]:
+    """What each metric of the results is, by label."""
+    return {f"{METRICS[name].label}@k": METRICS[name].meaning for name in metrics_in(results)}
+
+
 def _describe_baselines(comparison: pd.DataFrame) -> dict[str, Any]:
-    """What the page says of baselines: the cutoff, two tables, and who could not be compared."""
+    """What the page says of baselines: two tables, once more at all cutoffs, and who is missing."""
     compared = comparison[comparison["k"].notna()]
-    of_baselines = compared.iloc[1:]
-    metrics = {name: METRICS[name].label for name in metrics_in(comparison)}
-    names = [f"{name}{bound}" for name in metrics for bound in ("", "_low", "_high")]
+    corrected = [f"{name}_p_holm" for name in metrics_in(comparison)]
+    at_largest = compared[compared["k"] == compared["k"].max()]
+    missing = comparison.loc[comparison["k"].isna(), "model"]
+    return {
+        "beside": as_cells(_set_beside(at_largest)),
+        "ahead": as_cells(_say_how_far_ahead(at_largest)),
+        "beside_all": as_cells(_set_beside(compared)),
+        "ahead_all": as_cells(_say_how_far_ahead(compared)),
+        "n_questions": int(compared.reindex(columns=corrected).notna().to_numpy().sum()),
+        "not_compared": ", ".join(missing),
+    }
+
+
+def _set_beside(compared: pd.DataFrame) -> pd.DataFrame:
+    names = [f"{name}{bound}" for name in metrics_in(compared) for bound in ("", "_low", "_high")]
     resources = {"fit_seconds": "{:,.1f}", "evaluation_seconds": "{:,.1f}"}
     measured = _with_intervals(compared[["model", "k", *names]])
     for name, pattern in {**resources, "peak_memory_mb": "{:,.0f}"}.items():
         measured[name.replace("_mb", ", MB")] = compared[name].map(pattern.format)
-    ahead = of_baselines[["model"]].copy()
-    for name, label in metrics.items():
+    return measured
+
+
+def _say_how_far_ahead(compared: pd.DataFrame) -> pd.DataFrame:
+    of_baselines = compared[compared["model"] != MODEL]
+    ahead = of_baselines[["model", "k"]].copy()
+    for name in metrics_in(compared):
+        label = METRICS[name].label
         ahead[f"{label}, ahead"] = of_baselines[f"{name}_ahead"].map("{:+.4f}".format)
         bounds = [of_baselines[f"{name}_ahead_{bound}"] for bound in ("low", "high")]
         ahead[f"{label}, 95 %"] = [
-            f"{low:+.4f} to {high:+.4f}" for low, high in zip(*bounds, strict=True)
+            "" if math.isnan(low) else f"{low:+.4f} to {high:+.4f}"
+            for low, high in zip(*bounds, strict=True)
         ]
-        ahead[f"{label}, p"] = of_baselines[f"{name}_p"].map("{:.3f}".format)
-    missing = comparison.loc[comparison["k"].isna(), "model"]
-    return {
-        "beside": as_cells(measured),
-        "ahead": as_cells(ahead),
-        "not_compared": ", ".join(missing),
-    }
+        p = of_baselines[f"{name}_p_holm"]
+        ahead[f"{label}, p"] = p.map("{:.3f}".format, na_action="ignore")
+    return ahead
 
 
 def _warn(metrics: dict[str, Any]) -> str:
@@ -141,13 +169,22 @@ def _describe_measurement(metrics: dict[str, Any]) -> dict[str, str]:
         "Part": f"{metrics['evaluated_on']}: {metrics['events']:,} events"
         + (f" (fingerprint {events})" if events else ""),
         "Targets": f"{metrics['targets']:,} in {metrics['sessions']:,} sessions: "
-        "every event but the first of a session",
-        "Ranked against": f"all {metrics['items']:,} items of the model",
+        + _TARGETS[metrics.get("ranked_targets", "all")],
+        "Ranked against": _describe_candidates(metrics),
         "Unknown to the model": f"{metrics['unknown_items']:,} items with "
         f"{metrics['unknown_events']:,} events, left out",
         "Ties": _describe_ties(metrics),
         "Intervals": "95 %, by a bootstrap over sessions",
     }
+
+
+def _describe_candidates(metrics: dict[str, Any]) -> str:
+    if not metrics.get("exclude_seen"):
+        return f"all {metrics['items']:,} items of the model"
+    return (
+        f"the {metrics['items']:,} items of the model less those that the session had before; "
+        f"{metrics['seen_targets']:,} targets on such items are left out"
+    )
 
 
 def _describe_ties(metrics: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from gru4rec import DataError, EvaluationConfig, GRU4Rec, RankedEvents, columns
-from gru4rec.evaluation import METRICS, check_metric, compare, mean_metrics, rank_shared
+from gru4rec.evaluation import METRICS, check_metric, compare, mean_metrics, of_ranks, rank_shared
 from gru4rec.files import make_folders
 from gru4rec_kedro.options.parameters import PromotionConfig
 from gru4rec_kedro.pipelines.promotion import drift
@@ -69,7 +69,7 @@ def compare_with_service(
     name, k = check_metric(promotion.metric, "promotion.metric")
     rows = _describe(model, old, part, k)
     if old is not None:
-        names = list(dict.fromkeys([*evaluation.metrics, name]))
+        names = of_ranks(dict.fromkeys([*evaluation.metrics, name]))
         measured, ahead = _measure(model, old, part, evaluation, names, k)
         rows += measured
         verdict |= _decide(verdict, ahead, promotion)

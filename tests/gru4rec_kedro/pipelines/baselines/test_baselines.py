@@ -6,7 +6,7 @@ import pytest
 from gru4rec import EvaluationConfig, rank_events
 from gru4rec.baselines import BASELINES, VSKNN, Popularity
 from gru4rec.errors import DataError
-from gru4rec.evaluation import summarise
+from gru4rec.evaluation import holm, summarise
 from gru4rec_kedro.options.baselines import BaselinesConfig
 from gru4rec_kedro.options.parameters import ExperimentConfig
 from gru4rec_kedro.pipelines.baselines import nodes
@@ -34,14 +34,15 @@ def measured():
 def metrics_of(baseline_metrics: pd.DataFrame) -> dict:
     first = baseline_metrics.iloc[0]
     return {
-        "recall@3": 0.5,
-        "mrr@3": 0.25,
+        **{f"{name}@{k}": 1 / (8 - k) for name in EVALUATION.metrics for k in EVALUATION.cutoff},
         "training_seconds": 2.0,
         "evaluation_seconds": 1.0,
         "peak_memory_mb": 9.0,
         "trained_on": first["trained_on"],
         "training_events": int(first["training_events"]),
         "tie_mode": "conservative",
+        "ranked_targets": "all",
+        "exclude_seen": False,
     }
 
 
@@ -97,20 +98,29 @@ def test_the_model_is_compared_on_the_same_targets(measured):
     metrics, ranks = measured
     ours = ranks[ranks["model"] == "stan"].drop(columns="model").sample(frac=1, random_state=0)
     table, figure = compare_with_baselines(metrics_of(metrics), ours, metrics, ranks, EVALUATION)
-    by_model = table.set_index("model")
-    assert table["model"].tolist() == ["GRU4Rec", *list(BASELINES)]
+    by_model = table[table["k"] == 3].set_index("model")
+    assert table["model"].tolist() == [name for name in ["GRU4Rec", *BASELINES] for _ in (1, 3)]
+    assert table["k"].tolist() == [1, 3] * (1 + len(BASELINES))
+    assert table["recall"].iloc[:2].tolist() == [1 / 7, 1 / 5]
     assert by_model.loc["stan", ["recall_ahead", "mrr_ahead", "recall_p"]].tolist() == [0, 0, 1]
     of_stan, of_popularity = (
         metrics[(metrics["model"] == name) & (metrics["k"] == 3)]["mrr"].iloc[0]
         for name in ("stan", "popularity")
     )
     assert by_model.loc["popularity", "mrr_ahead"] == pytest.approx(of_stan - of_popularity)
-    ascending = table.sort_values("recall")  # from the bottom
+    ascending = by_model.sort_values("recall")  # from the bottom
     assert list(figure.data[0].x) == ascending["recall"].tolist()
     assert {*figure.data[0].y} == {"<b>GRU4Rec</b>", *BASELINES}
+    corrected = [f"{name}_p_holm" for name in EVALUATION.metrics]
+    p = table.filter(regex="_p$").to_numpy()
+    assert table[corrected].to_numpy() == pytest.approx(holm(p), nan_ok=True)
+    assert (table[corrected].to_numpy()[2:] >= p[2:]).all()
+    assert table[corrected].iloc[:2].isna().all(axis=None)
 
 
-@pytest.mark.parametrize("change", ["targets", "part", "events", "mode", "cutoff"])
+@pytest.mark.parametrize(
+    "change", ["targets", "part", "events", "mode", "which", "seen", "cutoff", "metrics"]
+)
 def test_baselines_of_something_else_are_not_compared(measured, change):
     metrics, ranks = measured
     facts, ours = metrics_of(metrics), ranks[ranks["model"] == "stan"].drop(columns="model")
@@ -118,14 +128,18 @@ def test_baselines_of_something_else_are_not_compared(measured, change):
     if change == "targets":
         ours = ours.iloc[1:]
     elif change == "cutoff":
-        evaluation = EvaluationConfig(cutoff=[5])
+        evaluation = EvaluationConfig(cutoff=[1, 5])
+    elif change == "metrics":
+        evaluation = EvaluationConfig(cutoff=[1, 3], metrics=["recall", "novelty"])
+        ours = ours.assign(**{"novelty@1": 1.0, "novelty@3": 1.0})
     else:
-        name = {"part": "trained_on", "events": "training_events", "mode": "tie_mode"}[change]
-        facts[name] = 7
+        names = {"part": "trained_on", "events": "training_events", "mode": "tie_mode"}
+        names |= {"which": "ranked_targets", "seen": "exclude_seen"}
+        facts[names[change]] = 7
     table, _ = compare_with_baselines(facts, ours, metrics, ranks, evaluation)
-    assert table["model"].tolist() == ["GRU4Rec", *list(BASELINES)]
+    assert table["model"].tolist() == ["GRU4Rec"] * 2 + list(BASELINES)
     assert table["recall_ahead"].isna().all()
-    assert table["recall"].iloc[1:].isna().all()
+    assert table["recall"].iloc[2:].isna().all()
 
 
 def test_without_baselines_there_is_nothing_to_compare(measured):

@@ -61,10 +61,12 @@ COMPARISON = pd.DataFrame(
         "recall_ahead_low": [None, 0.03, None],
         "recall_ahead_high": [None, 0.07, None],
         "recall_p": [None, 0.001, None],
+        "recall_p_holm": [None, 0.002, None],
         "mrr_ahead": [None, 0.025, None],
         "mrr_ahead_low": [None, 0.0, None],
         "mrr_ahead_high": [None, 0.05, None],
         "mrr_p": [None, 0.04, None],
+        "mrr_p_holm": [None, 0.041, None],
         "fit_seconds": [2.0, 0.1, None],
         "evaluation_seconds": [0.5, 0.1, None],
         "peak_memory_mb": [512.0, 400.0, None],
@@ -118,7 +120,8 @@ def write(**changes: Any) -> str:
 def test_sets_the_model_beside_baselines(page):
     text = text_of(write(baseline_comparison=COMPARISON))
     assert "GRU4Rec 5 0.2500 0.2000 – 0.3000 0.1250 0.1000 – 0.2000 2.0 0.5 512" in text
-    assert "popularity +0.0500 +0.0300 to +0.0700 0.001 +0.0250 +0.0000 to +0.0500 0.040" in text
+    assert "popularity 5 +0.0500 +0.0300 to +0.0700 0.002 +0.0250 +0.0000 to +0.0500 0.041" in text
+    assert "corrected (Holm) for all 2 comparisons" in text
     assert "Not compared: st&lt;an." in write(baseline_comparison=COMPARISON)
     assert "Beside simple baselines" not in text_of(page)
 
@@ -230,7 +233,9 @@ def test_shows_the_options_of_the_model_that_was_evaluated(page):
 def test_says_what_was_measured_and_how_sure_it_is(page):
     text = text_of(page)
     assert "Recall@5 0.2500 95 %: 0.2100 – 0.2900" in text
-    assert "4,000 in 2 sessions" in text
+    assert "4,000 in 2 sessions: every event but the first of a session" in text
+    assert "Ranked against all 9 items of the model" in text
+    assert "recall@k targets among the k best items; also the hit rate, and k times prec" in text
     assert "1 items with 1 events, left out" in text
     assert "after each of a random sample of 3 events of test, 25.0% of the 9 items" in text
     assert "Ties none" in text
@@ -321,8 +326,27 @@ def test_equal_times_are_told_at_the_top() -> None:
 
 
 def test_the_first_line_says_how_far_the_model_is_ahead_of_the_best_baseline() -> None:
-    told = (
-        "Against the best baseline: recall@5 +0.0500 (+0.0300 to +0.0700, p 0.001) over popularity;"
-    )
+    told = "Against the best baseline: recall@5 +0.0500 (+0.0300 to +0.0700, Holm p 0.002) over pop"
     assert told in write(baseline_comparison=COMPARISON)
     assert "Against the best baseline" not in write()
+
+
+def test_options_of_the_evaluation_are_told_at_the_top_and_below():
+    options = {"ranked_targets": "first", "exclude_seen": True, "seen_targets": 8}
+    text = text_of(write(metrics={**METRICS, **options}))
+    header = text.partition("Results")[0]
+    assert "the first of each session, ranked against 9 items that the session has not" in header
+    assert "and 8 targets on seen ones left out" in header
+    assert "4,000 in 2 sessions: the second event of each session" in text
+    assert "less those that the session had before; 8 targets on such items are left out" in text
+
+
+def test_all_cutoffs_are_compared_the_largest_first_in_sight():
+    at_1 = COMPARISON.iloc[:2].assign(k=1, recall_ahead=[None, 0.4])
+    text = text_of(write(baseline_comparison=pd.concat([at_1, COMPARISON])))
+    in_sight, _, folded = text.partition("At all cutoffs")
+    assert "popularity 5 +0.0500" in in_sight
+    assert "popularity 1 +0.4000" not in in_sight
+    assert "popularity 1 +0.4000" in folded
+    assert "popularity 5 +0.0500" in folded
+    assert "for all 4 comparisons" in in_sight
