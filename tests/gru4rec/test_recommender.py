@@ -693,6 +693,7 @@ def test_sessions_may_be_arrays_and_series(gru: GRU4Rec) -> None:
         (pd.Series([[1], [2]], index=["a", "a"]), "session 'a' is in the index twice"),
         ("12", "sessions is '12'; a list of sessions is expected"),
         (None, "sessions is None; a list of sessions is expected"),
+        (pd.DataFrame({"SessionId": [1]}), "a table with the columns 'SessionId'; give the list"),
         ({"x": 5}, "session 'x' is 5; a list"),
         ([[1, None]], "item ids has 1 missing value"),
         ([[1, "a"]], "item ids holds 1 of type int; all ids must be integers or all"),

@@ -64,6 +64,12 @@ def read_sessions(
     """
     if isinstance(sessions, str) or not isinstance(sessions, Iterable):
         raise DataError(f"sessions is {shown(sessions)}; a list of sessions is expected")
+    if isinstance(sessions, pd.DataFrame):
+        names = ", ".join(map(shown, sessions.columns[:5]))
+        raise DataError(
+            f"sessions is a table with the columns {names}; give the list of items of each session "
+            "instead: events.groupby('SessionId')['ItemId'].agg(list), of events in order of time"
+        )
     if isinstance(sessions, pd.Series):
         if not sessions.index.is_unique:
             twice = sessions.index[sessions.index.duplicated()].tolist()[0]
