@@ -79,10 +79,9 @@ def leads(comparison: pd.DataFrame) -> list[str]:
         comparison: The model and baselines, see `compare_with_baselines`; those that could not be
             compared have no `k`.
     """
-    compared = comparison[comparison["k"].notna()]
+    compared = comparison[comparison["k"] == comparison["k"].max()]
     if len(compared) < 2:
         return []
-    compared = compared[compared["k"] == compared["k"].max()]
     ours, baselines = compared.iloc[0], compared.iloc[1:]
     lines = []
     for name in of_ranks(metrics_in(compared)):

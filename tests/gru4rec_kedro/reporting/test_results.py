@@ -114,3 +114,10 @@ def test_the_best_baseline_of_each_metric_is_what_counts():
     ]
     assert leads(pd.DataFrame([nothing, not_compared])) == []
     assert leads(pd.DataFrame([nothing]).iloc[:0]) == []
+
+
+def test_nothing_leads_where_no_baseline_could_be_compared():
+    ours = {"model": "GRU4Rec", "recall": 0.2, "recall_ahead": None}
+    rows = [{**ours, "k": 5}, {**ours, "k": 20}, {"model": "sknn", "k": None}]
+    assert leads(pd.DataFrame(rows)) == []
+    assert leads(pd.DataFrame(columns=["model", "k", "recall"])) == []
