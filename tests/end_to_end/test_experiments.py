@@ -302,5 +302,7 @@ def test_a_file_named_where_it_has_no_effect_is_refused(new_project, run):
 
 
 def test_pipeline_that_there_is_not(project, run):
-    with pytest.raises(GRU4RecError, match="no pipeline 'modeling'; there are backtest, baselines, "):
+    with pytest.raises(
+        GRU4RecError, match="no pipeline 'modeling'; there are backtest, baselines, "
+    ):
         run(project, pipeline_names=["modeling"])
