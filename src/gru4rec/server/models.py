@@ -122,10 +122,12 @@ class ModelKeeper:
         }
         titles = _read_titles(options.titles, gru) if options.titles else {}
         # the first request is not to wait for the digest, or for loops to be compiled
+        first = gru.vocabulary.ids[:1].tolist()
         live = gru.live_session()
-        live.add(gru.vocabulary.ids[:1].tolist()[0])
+        live.add(first[0])
         live.recommend()
         live.state()
+        gru.recommend([first, first])  # several at once go another way
         return Served(gru, shortlists, titles, stamps)
 
 
