@@ -471,7 +471,13 @@ class GRU4Rec:
         Raises:
             DataError: `state` is no such state, or of a model with ids of another kind.
         """
-        live = LiveSession(self.network, self.vocabulary, lambda: self.digest, session)
+        vocabulary = self.vocabulary
+
+        def digest() -> str:
+            # a session goes on with the items that it began with: its state is of no model then
+            return self.digest if self._vocabulary is vocabulary else ""
+
+        live = LiveSession(self.network, vocabulary, digest, session)
         if state is not None:
             live.restore(state)
         return live

@@ -47,6 +47,7 @@ class Baseline(ABC):
         sessions = order_sessions(data, session_key, item_key, time_key)
         vocabulary = Vocabulary.from_items(sessions.items)
         indices = vocabulary.encode(sessions.items)
+        self._vocabulary = None  # until what is learnt fits it
         self._learn(indices, sessions, len(vocabulary))
         self._vocabulary = vocabulary
         self._item_counts = np.bincount(indices, minlength=len(vocabulary))

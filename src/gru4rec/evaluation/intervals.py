@@ -158,13 +158,16 @@ def compare(
         bounds, and p, such as `mrr_ahead`, `mrr_ahead_low`, `mrr_ahead_high`, `mrr_p`.
 
     Raises:
-        ConfigError: `cutoff`, `level`, `n_resamples` or `metrics` is not valid.
+        ConfigError: `cutoff`, `level`, `n_resamples`, `n_exchanges` or `metrics` is not valid.
         DataError: There are no targets, or not as many sessions and ranks of the other; or lists
             are missing.
     """
     cutoffs, names = as_cutoffs(cutoff, "compare"), check_metrics(metrics, "compare")
     _check(level, n_resamples, sessions, ranks)
     _check(level, n_resamples, sessions, other)
+    n_exchanges = n_resamples if n_exchanges is None else n_exchanges
+    if n_exchanges < 1:
+        raise ConfigError(f"n_exchanges is {n_exchanges!r}; at least one is needed")
     names = [name for name in names if not isinstance(METRICS[name], CatalogueMetric)]
     worth, theirs = (
         worth_of(names, cutoffs, np.asarray(of, dtype=np.float64), its_lists)
@@ -175,7 +178,7 @@ def compare(
     rng = np.random.default_rng(seed)
     low, high = _bootstrap(sums, level, n_resamples, rng)
     ahead = sums[:, 1:].sum(axis=0) / sums[:, 0].sum()
-    p = _test(sums[:, 1:], n_exchanges or n_resamples, rng)
+    p = _test(sums[:, 1:], n_exchanges, rng)
     columns = {"_ahead": ahead, "_ahead_low": low, "_ahead_high": high, "_p": p}
     found = {what: dict(zip(worth, of, strict=True)) for what, of in columns.items()}
     return _tabulate(cutoffs, names, found)

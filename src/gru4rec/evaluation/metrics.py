@@ -240,7 +240,8 @@ def mrr_at(ranks: Floats, k: int) -> float:
 def mean_metrics(
     ranks: Floats, cutoffs: Sequence[int], metrics: Iterable[str] = DEFAULT
 ) -> dict[str, ByCutoff]:
-    """Returns metrics of ranks of shape (n,), by name and cutoff."""
+    """Returns metrics of ranks of shape (n,), by name and cutoff; those of lists are left out."""
+    metrics = of_ranks(check_metrics(metrics, "mean_metrics"))
     means = {name: worth.mean() for name, worth in worth_of(metrics, cutoffs, ranks).items()}
     return {name: {k: float(means[f"{name}@{k}"]) for k in cutoffs} for name in metrics}
 

@@ -8,7 +8,7 @@ from gru4rec.data.sessions import order_sessions
 from gru4rec.data.vocabulary import UNKNOWN
 from gru4rec.errors import DataError
 from gru4rec.evaluation.data import EvaluationData
-from gru4rec.evaluation.next_item import NextItemModel
+from gru4rec.evaluation.next_item import NextItemModel, check_model
 from gru4rec.evaluation.ranks import RankedEvents, rank_prepared
 from gru4rec.frames.ids import Ids
 
@@ -51,6 +51,7 @@ def rank_shared(
         DataError: The data cannot be used, no session has two events on the items, or the model's
             scores are not what `NextItemModel.score_next` promises.
     """
+    check_model(gru)
     sessions = order_sessions(test_data, session_key, item_key, time_key)
     is_shared = pd.Series(sessions.items).isin(items).to_numpy()
     shared = sessions.keep(is_shared)

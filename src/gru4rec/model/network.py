@@ -112,13 +112,14 @@ class Network:
             where there is none. Whoever changes the weights drops it.
     """
 
+    compact: Compact | None = None  # of the class: one that was pickled earlier has none
+
     def __init__(
         self, architecture: Architecture, tables: dict[str, Tensor], dense: dict[str, Tensor]
     ) -> None:
         self.architecture = architecture
         self.tables = tables
         self.dense = dense
-        self.compact: Compact | None = None
 
     @property
     def input_name(self) -> str:

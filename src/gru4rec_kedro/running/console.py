@@ -43,7 +43,10 @@ class ConsoleHooks(NodeLines):
         outputs = pipeline.all_outputs()
         for name, tell in _ENDINGS.items():
             if name in outputs:
-                logger.info("Results\n%s", tell(catalog, outputs))
+                try:
+                    logger.info("Results\n%s", tell(catalog, outputs))
+                except Exception as error:  # all work is done, and an entry may be the user's own
+                    logger.warning("%s cannot be shown here: %s", name, error)
                 break
         for name in _PAGES:
             if name in outputs and (path := file_of(catalog.get(name))):
@@ -126,6 +129,10 @@ def shape_log_lines(node_lines: NodeLines) -> None:
         # not for handlers of other kinds, such as those of notebooks and tests
         if type(handler) is logging.StreamHandler and type(plain) is logging.Formatter:
             handler.setFormatter(WrappedFormatter(plain))
+            handler.addFilter(node_lines)
+        elif type(plain).__name__ == WrappedFormatter.__name__:  # of before %reload_kedro, too
+            for other in [of for of in handler.filters if hasattr(of, "before_pipeline_run")]:
+                handler.removeFilter(other)
             handler.addFilter(node_lines)
 
 

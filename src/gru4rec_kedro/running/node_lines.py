@@ -25,9 +25,10 @@ class NodeLines:
         self._begun: dict[str, float] = {}
 
     @hook_impl
-    def before_pipeline_run(self, pipeline: Pipeline) -> None:
-        """Counts the nodes of the run."""
-        self._n_nodes, self._n_done = len(pipeline.nodes), 0
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
+        """Counts the nodes of the run; the runner leaves out those whose outputs are there."""
+        is_known = not run_params.get("only_missing_outputs")
+        self._n_nodes, self._n_done = len(pipeline.nodes) if is_known else 0, 0
         self._begun.clear()
 
     @hook_impl
@@ -54,4 +55,5 @@ class NodeLines:
         self._n_done += 1
         begun = self._begun.get(name)  # processes of a ParallelRunner keep it to themselves
         took = f", {time.perf_counter() - begun:.1f} s" if begun is not None else ""
-        logger.info("Node %d of %d: %s%s", self._n_done, self._n_nodes, name, took)
+        of = f" of {self._n_nodes}" if self._n_nodes else ""
+        logger.info("Node %d%s: %s%s", self._n_done, of, name, took)

@@ -119,6 +119,11 @@ def test_what_makes_no_sense_is_refused(
         confidence_intervals(**{"sessions": [1, 2], "ranks": np.ones(2), **options})
 
 
+def test_at_least_one_exchange_is_needed() -> None:
+    with pytest.raises(ConfigError, match="n_exchanges is -1"):
+        compare([1, 2], np.ones(2), np.ones(2), n_exchanges=-1)
+
+
 def test_paired_differences_equal_all_exchanges_of_sessions() -> None:
     sessions, ranks, other = [1, 1, 2, 3], [1.0, 2.0, 1.0, 9.0], [9.0, 1.0, 9.0, 1.0]
 

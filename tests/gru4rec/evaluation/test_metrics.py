@@ -63,3 +63,8 @@ def test_ndcg_is_that_of_scikit_learn() -> None:
         assert mean_metrics(ranks, [k])["ndcg"][k] == pytest.approx(
             ndcg_score(targets, scores, k=k)
         )
+
+
+def test_means_are_of_metrics_of_ranks() -> None:
+    means = mean_metrics(np.array([1.0, 4.0]), [2], iter(["recall", "gini", "mrr"]))
+    assert means == {"recall": {2: 1 / 2}, "mrr": {2: 1 / 2}}

@@ -303,3 +303,16 @@ def test_times_in_another_unit_are_refused() -> None:
     with pytest.raises(DataError, match="counts days in times of seconds since 1970, but"):
         gru.fit(log.assign(Time=log["Time"] * 1000), retire_after_days=3)
     gru.fit(log.assign(Time=log["Time"] * 1000))
+
+
+def test_a_session_that_was_going_on_is_made_anew_elsewhere():
+    gru = fitted("shared")
+    live = gru.live_session()
+    for item in (1, 2, 3):
+        live.add(item)
+    gru.retire_items([1])
+    afterwards = gru.live_session(state=live.state())
+    anew = gru.live_session()
+    for item in (2, 3):
+        anew.add(item)
+    pd.testing.assert_frame_equal(afterwards.recommend(5), anew.recommend(5), check_exact=True)

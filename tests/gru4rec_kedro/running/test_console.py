@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from kedro.io import DataCatalog
-from kedro.pipeline import Pipeline
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner
 
-from gru4rec_kedro.running.console import WrappedFormatter, shape_log_lines
+from gru4rec_kedro.running.console import ConsoleHooks, WrappedFormatter, shape_log_lines
 from gru4rec_kedro.running.node_lines import NodeLines
 
 LOGGING = yaml.safe_load((Path(__file__).parents[3] / "conf/logging.yml").read_text())
@@ -59,6 +59,19 @@ def test_kedros_advice_to_repeat_a_mistake_is_left_out(shown):
     assert [line.split(maxsplit=2)[2] for line in shown.getvalue().splitlines()] == [
         "There are 3 nodes that have not run."
     ]
+
+
+def test_what_cannot_be_shown_does_not_end_a_run_that_is_done(caplog):
+    catalog = DataCatalog({"recommendations": MemoryDataset("of a kind of its own")})
+    pipeline = Pipeline([Node(list, None, "recommendations")])
+    ConsoleHooks().after_pipeline_run({"recommendations": None}, pipeline, catalog)
+    assert "recommendations cannot be shown here: " in caplog.text
+
+
+def test_a_reloaded_project_shapes_the_lines_once(shown):
+    shape_log_lines(NodeLines())
+    [handler] = [of for of in logging.getLogger().handlers if getattr(of, "stream", 0) is shown]
+    assert len(handler.filters) == 1
 
 
 def test_other_handlers_stay_as_they_are(caplog):

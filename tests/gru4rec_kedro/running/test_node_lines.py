@@ -53,6 +53,12 @@ def test_a_node_is_one_line_with_its_time(runner, lines, shown):
     assert not any("Completed" in line or "synchronous" in line for line in text)
 
 
+def test_nobody_knows_how_many_outputs_are_missing(lines, shown):
+    lines.before_pipeline_run(run_params={"only_missing_outputs": True}, pipeline=PIPELINE)
+    logging.getLogger("kedro.runner").info("Completed node: %s", "make")
+    assert shown.getvalue() == "Node 1: make\n"
+
+
 def test_warnings_of_runners_stay(shown):
     logging.getLogger("kedro.runner").warning("There are 3 nodes that have not run.")
     assert shown.getvalue() == "There are 3 nodes that have not run.\n"

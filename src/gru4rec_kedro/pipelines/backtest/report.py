@@ -88,8 +88,8 @@ def _reference(rows: pd.DataFrame) -> str:
 
 
 def _times(rows: pd.DataFrame) -> str:
-    """How long continuing takes beside retraining, where both were measured."""
-    if not {"retrain", "continue"} <= set(rows.index):
+    """How long continuing takes beside retraining, where both are told, continuing last."""
+    if not {"retrain", "continue"} <= set(rows.index) or rows["over"].eq("continue").any():
         return ""
     seconds = rows["training_seconds"]
     return f", and takes {_time_of(seconds['continue'], seconds['retrain'])}"

@@ -70,8 +70,12 @@ def compare_with_service(
     rows = _describe(model, old, part, k)
     if old is not None:
         names = of_ranks(dict.fromkeys([*evaluation.metrics, name]))
-        measured, ahead = _measure(model, old, part, evaluation, names, k)
-        rows += measured
+        items = pd.unique(np.concatenate([model.vocabulary.ids, old.vocabulary.ids]))
+        verdict["sessions"] = _count_compared(part, items)
+        ahead = None
+        if verdict["sessions"]:
+            measured, ahead = _measure(model, old, part, items, evaluation, names, k)
+            rows += measured
         verdict |= _decide(verdict, ahead, promotion)
     is_fine = verdict["promote"] or verdict["model"] == verdict["in_service"]
     logger.log(logging.INFO if is_fine else logging.WARNING, "%s", verdict["reason"])
@@ -82,7 +86,7 @@ def promote_model(model: GRU4Rec, service: Path, verdict: dict[str, Any]) -> Non
     """Writes the new model over the one in service, whole or not at all, if the verdict says so.
 
     Raises:
-        DataError: The verdict is about another model.
+        DataError: The verdict is about another model, or about another one in service.
         ModelFileError: The file cannot be written.
     """
     if verdict["model"] != model.digest:
@@ -93,6 +97,13 @@ def promote_model(model: GRU4Rec, service: Path, verdict: dict[str, Any]) -> Non
             "promotion"
         )
     if verdict["promote"]:
+        now = GRU4Rec.load(service, "cpu").digest if service.exists() else None
+        if now != verdict["in_service"]:
+            raise DataError(
+                f"the verdict is about another model in service ({verdict['in_service']}) than "
+                f"{service} holds now ({now}); run the whole pipeline: kedro run --pipelines "
+                "promotion"
+            )
         make_folders(service.parent)
         model.save(service)
 
@@ -142,16 +153,22 @@ def _describe(
     return rows
 
 
+def _count_compared(part: pd.DataFrame, items: Any) -> int:
+    """How many sessions have a target: two events on items that one of the models knows."""
+    known = part[part[columns.ITEM].isin(items)]
+    return int((known.groupby(columns.SESSION).size() >= 2).sum())
+
+
 def _measure(
     model: GRU4Rec,
     old: GRU4Rec,
     part: pd.DataFrame,
+    items: Any,
     evaluation: EvaluationConfig,
     names: list[str],
     k: int,
 ) -> tuple[list[dict[str, Any]], "pd.Series[Any]"]:
     """Metrics of both as rows of the table, and how far the new one is ahead."""
-    items = pd.unique(np.concatenate([model.vocabulary.ids, old.vocabulary.ids]))
 
     def rank(of: GRU4Rec) -> RankedEvents:
         return rank_shared(of, part, items, evaluation.batch_size, evaluation.mode)
@@ -172,34 +189,45 @@ def _measure(
 
 
 def _decide(
-    verdict: dict[str, Any], ahead: "pd.Series[Any]", promotion: PromotionConfig
+    verdict: dict[str, Any], ahead: "pd.Series[Any] | None", promotion: PromotionConfig
 ) -> dict[str, Any]:
-    """Whether the interval rules out that the new model is worse by more than the tolerance."""
-    name, k = check_metric(promotion.metric, "promotion.metric")
-    value, low, high = (float(ahead[f"{name}_ahead{bound}"]) for bound in ("", "_low", "_high"))
-    found = {"ahead": value, "low": low, "high": high, "p": float(ahead[f"{name}_p"])}
-    said = (
-        f"{METRICS[name].label}@{k} {value:+.4f} ({low:+.4f} to {high:+.4f}, "
-        f"p {found['p']:.3f}) on {verdict['sessions']:,} sessions"
-    )
-    tolerated = f"the tolerance, {promotion.tolerance:g}"
+    """Whether the interval rules out that the new model is worse by more than the tolerance.
+
+    Args:
+        verdict: What the models are, and how many sessions were compared.
+        ahead: How far the new model is ahead; None where no session could be compared.
+        promotion: By what to decide.
+    """
     if verdict["model"] == verdict["in_service"]:
         return {"promote": False, "reason": "Not moved: this very model is in service already"}
-    if verdict["sessions"] < FEWEST_SESSIONS:
+    name, k = check_metric(promotion.metric, "promotion.metric")
+    found: dict[str, Any] = {}
+    if ahead is not None:
+        bounds = {"ahead": "_ahead", "low": "_ahead_low", "high": "_ahead_high", "p": "_p"}
+        found = {what: float(ahead[f"{name}{column}"]) for what, column in bounds.items()}
+    if ahead is None or verdict["sessions"] < FEWEST_SESSIONS:
         reason = (
             f"Not promoted: {verdict['sessions']} sessions tell nothing, at least "
-            f"{FEWEST_SESSIONS} are needed; set promotion.days higher, or to null for all of test"
+            f"{FEWEST_SESSIONS} with two events on items that one of the models knows are needed; "
+            "set promotion.days higher, or to null for all of test"
         )
         return found | {"promote": False, "reason": reason}
-    if low > 0:
-        return found | {"promote": True, "reason": f"Promoted: it is better, {said}"}
-    if low >= -promotion.tolerance:
-        reason = f"Promoted: it is not worse by more than {tolerated}: {said}"
-        return found | {"promote": True, "reason": reason}
-    if high < 0:
-        return found | {"promote": False, "reason": f"Not promoted: it is worse, {said}"}
-    reason = (
-        f"Not promoted: it may be worse by more than {tolerated}: {said}; more sessions "
-        "(promotion.days) would tell"
+    promote, why = _weigh(found["low"], found["high"], promotion.tolerance)
+    said = (
+        f"{METRICS[name].label}@{k} {found['ahead']:+.4f} ({found['low']:+.4f} to "
+        f"{found['high']:+.4f}, p {found['p']:.3f}) on {verdict['sessions']:,} sessions"
     )
-    return found | {"promote": False, "reason": reason}
+    more = "" if promote or found["high"] < 0 else "; more sessions (promotion.days) would tell"
+    return found | {"promote": promote, "reason": f"{why}{said}{more}"}
+
+
+def _weigh(low: float, high: float, tolerance: float) -> tuple[bool, str]:
+    """Decides by an interval; returns the beginning of the reason, too."""
+    tolerated = f"worse by more than the tolerance, {tolerance:g}: "
+    if low > 0:
+        return True, "Promoted: it is better, "
+    if low >= -tolerance:
+        return True, f"Promoted: it is not {tolerated}"
+    if high < 0:
+        return False, "Not promoted: it is worse, "
+    return False, f"Not promoted: it may be {tolerated}"

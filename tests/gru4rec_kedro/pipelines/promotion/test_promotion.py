@@ -125,7 +125,23 @@ def test_the_same_model_is_left_where_it_is(decide, good):
 
 def test_a_few_sessions_decide_nothing(decide, good, bad):
     _, verdict = decide(good, bad, test=TEST[:200])
-    assert "Not promoted: 50 sessions tell nothing, at least 100 are needed" in verdict["reason"]
+    assert (
+        "Not promoted: 50 sessions tell nothing, at least 100 with two events" in verdict["reason"]
+    )
+
+
+def test_only_sessions_that_can_be_compared_count(decide, good, bad):
+    new = TEST.assign(ItemId=TEST["ItemId"].where(TEST["SessionId"] < 99, TEST["ItemId"] + 100))
+    _, verdict = decide(good, bad, test=new)
+    assert verdict["sessions"] == 99
+    assert verdict["reason"].startswith("Not promoted: 99 sessions tell nothing")
+
+
+def test_a_day_of_new_items_only_decides_nothing(decide, good, bad):
+    table, verdict = decide(good, bad, test=TEST.assign(ItemId=TEST["ItemId"] + 100))
+    assert verdict["reason"].startswith("Not promoted: 0 sessions tell nothing")
+    assert table.loc["events on unknown items", ["in_service", "model"]].tolist() == [1, 1]
+    assert "MRR@3" not in table.index
 
 
 def test_only_the_newest_days_are_looked_at(decide, good):
@@ -141,6 +157,20 @@ def test_a_model_is_not_promoted_by_the_verdict_about_another(good, bad, tmp_pat
     with pytest.raises(DataError, match="the verdict is about another model"):
         promote_model(bad, service, verdict)
     assert not service.exists()
+
+
+def test_a_model_is_not_promoted_over_another_than_it_was_compared_with(good, bad, tmp_path):
+    service = tmp_path / "in_service.pth"
+    bad.save(service)
+    _, verdict = compare_with_service(
+        good, service, ibis.memtable(TEST), EvaluationConfig(), PROMOTION
+    )
+    assert verdict["promote"]
+    good.save(service)
+    before = service.read_bytes()
+    with pytest.raises(DataError, match="the verdict is about another model in service"):
+        promote_model(good, service, verdict)
+    assert service.read_bytes() == before
 
 
 def test_ids_of_another_kind_are_refused(decide, good):
