@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -69,6 +70,8 @@ def running(command: Sequence[str]) -> Iterator[Running]:
         finally:
             process.terminate()
             process.wait()
+            with contextlib.suppress(ProcessLookupError):  # processes of its own may stay behind
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def _answers(port: int) -> bool:
