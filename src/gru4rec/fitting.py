@@ -28,7 +28,7 @@ from gru4rec.evaluation import (
 from gru4rec.files import check_local
 from gru4rec.frames.times import in_seconds
 from gru4rec.learning.best_epoch import BestEpoch, keep
-from gru4rec.learning.retiring import find_unseen, last_days, newest, without_items
+from gru4rec.learning.retiring import days_of, find_unseen, last_days, newest, without_items
 from gru4rec.learning.trainer import EpochState, Progress, Trainer, TrainingState
 from gru4rec.model.build import architecture_of, make_optimizer, new_generator
 from gru4rec.model.memory import memory_of_training, refuse_absurd_sizes
@@ -311,7 +311,7 @@ def _find_unseen(before: Learnt, sessions: Sessions, n_days: int | None) -> npt.
     if n_days is None or before.state is None or before.vocabulary is None:
         return np.empty(0, np.int64)
     present = before.vocabulary.encode(pd.unique(sessions.items))
-    today = int(in_seconds(sessions.times).max() // 86_400)
+    today = int(days_of(in_seconds(sessions.times)).max())
     return find_unseen(before.state, present[present != UNKNOWN], today, n_days)
 
 

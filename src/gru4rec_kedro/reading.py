@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
 # the 95 % interval of the mean of as many values between 0 and 1 is up to .2 wide: with fewer
 # sessions a comparison says nothing
 FEWEST_SESSIONS = 100
+DAY = 86_400  # seconds
 
 
 def read_part(parts: dict[str, ir.Table], name: str) -> pd.DataFrame:
@@ -34,6 +35,12 @@ def read_part(parts: dict[str, ir.Table], name: str) -> pd.DataFrame:
     return frame
 
 
+def count_testable(part: pd.DataFrame, known: npt.NDArray[Any]) -> int:
+    """Counts the sessions of a part in which a model could be asked: with two known events."""
+    sessions = part.loc[part[columns.ITEM].isin(known), columns.SESSION]
+    return int((sessions.value_counts() >= 2).sum())
+
+
 def refuse_untestable(
     tested: pd.DataFrame, name: str, known: npt.NDArray[Any], trained_on: str
 ) -> None:
@@ -48,12 +55,12 @@ def refuse_untestable(
     Raises:
         DataError: No session has two events on known items, so that there is nothing to predict.
     """
-    of_known = tested[tested[columns.ITEM].isin(known)]
-    if of_known[columns.SESSION].duplicated().any():
+    if count_testable(tested, known):
         return
+    n_known = tested[columns.ITEM].isin(known).sum()
     raise DataError(
         f"nothing in the part {name!r} could be predicted after training on {trained_on!r}: of its "
-        f"{len(tested):,} events, {len(tested) - len(of_known):,} are on items that are not in "
+        f"{len(tested):,} events, {len(tested) - n_known:,} are on items that are not in "
         f"{trained_on!r}, and no session has two of the others. Change the section 'data_split' "
         "(more days or a larger fraction for this part), or see whether both parts write their "
         "items in the same way"

@@ -1,5 +1,6 @@
 """A test set as arrays, and which of its events are targets."""
 
+import functools
 import logging
 from dataclasses import dataclass
 
@@ -34,7 +35,7 @@ class EvaluationData:
         """Events on items that the model does not know."""
         return self.n_events - len(self.indices)
 
-    @property
+    @functools.cached_property
     def places(self) -> npt.NDArray[np.int64]:
         """Events of the session before each, shape (n_known,)."""
         begins = self.sessions.offsets[self.sessions.session_of_event]

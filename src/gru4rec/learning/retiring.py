@@ -21,6 +21,12 @@ _SECONDS = 86_400
 _LATEST_DAY = 1_000_000  # the year 4707: times beyond it are counted in another unit
 
 
+def days_of(seconds: npt.NDArray[np.number]) -> Ints:
+    """Turns times since 1970 into UTC days since then, both of shape (n,)."""
+    days: Ints = np.floor_divide(seconds, _SECONDS).astype(np.int64)
+    return days
+
+
 def last_days(items: Ints, seconds: npt.NDArray[np.number], n_items: int) -> Ints:
     """Finds the UTC day of each item's newest event.
 
@@ -33,7 +39,7 @@ def last_days(items: Ints, seconds: npt.NDArray[np.number], n_items: int) -> Int
         Days since 1970, shape (n_items,); `UNKNOWN_DAY` for items without an event.
     """
     days = np.full(n_items, UNKNOWN_DAY)
-    np.maximum.at(days, items, np.floor_divide(seconds, _SECONDS).astype(np.int64))
+    np.maximum.at(days, items, days_of(seconds))
     return days
 
 

@@ -38,7 +38,6 @@ def similar_items(
     """
     check_k(k)
     wanted = find_items(items, vocabulary)
-    allowed = np.arange(len(vocabulary)) if shortlist is None else shortlist.indices
     output = network.tables["output"]
     size = max(1, _BLOCK // len(output))
     blocks = [wanted[first : first + size] for first in range(0, len(wanted), size)]
@@ -46,7 +45,7 @@ def similar_items(
         # an embedding of zeros is like no other: 0
         lengths = torch.linalg.vector_norm(output, dim=1).clamp(min=torch.finfo(output.dtype).tiny)
         best = join(
-            _nearest(_cosines(network, lengths, block, counts), block, allowed, k)
+            _nearest(network, _cosines(network, lengths, block, counts), block, shortlist, k)
             for block in blocks
         )
     return pd.DataFrame(
@@ -59,7 +58,7 @@ def similar_items(
     ).astype({"rank": np.int64})
 
 
-def _cosines(network: Network, lengths: Tensor, items: Indices, counts: Tensor | None) -> Any:
+def _cosines(network: Network, lengths: Tensor, items: Indices, counts: Tensor | None) -> Tensor:
     """Cosines of some output embeddings with all, shape (n, n_items).
 
     With `counts` a line is fitted by least squares to the cosines of each item over log(count) of
@@ -70,23 +69,20 @@ def _cosines(network: Network, lengths: Tensor, items: Indices, counts: Tensor |
     unit = output[rows] / lengths[rows, None]
     cosines = network.engine.scores(output, torch.zeros_like(lengths), unit) / lengths
     if counts is None:
-        return cosines.cpu().numpy()
+        return cosines
     logs = counts.to(network.device).clamp(min=1).to(cosines.dtype).log()
     logs -= logs.mean()
     slopes = cosines @ logs / (logs @ logs).clamp(min=torch.finfo(logs.dtype).tiny)
-    return (cosines - slopes[:, None] * logs).cpu().numpy()
+    return cosines - slopes[:, None] * logs
 
 
-def _nearest(cosines: Any, items: Indices, allowed: Indices, k: int) -> Best:
-    """The k highest of each row among some columns, but for the row's own; equal ones by index."""
-    cosines[np.arange(len(items)), items] = -np.inf
-    found, scores = [], []
-    for row in cosines:
-        of = row[allowed]
-        n = min(k, int((of > -np.inf).sum()))
-        best = np.flatnonzero(of >= np.partition(of, -n)[-n]) if n else np.empty(0, np.int64)
-        best = best[np.argsort(-of[best], kind="stable")][:n]
-        found.append(allowed[best])
-        scores.append(of[best])
-    lengths = np.array([len(one) for one in found], dtype=np.int64)
-    return Best(np.concatenate(found), np.concatenate(scores), lengths)
+def _nearest(
+    network: Network, cosines: Tensor, items: Indices, shortlist: Shortlist | None, k: int
+) -> Best:
+    """The k highest of each row, but for the row's own; of a shortlist, if there is one."""
+    cosines[np.arange(len(items)), items] = -torch.inf
+    if shortlist is None:
+        return network.engine.best_of(cosines, min(k, cosines.shape[1]))
+    allowed = cosines[:, torch.from_numpy(shortlist.indices).to(cosines.device)]
+    best = network.engine.best_of(allowed, min(k, len(shortlist)))
+    return best._replace(items=shortlist.indices[best.items])

@@ -13,13 +13,8 @@ from gru4rec_kedro.options.backtest import BacktestConfig
 from gru4rec_kedro.options.baselines import BaselinesConfig
 from gru4rec_kedro.pipelines.backtest.running import run_trials
 from gru4rec_kedro.pipelines.backtest.trials import Options, Trial, plan_trials
-from gru4rec_kedro.pipelines.backtest.windows import (
-    DAY,
-    Window,
-    before_end,
-    find_windows,
-    say_time,
-)
+from gru4rec_kedro.pipelines.backtest.windows import Window, before_end, find_windows, say_time
+from gru4rec_kedro.reading import DAY
 
 
 def run_backtest(

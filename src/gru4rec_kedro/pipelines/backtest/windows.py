@@ -9,9 +9,7 @@ import numpy.typing as npt
 
 from gru4rec import DataError, DataSplitConfig, columns, split_sessions
 from gru4rec_kedro.options.backtest import BacktestConfig
-from gru4rec_kedro.reading import FEWEST_SESSIONS
-
-DAY = 86_400  # seconds
+from gru4rec_kedro.reading import DAY, FEWEST_SESSIONS
 
 
 class Window(NamedTuple):

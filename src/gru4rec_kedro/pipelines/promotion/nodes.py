@@ -13,11 +13,10 @@ from gru4rec.evaluation import METRICS, check_metric, compare, mean_metrics, of_
 from gru4rec.files import make_folders
 from gru4rec_kedro.options.parameters import PromotionConfig
 from gru4rec_kedro.pipelines.promotion import drift
-from gru4rec_kedro.reading import FEWEST_SESSIONS, read_part
+from gru4rec_kedro.reading import DAY, FEWEST_SESSIONS, count_testable, read_part
 
 logger = logging.getLogger(__name__)
 
-_DAY = 86_400  # seconds
 _COLUMNS = ["what", "in_service", "model", "between", "newest"]
 
 
@@ -71,7 +70,7 @@ def compare_with_service(
     if old is not None:
         names = of_ranks(dict.fromkeys([*evaluation.metrics, name]))
         items = pd.unique(np.concatenate([model.vocabulary.ids, old.vocabulary.ids]))
-        verdict["sessions"] = _count_compared(part, items)
+        verdict["sessions"] = count_testable(part, items)
         ahead = None
         if verdict["sessions"]:
             measured, ahead = _measure(model, old, part, items, evaluation, names, k)
@@ -112,7 +111,7 @@ def _keep_newest(part: pd.DataFrame, days: float | None) -> pd.DataFrame:
     if days is None:
         return part
     starts = part.groupby(columns.SESSION)[columns.TIME].transform("min")
-    newest: pd.DataFrame = part[starts > starts.max() - days * _DAY]
+    newest: pd.DataFrame = part[starts > starts.max() - days * DAY]
     return newest
 
 
@@ -151,12 +150,6 @@ def _describe(
         shared = drift.overlap(model, old, part, k)
         rows.append({"what": f"overlap of the {k} best", "between": shared})
     return rows
-
-
-def _count_compared(part: pd.DataFrame, items: Any) -> int:
-    """How many sessions have a target: two events on items that one of the models knows."""
-    known = part[part[columns.ITEM].isin(items)]
-    return int((known.groupby(columns.SESSION).size() >= 2).sum())
 
 
 def _measure(
