@@ -349,7 +349,6 @@ class GRU4Rec:
     @contextlib.contextmanager
     def _attempting(self) -> Iterator["_Attempt"]:
         """Leaves the model as it was, or without weights, when training fails in the block."""
-        self._forget_copies()
         attempt = _Attempt(self._learnt())
         is_new = self._state is None
         draws = self._state.generator.get_state() if self._state else None
@@ -374,7 +373,8 @@ class GRU4Rec:
                 f"{lacking}; {describe_needs(attempt.needs)}; the model {now}"
             ) from None
         finally:
-            self._forget_copies()
+            if attempt.before is None:
+                self._forget_copies()
 
     def _forget_copies(self) -> None:
         """Forgets what was made of the weights: they change."""

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from gru4rec import DataError, GRU4Rec, columns
+from gru4rec import ConfigError, DataError, GRU4Rec, LoadingConfig, columns
 from gru4rec.preparation import stream_sessions
 
 logger = logging.getLogger(__name__)
@@ -33,6 +33,25 @@ def read_part(parts: dict[str, ir.Table], name: str) -> pd.DataFrame:
             "'experiment' names the part, name another"
         )
     return frame
+
+
+def in_order(part: pd.DataFrame) -> pd.DataFrame:
+    """Sorts events by session, and there as models read them: see `gru4rec.GRU4Rec.fit`."""
+    places = [columns.PLACE] if columns.PLACE in part else []
+    return part.sort_values([columns.SESSION, columns.TIME, *places], kind="stable")
+
+
+def refuse_ordinal(loading: LoadingConfig, option: str) -> None:
+    """Refuses days where times only order the events.
+
+    Raises:
+        ConfigError: They do.
+    """
+    if loading.time_unit == "ordinal":
+        raise ConfigError(
+            f"{option} counts days, but loading.time_unit is 'ordinal': such times only order the "
+            "events"
+        )
 
 
 def count_testable(part: pd.DataFrame, known: npt.NDArray[Any]) -> int:

@@ -192,10 +192,19 @@ def worth_of(
         if isinstance(metric, Metric):
             worth[f"{name}@{k}"] = metric.function(ranks, k)
         elif isinstance(metric, ListMetric) and isinstance(lists, pd.DataFrame):
-            worth[f"{name}@{k}"] = lists[f"{name}@{k}"].to_numpy(dtype=np.float64)
+            worth[f"{name}@{k}"] = _kept(lists, f"{name}@{k}")
         elif isinstance(metric, ListMetric):
             worth[f"{name}@{k}"] = metric.function(long_enough(lists, name, k), k)
     return worth
+
+
+def _kept(lists: pd.DataFrame, column: str) -> Floats:
+    if column not in lists:
+        raise DataError(
+            f"{column} is not among what was kept of the lists ({', '.join(map(str, lists))}): "
+            "give worth_of_lists its metric and cutoff, too"
+        )
+    return lists[column].to_numpy(dtype=np.float64)
 
 
 def long_enough(lists: Lists | pd.DataFrame | None, name: str, k: int) -> Lists:

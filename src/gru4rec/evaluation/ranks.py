@@ -15,7 +15,7 @@ from gru4rec import columns
 from gru4rec.compute import engine_of
 from gru4rec.config import Config, EvaluationConfig, as_config
 from gru4rec.data.schedule import Schedule, make_schedule
-from gru4rec.errors import DataError, shown
+from gru4rec.errors import ConfigError, DataError, shown
 from gru4rec.evaluation.data import EvaluationData, prepare_evaluation
 from gru4rec.evaluation.lists import Lists, padded
 from gru4rec.evaluation.metrics import ByCutoff, summarise
@@ -151,6 +151,8 @@ def rank_prepared(
     """Does the work of `rank_events`."""
     given = {"mode": mode, "batch_size": batch_size, "targets": targets}
     options = EvaluationConfig.parse({**given, "exclude_seen": exclude_seen}, origin="batch_eval")
+    if not isinstance(top, int | np.integer) or top < 0:
+        raise ConfigError(f"top is {shown(top)}; a number of items is expected, or 0 for no lists")
     counts = _counts_of(model) if top else np.empty(0, np.int64)
     is_asked, n_seen = data.asked(options.targets), 0
     if options.exclude_seen:

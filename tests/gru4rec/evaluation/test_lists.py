@@ -2,6 +2,7 @@ import math
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -140,6 +141,12 @@ def test_missing_lists_are_told() -> None:
             measure([1, 2], [1.0, 1.0], [1, 5][1:], metrics=[name])
         with pytest.raises(DataError, match=rf"{name}@5 needs the 5 best.*have 3"):
             measure([1, 2], [1.0, 1.0], 5, metrics=[name], lists=short)
+
+
+def test_what_was_kept_of_lists_has_the_metric_or_it_is_told() -> None:
+    kept = pd.DataFrame({"novelty@5": [1.0, 2.0]})
+    with pytest.raises(DataError, match=r"novelty@20 is not among .*\(novelty@5\)"):
+        compare([1, 2], [1, 1], [1, 1], 20, metrics=["novelty"], lists=kept, other_lists=kept)
 
 
 def test_lists_are_made_only_where_a_metric_needs_them() -> None:

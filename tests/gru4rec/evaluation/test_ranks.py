@@ -563,6 +563,12 @@ def test_lists_need_the_counts_of_the_items(popularity: Any, make_events: MakeEv
         rank_events(popularity, make_events([[0, 1]]), top=3)
 
 
+@pytest.mark.parametrize("top", [-1, 2.5, "20"])
+def test_a_list_has_a_number_of_items(popularity: Any, make_events: MakeEvents, top: Any) -> None:
+    with pytest.raises(ConfigError, match=f"top is .*{top}.*a number of items is expected"):
+        rank_events(popularity, make_events([[0, 1]]), top=top)
+
+
 def test_where_all_targets_were_seen_there_is_nothing_to_rank(
     popularity: Any, make_events: MakeEvents
 ) -> None:

@@ -201,6 +201,14 @@ def test_training_drops_the_compact_copy() -> None:
     assert gru.network.compact is None
 
 
+def test_a_training_that_is_refused_leaves_the_compact_copy() -> None:
+    gru = fitted().add_compact_copy()
+    copy = gru.network.compact
+    with pytest.raises(DataError, match="nothing to train on"):
+        gru.fit(pd.DataFrame({"SessionId": [1], "ItemId": [3], "Time": [1]}))
+    assert gru.network.compact is copy is not None
+
+
 def test_an_engine_that_gains_nothing_says_so(caplog: pytest.LogCaptureFixture) -> None:
     gru = fitted()
     with using("plain"):

@@ -7,14 +7,14 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
-from gru4rec import EvaluationConfig, ModelConfig, TrainingConfig, columns
+from gru4rec import EvaluationConfig, LoadingConfig, ModelConfig, TrainingConfig, columns
 from gru4rec.evaluation import check_metric, compare, measure, of_ranks
 from gru4rec_kedro.options.backtest import BacktestConfig
 from gru4rec_kedro.options.baselines import BaselinesConfig
 from gru4rec_kedro.pipelines.backtest.running import run_trials
 from gru4rec_kedro.pipelines.backtest.trials import Options, Trial, plan_trials
 from gru4rec_kedro.pipelines.backtest.windows import Window, before_end, find_windows, say_time
-from gru4rec_kedro.reading import DAY
+from gru4rec_kedro.reading import DAY, refuse_ordinal
 
 
 def run_backtest(
@@ -25,6 +25,7 @@ def run_backtest(
     evaluation: EvaluationConfig,
     baselines: BaselinesConfig,
     backtest: BacktestConfig,
+    loading: LoadingConfig,
 ) -> pd.DataFrame:
     """Measures strategies and baselines in one window after the other, on the same targets.
 
@@ -40,6 +41,7 @@ def run_backtest(
         evaluation: How to measure.
         baselines: Options of baselines.
         backtest: Windows, strategies, baselines.
+        loading: How the log was read: whether there are days.
 
     Returns:
         A row a window, strategy and cutoff: `window`, its start and end (UTC), `strategy`,
@@ -50,8 +52,10 @@ def run_backtest(
         with their intervals, and how far they are ahead of the strategy in `over`.
 
     Raises:
+        ConfigError: Times only order the events.
         DataError: A window has too few sessions; nothing was trained then.
     """
+    refuse_ordinal(loading, "backtest.window_days")
     events = before_end(filtered_events, backtest)
     windows = find_windows(events, backtest)
     options = Options(model, training, evaluation, baselines, backtest)

@@ -21,6 +21,7 @@ def create_pipeline(**_: object) -> Pipeline:
                     "params:evaluation",
                     "params:baselines",
                     "params:backtest",
+                    "params:loading",
                 ],
                 outputs="backtest_metrics",
                 name="run_backtest",

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from gru4rec import GRU4Rec, columns
+from gru4rec_kedro.reading import in_order
 
 K = 20
 _MOST_EVENTS = 5000  # enough for a share to be within 1.5 percentage points
@@ -37,8 +38,7 @@ def count_recommendations(
 
 
 def _sample_prefixes(model: GRU4Rec, part: pd.DataFrame) -> list[list[object]]:
-    known = part[model.vocabulary.encode(part[columns.ITEM]) >= 0]
-    ordered = known.sort_values([columns.SESSION, columns.TIME, columns.ITEM])
+    ordered = in_order(part[model.vocabulary.encode(part[columns.ITEM]) >= 0])
     sessions = ordered[columns.SESSION].to_numpy()
     firsts = np.flatnonzero(np.append(True, sessions[1:] != sessions[:-1]))
     begins = np.repeat(firsts, np.diff(np.append(firsts, len(sessions))))

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from gru4rec import GRU4Rec, columns
+from gru4rec_kedro.reading import in_order
 
 _MOST_SESSIONS = 1000  # their mean overlap is within .03 of that of all
 
@@ -44,8 +45,7 @@ def overlap(model: GRU4Rec, other: GRU4Rec, part: pd.DataFrame, k: int) -> float
 
     The mean over the sessions of a part, or over a random sample of 1000 of them.
     """
-    ordered = part.sort_values(columns.TIME, kind="stable")
-    sessions = ordered.groupby(columns.SESSION)[columns.ITEM].agg(list)
+    sessions = in_order(part).groupby(columns.SESSION)[columns.ITEM].agg(list)
     sampled = sessions.sample(min(_MOST_SESSIONS, len(sessions)), random_state=0).to_dict()
     ours, theirs = (of.recommend(sampled, k)[["session", "item"]] for of in (model, other))
     return len(ours.merge(theirs)) / len(ours)

@@ -8,12 +8,25 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
-from gru4rec import DataError, EvaluationConfig, GRU4Rec, RankedEvents, columns
+from gru4rec import (
+    DataError,
+    EvaluationConfig,
+    GRU4Rec,
+    LoadingConfig,
+    RankedEvents,
+    columns,
+)
 from gru4rec.evaluation import METRICS, check_metric, compare, mean_metrics, of_ranks, rank_shared
 from gru4rec.files import make_folders
 from gru4rec_kedro.options.parameters import PromotionConfig
 from gru4rec_kedro.pipelines.promotion import drift
-from gru4rec_kedro.reading import DAY, FEWEST_SESSIONS, count_testable, read_part
+from gru4rec_kedro.reading import (
+    DAY,
+    FEWEST_SESSIONS,
+    count_testable,
+    read_part,
+    refuse_ordinal,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +39,7 @@ def compare_with_service(
     test: ir.Table,
     evaluation: EvaluationConfig,
     promotion: PromotionConfig,
+    loading: LoadingConfig,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Compares a new model with the one in service, on the newest days of the test part.
 
@@ -38,6 +52,7 @@ def compare_with_service(
         test: The part.
         evaluation: How to measure.
         promotion: By what to decide.
+        loading: How the log was read: whether there are days.
 
     Returns:
         A row each: `what`, its value of the model `in_service` and of the new `model`, `between`
@@ -46,9 +61,12 @@ def compare_with_service(
         models it is about.
 
     Raises:
+        ConfigError: Days are asked for of times that only order the events.
         DataError: The part is empty, or the model in service has ids of another kind.
         ModelFileError: The model in service cannot be read.
     """
+    if promotion.days is not None:
+        refuse_ordinal(loading, "promotion.days")
     part = _keep_newest(read_part({"test": test}, "test"), promotion.days)
     old = GRU4Rec.load(service, model.device) if service.exists() else None
     if old is not None:

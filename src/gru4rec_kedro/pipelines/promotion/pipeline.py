@@ -17,6 +17,7 @@ def create_pipeline(**_: object) -> Pipeline:
                     "test",
                     "params:evaluation",
                     "params:promotion",
+                    "params:loading",
                 ],
                 outputs=["promotion_table", "promotion_verdict"],
                 name="compare_with_service",

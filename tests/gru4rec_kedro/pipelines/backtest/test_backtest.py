@@ -7,7 +7,14 @@ import pandas as pd
 import pytest
 from filelock import FileLock
 
-from gru4rec import EvaluationConfig, GRU4Rec, ModelConfig, TrainingConfig
+from gru4rec import (
+    ConfigError,
+    EvaluationConfig,
+    GRU4Rec,
+    LoadingConfig,
+    ModelConfig,
+    TrainingConfig,
+)
 from gru4rec.baselines import Popularity
 from gru4rec.evaluation import compare, measure, rank_shared
 from gru4rec_kedro.options.backtest import BacktestConfig
@@ -47,7 +54,7 @@ def _few_suffice():
         yield
 
 
-def run(folder, backtest=BACKTEST, model=MODEL, log=LOG):
+def run(folder, backtest=BACKTEST, model=MODEL, log=LOG, time_unit="s"):
     return run_backtest(
         folder,
         ibis.memtable(log),
@@ -56,6 +63,7 @@ def run(folder, backtest=BACKTEST, model=MODEL, log=LOG):
         EvaluationConfig(cutoff=[2]),
         BaselinesConfig(),
         backtest,
+        LoadingConfig(time_unit=time_unit),
     )
 
 
@@ -304,3 +312,9 @@ def test_the_page_has_sentences_tables_and_options_and_is_escaped():
     assert "&lt;b&gt;" in page
     assert "<b>" not in page.partition("<h1>")[2]
     assert "<dt>continue_epochs</dt>" in page
+
+
+def test_windows_are_not_cut_in_times_that_only_order(tmp_path):
+    with pytest.raises(ConfigError, match=r"backtest\.window_days counts days.*'ordinal'"):
+        run(tmp_path, time_unit="ordinal")
+    assert not list(tmp_path.iterdir())

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from scipy.spatial.distance import jensenshannon
 
-from gru4rec import DataError, EvaluationConfig, GRU4Rec
+from gru4rec import ConfigError, DataError, EvaluationConfig, GRU4Rec, LoadingConfig
 from gru4rec.evaluation import compare, mean_metrics, rank_shared
 from gru4rec_kedro.options.parameters import PromotionConfig
 from gru4rec_kedro.pipelines.promotion import drift
@@ -58,7 +58,7 @@ def decide(tmp_path):
         before = service.read_bytes() if in_service else None
         promotion = PROMOTION.model_copy(update=options)
         table, verdict = compare_with_service(
-            model, service, ibis.memtable(test), EvaluationConfig(), promotion
+            model, service, ibis.memtable(test), EvaluationConfig(), promotion, LoadingConfig()
         )
         promote_model(model, service, verdict)
         assert verdict["promote"] == (service.read_bytes() != before)
@@ -152,7 +152,7 @@ def test_only_the_newest_days_are_looked_at(decide, good):
 def test_a_model_is_not_promoted_by_the_verdict_about_another(good, bad, tmp_path):
     service = tmp_path / "in_service.pth"
     _, verdict = compare_with_service(
-        good, service, ibis.memtable(TEST), EvaluationConfig(), PROMOTION
+        good, service, ibis.memtable(TEST), EvaluationConfig(), PROMOTION, LoadingConfig()
     )
     with pytest.raises(DataError, match="the verdict is about another model"):
         promote_model(bad, service, verdict)
@@ -163,7 +163,7 @@ def test_a_model_is_not_promoted_over_another_than_it_was_compared_with(good, ba
     service = tmp_path / "in_service.pth"
     bad.save(service)
     _, verdict = compare_with_service(
-        good, service, ibis.memtable(TEST), EvaluationConfig(), PROMOTION
+        good, service, ibis.memtable(TEST), EvaluationConfig(), PROMOTION, LoadingConfig()
     )
     assert verdict["promote"]
     good.save(service)
@@ -171,6 +171,14 @@ def test_a_model_is_not_promoted_over_another_than_it_was_compared_with(good, ba
     with pytest.raises(DataError, match="the verdict is about another model in service"):
         promote_model(good, service, verdict)
     assert service.read_bytes() == before
+
+
+def test_days_are_not_counted_in_times_that_only_order(good, tmp_path):
+    options = (ibis.memtable(TEST), EvaluationConfig(), PROMOTION.model_copy(update={"days": 1.0}))
+    with pytest.raises(ConfigError, match=r"promotion\.days counts days.*'ordinal'"):
+        compare_with_service(
+            good, tmp_path / "none.pth", *options, LoadingConfig(time_unit="ordinal")
+        )
 
 
 def test_ids_of_another_kind_are_refused(decide, good):
