@@ -1,5 +1,8 @@
 """What all tests share: one thread each, and examples that are the same on every run."""
 
+import gc
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -62,3 +65,49 @@ def torch_threads(request: pytest.FixtureRequest) -> Iterator[int]:
     """One thread of torch, then two."""
     with _torch_threads(request.param) as n:
         yield n
+
+
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Gives what needs Spark to one worker, so that one JVM is started."""
+    for item in items:
+        if "spark" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("spark"))
+            item.add_marker(pytest.mark.spark)
+            # pyspark leaves its sockets to the garbage collector
+            item.add_marker(pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"))
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A small Spark session in New York, as one of a user who thinks of nothing."""
+    sql = pytest.importorskip("pyspark.sql", reason="no pyspark: pip install -e '.[spark]'")
+    if "JAVA_HOME" not in os.environ and shutil.which("java") is None:
+        pytest.skip("no Java: Debian has openjdk-17-jre-headless")
+    options = {
+        "spark.master": "local[2]",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.driver.memory": "1g",
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.sql.shuffle.partitions": "2",
+        "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")),
+        "spark.sql.session.timeZone": "America/New_York",
+    }
+    builder = sql.SparkSession.builder.appName("tests")
+    for name, value in options.items():
+        builder = builder.config(name, value)
+    session = builder.getOrCreate()
+    yield session
+    session.stop()
+    gc.collect()
+
+
+@pytest.fixture
+def spark_backend(spark: Any) -> Any:
+    """Ibis on a session beside that of `spark`."""
+    from gru4rec.preparation import configure_spark, spark_connection
+
+    configure_spark({})
+    return spark_connection()

@@ -60,3 +60,7 @@ class TrainingDivergedError(GRU4RecError):
 
 class DatabricksError(GRU4RecError):
     """No way to reach Databricks, or the table cannot be read."""
+
+
+class SparkError(GRU4RecError):
+    """Spark cannot be started, or a query there failed."""

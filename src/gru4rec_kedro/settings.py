@@ -6,6 +6,7 @@ from gru4rec_kedro.running.console import ConsoleHooks
 from gru4rec_kedro.running.device import DeviceHooks
 from gru4rec_kedro.running.exclusive import ExclusiveHooks
 from gru4rec_kedro.running.failures import FailureHooks
+from gru4rec_kedro.running.spark import SparkHooks
 from gru4rec_kedro.running.tracking import TrackingHooks
 
 # the last one is asked first: parameters are checked before anything is locked or tracked, and
@@ -15,6 +16,7 @@ HOOKS = (
     ExclusiveHooks(),
     FailureHooks(),
     DeviceHooks(),
+    SparkHooks(),
     CheckingHooks(),
     ConsoleHooks(),
 )
@@ -25,5 +27,5 @@ CONFIG_LOADER_ARGS = {
     "default_run_env": "local",
     # an environment changes single options, it does not repeat whole sections
     "merge_strategy": {"parameters": "soft"},
-    "config_patterns": {"mlflow": ["mlflow*"]},
+    "config_patterns": {"mlflow": ["mlflow*"], "spark": ["spark*"]},
 }

@@ -8,6 +8,7 @@ from gru4rec.frames import require_columns
 from gru4rec.preparation.accounting import account_for_events, count_log
 from gru4rec.preparation.connection import local_connection, private_connection, say_cannot_spill
 from gru4rec.preparation.databricks import load_databricks_table
+from gru4rec.preparation.engine.spark import configure_spark, spark_connection
 from gru4rec.preparation.filtering import filter_sessions
 from gru4rec.preparation.loading import load_and_describe, load_events, load_items
 from gru4rec.preparation.pandas_split import split_data, train_valid_test_split
@@ -19,6 +20,7 @@ from gru4rec.preparation.streaming import stream_sessions
 __all__ = [
     "Split",
     "account_for_events",
+    "configure_spark",
     "count_log",
     "describe_parts",
     "filter_sessions",
@@ -32,6 +34,7 @@ __all__ = [
     "read_log",
     "require_columns",
     "say_cannot_spill",
+    "spark_connection",
     "split_data",
     "split_sessions",
     "stream_sessions",

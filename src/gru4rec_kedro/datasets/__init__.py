@@ -8,6 +8,7 @@ from gru4rec_kedro.datasets.model import GRU4RecDataset, ModelPlaceDataset
 from gru4rec_kedro.datasets.parts import Part, Parts, PartsDataset
 from gru4rec_kedro.datasets.place import CheckpointDataset, PlaceDataset
 from gru4rec_kedro.datasets.raw_log import RawLogDataset
+from gru4rec_kedro.datasets.spark_table import SparkTableDataset
 from gru4rec_kedro.datasets.study import StudyDataset
 from gru4rec_kedro.datasets.written_whole import (
     CSVDataset,
@@ -39,6 +40,7 @@ __all__ = [
     "PlaceDataset",
     "PlotlyDataset",
     "RawLogDataset",
+    "SparkTableDataset",
     "StudyDataset",
     "TextDataset",
     "YAMLDataset",

@@ -1,0 +1,1 @@
+"""Where queries run, and all that the engines do in different ways."""

@@ -1,0 +1,121 @@
+"""Tables on Spark, on the session that is there, or on one that is started once it is needed."""
+
+import logging
+import os
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from gru4rec.errors import MissingExtraError, SparkError
+from gru4rec.preparation.engine.spark_errors import first_line
+
+if TYPE_CHECKING:
+    from gru4rec.preparation.engine.spark_backend import SparkBackend
+
+_log = logging.getLogger(__name__)
+
+# equal rows on all engines need these; the last keeps an Arrow batch of wide rows small
+_OURS = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.ansi.enabled": "true",
+    "spark.sql.execution.arrow.pyspark.enabled": "true",
+}
+_LOCK = threading.RLock()
+_options: dict[str, str] = {}
+_shared: "list[SparkBackend]" = []  # one or none
+
+
+def configure_spark(options: Mapping[str, Any]) -> None:
+    """Says what `spark_connection` starts a session with; starts none.
+
+    Args:
+        options: Of Spark, by their names (`spark.driver.memory`). Where a session is there already,
+            those count that a session may change.
+    """
+    with _LOCK:
+        _options.clear()
+        _options.update({name: _as_text(value) for name, value in options.items()})
+
+
+def _as_text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def spark_connection() -> "SparkBackend":
+    """Returns the connection to Spark that this process shares.
+
+    A session that is there, such as that of a notebook, is not touched: a second session on it has
+    options of its own (UTC, ANSI) and its own temporary views, and the same tables. Where there is
+    none, one is started, as `configure_spark` says.
+
+    Raises:
+        MissingExtraError: pyspark is not installed.
+        SparkError: A session cannot be started, for instance without Java.
+    """
+    with _LOCK:
+        if _shared and _is_alive(_shared[0].session):
+            return _shared[0]
+        try:
+            from gru4rec.preparation.engine.spark_backend import SparkBackend  # noqa: PLC0415
+        except ImportError as error:
+            raise MissingExtraError(
+                f"Tables of Spark need a package that is not installed ({error}); run "
+                "pip install 'gru4rec-kedro[spark]'"
+            ) from None
+        found = find_session()
+        session = _beside(found) if found is not None else _start()
+        for name, value in {**_options, **_OURS}.items():
+            if session.conf.isModifiable(name):
+                session.conf.set(name, value)
+        backend = SparkBackend()
+        backend.do_connect(session)
+        _shared[:] = [backend]
+        return backend
+
+
+def find_session() -> Any:
+    """Finds the Spark session that is there, also where another thread started it; or None."""
+    try:
+        from pyspark import SparkContext  # noqa: PLC0415  (optional)
+        from pyspark.sql import SparkSession  # noqa: PLC0415
+    except ImportError:
+        return None
+    active = SparkSession.getActiveSession()
+    if active is not None:
+        return active
+    # on Databricks there always is one; elsewhere this would start one where none is
+    if "DATABRICKS_RUNTIME_VERSION" in os.environ or SparkContext._active_spark_context:  # noqa: SLF001
+        return SparkSession.builder.getOrCreate()
+    return None
+
+
+def _beside(found: Any) -> Any:
+    try:
+        return found.newSession()
+    except Exception as error:  # Spark Connect has no such thing, and says so in several ways
+        _log.warning(
+            "This Spark session is used as it is, and set to UTC and ANSI, because it allows no "
+            "second one beside it (%s)",
+            first_line(error),
+        )
+        return found
+
+
+def _start() -> Any:
+    from pyspark.sql import SparkSession  # noqa: PLC0415
+
+    builder = SparkSession.builder.appName("gru4rec")
+    for name, value in {**_options, **_OURS}.items():
+        builder = builder.config(name, value)
+    try:
+        return builder.getOrCreate()
+    except Exception as error:  # of pyspark, Py4J or Python, such as FileNotFoundError
+        raise SparkError(
+            f"Spark cannot be started ({first_line(error)}). It needs Java 17 or 21 (java on the "
+            "PATH, or JAVA_HOME), and options that it knows in spark.yml"
+        ) from error
+
+
+def _is_alive(session: Any) -> bool:
+    context = getattr(session, "_sc", None)  # that of Spark Connect has none
+    return context is None or context._jsc is not None  # noqa: SLF001

@@ -1,0 +1,15 @@
+"""What Spark says, in one line."""
+
+import re
+
+_CAUSE = re.compile(r"(Caused by)?: (org|java|scala)\.[\w.$]+: ")
+
+
+def first_line(error: BaseException) -> str:
+    """Keeps of pages of Py4J what went wrong: the innermost cause that Spark names, in a line."""
+    said = str(error)
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    # "An error occurred while calling o1.x." is followed by what did
+    causes = [line for line in lines if _CAUSE.match(line)]
+    line = causes[-1] if causes else next(iter(lines), type(error).__name__)
+    return re.sub(r"^(Caused by)?:? ?([\w$]+\.)+([\w$]+): ", r"\3: ", line).rstrip(".")

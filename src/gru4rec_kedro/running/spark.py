@@ -1,0 +1,20 @@
+"""Spark for runs that need it."""
+
+from kedro.config import MissingConfigException
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+
+from gru4rec.preparation import configure_spark
+
+
+class SparkHooks:
+    """Reads `spark.yml` of the environment; no session is started before an entry needs it."""
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Says what a session is started with."""
+        try:
+            options = context.config_loader["spark"]
+        except MissingConfigException:
+            options = {}
+        configure_spark(options)

@@ -1,0 +1,60 @@
+import threading
+from typing import Any
+
+import ibis
+import pytest
+
+from gru4rec.preparation import configure_spark, spark_connection
+from gru4rec.preparation.engine import spark as engine
+from gru4rec.preparation.engine.spark_errors import first_line
+
+
+def test_a_session_that_is_there_is_left_as_it_was(spark: Any, spark_backend: Any) -> None:
+    configure_spark({"spark.sql.shuffle.partitions": 3, "spark.driver.memory": "9g"})
+    engine._shared.clear()
+    own = spark_connection().session
+    assert own is not spark
+    assert own.conf.get("spark.sql.session.timeZone") == "UTC"
+    assert own.conf.get("spark.sql.shuffle.partitions") == "3"
+    assert spark.conf.get("spark.sql.session.timeZone") == "America/New_York"
+    assert spark.conf.get("spark.sql.shuffle.partitions") == "2"
+    assert spark_connection().session is own
+    assert type(spark).getActiveSession() is spark
+    engine._shared.clear()
+
+
+def test_a_session_is_found_in_another_thread(spark: Any) -> None:
+    found: list[Any] = []
+    thread = threading.Thread(target=lambda: found.append(engine.find_session()))
+    thread.start()
+    thread.join()
+    assert found == [spark]
+
+
+def test_what_is_stored_reads_itself_alone(spark_backend: Any) -> None:
+    table = ibis.range(10).unnest().name("n").as_table()
+    table = spark_backend.create_table("numbers", table, overwrite=True)
+    counts = table
+    for _ in range(4):  # each round refers twice to the one before
+        counts = counts.filter(counts["n"] > 0).union(counts.filter(counts["n"] <= 0)).cache()
+    plan = spark_backend.session.sql(spark_backend.compile(counts))._jdf.queryExecution()
+    assert str(plan.analyzed()).count("\n") < 8
+    assert counts.count().to_pyarrow().as_py() == 10
+    counts.release()
+    spark_backend.drop_table("numbers")
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("", "ValueError"),
+        ("[TABLE_OR_VIEW_NOT_FOUND] no t.\nplan…", "[TABLE_OR_VIEW_NOT_FOUND] no t"),
+        (
+            "An error occurred while calling o1.x.\n: org.apache.spark.SparkException: Job aborted."
+            "\n\tat a.b\nCaused by: java.lang.ArithmeticException: overflow\n\tat c",
+            "ArithmeticException: overflow",
+        ),
+    ],
+)
+def test_pages_of_py4j_become_a_line(said: str, kept: str) -> None:
+    assert first_line(ValueError(said)) == kept
