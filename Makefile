@@ -52,10 +52,10 @@ run: .venv/installed  ## run the whole workflow on the sample log
 
 test: .venv/installed-dev  ## run the tests
 	@# one thread for each worker: the workers already share the cores
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 
 soak: .venv/installed-dev  ## run the long tests: kills, random logs, scale
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup -m 'soak or fuzz' --hypothesis-profile=soak
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -m 'soak or fuzz' --hypothesis-profile=soak
 
 lint: .venv/installed-dev  ## check style, types and import directions
 	$(BIN)/ruff check

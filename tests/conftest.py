@@ -67,15 +67,26 @@ def torch_threads(request: pytest.FixtureRequest) -> Iterator[int]:
         yield n
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Gives what needs Spark to one worker, so that one JVM is started."""
+    """Marks what needs Spark, which is in files whose names say so."""
     for item in items:
         if "spark" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("spark"))
+            assert "spark" in item.path.name, f"{item.path} needs spark in its name"
             item.add_marker(pytest.mark.spark)
             # pyspark leaves its sockets to the garbage collector
             item.add_marker(pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Gives the files of Spark to one worker, so that one JVM is started, and that first."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "spark" if "spark" in nodeid.partition("::")[0].rpartition("/")[2] else nodeid
+
+    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="session")

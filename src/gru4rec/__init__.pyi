@@ -24,6 +24,7 @@ from .errors import MissingLogError as MissingLogError
 from .errors import ModelFileError as ModelFileError
 from .errors import NotFittedError as NotFittedError
 from .errors import OutOfMemoryError as OutOfMemoryError
+from .errors import SparkError as SparkError
 from .errors import TrainingDivergedError as TrainingDivergedError
 from .evaluation import RankedEvents as RankedEvents
 from .evaluation import batch_eval as batch_eval

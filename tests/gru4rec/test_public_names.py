@@ -27,6 +27,7 @@ NAMES = [
     "OutOfMemoryError",
     "RankedEvents",
     "SessionFilterConfig",
+    "SparkError",
     "TrainingConfig",
     "TrainingDivergedError",
     "baselines",
