@@ -1,15 +1,15 @@
 """GRU cells forward and backward, with the gradients written out; tests hold them to autograd.
 
-A cell object keeps its buffers between steps: what `forward` leaves there is what `backward` needs.
+What `forward` leaves in a cell object is what `backward` needs.
 """
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from gru4rec.compute.compiled import gru_kernels
-from gru4rec.compute.compiled.loops import Loop
+from gru4rec.model.network import Dropout
 
 
 class Cell(Protocol):
@@ -36,48 +36,46 @@ class Gru:
 
     Args:
         weights: `weight_ih`, `weight_hh`, `bias_ih` and `bias_hh`; may change between steps.
-        most_rows: Rows of the largest batch.
     """
 
-    def __init__(self, weights: dict[str, Tensor], most_rows: int) -> None:
+    def __init__(self, weights: dict[str, Tensor]) -> None:
         self._weights = weights
-        self.gradients = {name: torch.empty_like(weight) for name, weight in weights.items()}
         self._units = len(weights["bias_hh"]) // 3
-        self._gates, self._recurrent = torch.empty(2, 3 * self._units * most_rows)
-        room = {"gates": self._gates, "recurrent": self._recurrent}
-        biases = {"bias_ih": weights["bias_ih"], "bias_hh": weights["bias_hh"]}
-        self._combine = Loop(gru_kernels.gru, grain=16, **room, **biases)
-        by_biases = {f"by_{name}": self.gradients[name] for name in biases}
-        self._differentiate = Loop(gru_kernels.gru_gradient, grain=16, **room, **by_biases)
-
-    def _products(self, n: int) -> tuple[Tensor, Tensor]:
-        """Room for the products of inputs and of states, shape (3·units, n) each.
-
-        Rows of a batch are columns here: with few of them, products are a third faster so.
-        """
-        size = 3 * self._units * n
-        return self._gates[:size].view(-1, n), self._recurrent[:size].view(-1, n)
+        self.gradients: dict[str, Tensor] = {}
 
     def forward(self, x: Tensor, h: Tensor) -> Tensor:
         """See `Cell`."""
-        self._x, self._h = x, h
-        gates, recurrent = self._products(len(x))
-        torch.mm(self._weights["weight_ih"], x.T, out=gates)
-        torch.mm(self._weights["weight_hh"], h.T, out=recurrent)
-        out = torch.empty_like(h)
-        self._combine(self._units, rows=len(x), h=h, out=out)
-        return out
+        weights, gates = self._weights, [2 * self._units, self._units]
+        by_x = torch.addmm(weights["bias_ih"], x, weights["weight_ih"].T)
+        by_h = torch.addmm(weights["bias_hh"], h, weights["weight_hh"].T)
+        (x_rz, x_candidate), (h_rz, h_candidate) = (
+            products.split_with_sizes(gates, dim=1) for products in (by_x, by_h)
+        )
+        rz = (x_rz + h_rz).sigmoid_()
+        candidate = torch.addcmul(x_candidate, rz[:, : self._units], h_candidate).tanh_()
+        self._saved = x, h, rz, candidate, h_candidate
+        return torch.lerp(candidate, h, rz[:, self._units :])
 
     def backward(self, gradient: Tensor) -> Tensor:
         """See `Cell`."""
-        n = len(gradient)
-        by_out = gradient.T.contiguous()
-        self._differentiate(self._units, rows=n, gradient=by_out, h=self._h)
-        gates, recurrent = self._products(n)
-        torch.mm(gates, self._x, out=self.gradients["weight_ih"])
-        torch.mm(recurrent, self._h, out=self.gradients["weight_hh"])
-        by_x: Tensor = self._weights["weight_ih"].T @ gates
-        return by_x.T
+        x, h, rz, candidate, h_candidate = self._saved
+        units = self._units
+        by_x = h.new_empty(len(h), 3 * units)
+        d_rz, d_candidate = by_x.split_with_sizes([2 * units, units], dim=1)
+        kept = torch.addcmul(gradient, gradient, rz[:, units:], value=-1)
+        torch.ops.aten.tanh_backward(kept, candidate, grad_input=d_candidate)
+        torch.mul(d_candidate, h_candidate, out=d_rz[:, :units])
+        torch.mul(gradient, h - candidate, out=d_rz[:, units:])
+        torch.ops.aten.sigmoid_backward(d_rz, rz, grad_input=d_rz)
+        by_h = by_x.clone()
+        by_h[:, 2 * units :].mul_(rz[:, :units])
+        self.gradients = {
+            "weight_ih": by_x.T @ x,
+            "weight_hh": by_h.T @ h,
+            "bias_ih": by_x.sum(0),
+            "bias_hh": by_h.sum(0),
+        }
+        return by_x @ self._weights["weight_ih"]
 
 
 class OriginalGru:
@@ -117,3 +115,56 @@ class OriginalGru:
             "bias": d_x.sum(0),
         }
         return d_x
+
+
+class Layers:
+    """All GRU layers in training, with the dropout between them.
+
+    Args:
+        cells: One a layer.
+        dropout: Drop probabilities.
+        direct: The input rows are those of the gates, without embedding.
+    """
+
+    def __init__(self, cells: Sequence[Cell], dropout: Dropout, direct: bool) -> None:
+        self._cells, self._dropout, self._direct = cells, dropout, direct
+        self._masks: list[Tensor | None] = []
+
+    def forward(self, x: Tensor, hidden: list[Tensor]) -> list[Tensor]:
+        """Returns the new states, per layer (n, units), for input rows (n, width) and states."""
+        dropout, self._masks = self._dropout, []
+        if not self._direct:
+            x = self._drop(x, dropout.p_embed)
+        states = []
+        for layer, (h, cell) in enumerate(zip(hidden, self._cells, strict=True)):
+            first_without_embedding = self._direct and layer == 0
+            x = cell.forward(x, h)
+            x = self._drop(x, dropout.p_embed if first_without_embedding else dropout.p_hidden)
+            states.append(x)
+        return states
+
+    def backward(self, gradient: Tensor) -> Tensor:
+        """Takes the gradient by the last states, changes it; returns the one by the input rows."""
+        masks = self._masks
+        for cell in reversed(self._cells):
+            gradient = cell.backward(_masked(gradient, masks.pop()))
+        gradient = gradient.contiguous()
+        return _masked(gradient, masks.pop()) if masks else gradient
+
+    @property
+    def gradients(self) -> dict[str, Tensor]:
+        """Those of the last `backward`, by names of the network."""
+        return {
+            f"gru{layer}.{name}": gradient
+            for layer, cell in enumerate(self._cells)
+            for name, gradient in cell.gradients.items()
+        }
+
+    def _drop(self, values: Tensor, probability: float) -> Tensor:
+        mask = self._dropout.mask(values, probability)
+        self._masks.append(mask)
+        return values if mask is None else values * mask
+
+
+def _masked(gradient: Tensor, mask: Tensor | None) -> Tensor:
+    return gradient if mask is None else gradient.mul_(mask)

@@ -32,7 +32,8 @@ from gru4rec.compute.compiled.large_pages import use_large_pages
 from gru4rec.compute.compiled.loops import Loop, Meanwhile
 from gru4rec.config import ModelConfig
 from gru4rec.errors import ConfigError
-from gru4rec.learning.cells import Cell, Gru, OriginalGru
+from gru4rec.learning.cells import Layers, OriginalGru
+from gru4rec.learning.compiled_gru import CompiledGru
 from gru4rec.model import optimizer
 from gru4rec.model.losses import find_loss
 from gru4rec.model.network import Dropout, Network
@@ -202,9 +203,8 @@ class CompiledStep:
         self._loss = find_loss(config.loss)
         if self._loss.kernel is None:
             raise ConfigError(f"the gradient of the loss {config.loss!r} is no compiled loop")
-        self._config, self._dropout = config, dropout
+        self._config = config
         self._embed = network.embed
-        self._direct = network.architecture.gates_per_item
         self._shared = network.architecture.shared
         most_candidates = config.batch_size + config.n_sample
         most_rows = most_candidates + (config.batch_size if self._shared else 0)
@@ -215,7 +215,7 @@ class CompiledStep:
         else:
             self._input_rows = Distinct(network.n_items, config.batch_size)
             self._inputs = Table("input", network, adagrad, config.batch_size)
-        self._cells = _make_cells(network, config.batch_size)
+        self._layers = _make_layers(network, dropout, config.batch_size)
         self._dense = Dense(network.dense, adagrad)
         self._places = torch.empty(most_candidates, dtype=torch.int64)
         self._input_places = torch.empty(config.batch_size, dtype=torch.int64)
@@ -277,7 +277,7 @@ class CompiledStep:
         n_common = n_candidates if self._shared else 0  # candidates among the rows of inputs
         with self._beside(self._gather, rows=rows, n_candidates=n_candidates):
             x = self._embed(inputs)
-            states, masks = self._forward(x, hidden)
+            states = self._layers.forward(x, hidden)
         outputs = self._gathered[:n_candidates, : states[-1].shape[1]]
         scores = self._differentiate_loss(states[-1], outputs)
         # a column of ones beside the state gives the biases' gradients in the same product
@@ -291,7 +291,7 @@ class CompiledStep:
         if self._shared:
             late[input_places] = 1
         with self._beside(self._outputs.update, rows=rows, n_biases=n_candidates, turn=0):
-            by_x = self._backward(by_state, masks)
+            by_x = self._layers.backward(by_state)
             # the rows of inputs that are no candidates have nothing yet
             by_inputs[n_common : len(input_rows)] = 0
             row_kernels.add_rows(by_inputs, input_places, by_x.numpy())
@@ -300,13 +300,7 @@ class CompiledStep:
         )
         if self._shared:
             late[input_places] = 0
-        self._dense.update(
-            {
-                f"gru{layer}.{name}": gradient
-                for layer, cell in enumerate(self._cells)
-                for name, gradient in cell.gradients.items()
-            }
-        )
+        self._dense.update(self._layers.gradients)
         return self._losses[:n].sum(), states
 
     def _beside(self, loop: Loop, rows: Tensor, **values: int) -> Meanwhile:
@@ -340,25 +334,6 @@ class CompiledStep:
         self._input_rows.add(inputs, self._input_places)
         return n_candidates
 
-    def _forward(self, x: Tensor, hidden: list[Tensor]) -> tuple[list[Tensor], list[Tensor | None]]:
-        """Advances the hidden states; returns them, and the dropout masks."""
-        dropout = self._dropout
-        masks: list[Tensor | None] = []
-        if not self._direct:
-            x = self._drop(x, dropout.p_embed, masks)
-        states = []
-        for layer, (h, cell) in enumerate(zip(hidden, self._cells, strict=True)):
-            first_without_embedding = self._direct and layer == 0
-            probability = dropout.p_embed if first_without_embedding else dropout.p_hidden
-            x = self._drop(cell.forward(x, h), probability, masks)
-            states.append(x)
-        return states, masks
-
-    def _drop(self, values: Tensor, probability: float, masks: list[Tensor | None]) -> Tensor:
-        mask = self._dropout.mask(values, probability)
-        masks.append(mask)
-        return values if mask is None else values.mul_(mask)
-
     def _differentiate_loss(self, state: Tensor, outputs: Tensor) -> Tensor:
         """Fills in the losses; returns their gradient by the scores, shape (n, n_candidates)."""
         n, n_candidates = len(state), len(outputs)
@@ -369,21 +344,8 @@ class CompiledStep:
         scores: Tensor = self._scores[: n * n_candidates].view(n, n_candidates)
         return scores
 
-    def _backward(self, gradient: Tensor, masks: list[Tensor | None]) -> Tensor:
-        """Computes the gradients of the cells; returns the one by the input rows."""
-        for cell in reversed(self._cells):
-            gradient = cell.backward(_masked(gradient, masks.pop()))
-        gradient = gradient.contiguous()
-        return _masked(gradient, masks.pop()) if masks else gradient
 
-
-def _make_cells(network: Network, most_rows: int) -> list[Cell]:
-    cells: list[Cell] = []
-    for layer in range(len(network.architecture.layers)):
-        weights = network.cell_weights(layer)
-        cells.append(OriginalGru(weights) if "bias" in weights else Gru(weights, most_rows))
-    return cells
-
-
-def _masked(gradient: Tensor, mask: Tensor | None) -> Tensor:
-    return gradient if mask is None else gradient.mul_(mask)
+def _make_layers(network: Network, dropout: Dropout, most_rows: int) -> Layers:
+    weights = map(network.cell_weights, range(len(network.architecture.layers)))
+    cells = [OriginalGru(w) if "bias" in w else CompiledGru(w, most_rows) for w in weights]
+    return Layers(cells, dropout, network.architecture.gates_per_item)

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from gru4rec.learning.cells import Gru, OriginalGru
+from gru4rec.learning.compiled_gru import CompiledGru
 from gru4rec.model.network import gru, original_gru
 
 N, UNITS = 20, 4
@@ -24,11 +25,12 @@ def random(*shape: int, seed: int) -> Tensor:
 @pytest.mark.parametrize(
     ("cell", "make_written", "shapes", "width"),
     [
+        (gru, Gru, GRU, 5),
         # room for more rows than come: batches shrink at the end of an epoch
-        (gru, lambda weights: Gru(weights, N + 3), GRU, 5),
+        (gru, lambda weights: CompiledGru(weights, N + 3), GRU, 5),
         (original_gru, OriginalGru, ORIGINAL, 3 * UNITS),
     ],
-    ids=["gru", "original_gru"],
+    ids=["gru", "compiled gru", "original_gru"],
 )
 def test_cells(cell, make_written, shapes, width):
     weights = {name: random(*shape, seed=i) for i, (name, shape) in enumerate(shapes.items())}
