@@ -1,9 +1,10 @@
 """The one door to computing: which engine computes on a device is chosen here, once.
 
 Engines see tensors and arrays, never models, tables or configuration. `plain` is torch alone, on
-any device; `compiled` has loops of its own on a CPU, with the same results. The environment
-variable `GRU4REC_COMPUTE` names the engine of the CPU. A new engine is a subclass of `Plain` that
-does better what it can do better, and an entry in `ENGINES`.
+any device; `compiled` has loops of its own on a CPU, `static` never waits for a GPU, with the same
+results. The environment variable `GRU4REC_COMPUTE` names the engine of the CPU,
+`GRU4REC_CUDA_GRAPHS=1` lets the engine of NVIDIA GPUs record training steps. A new engine is a
+subclass of `Plain` that does better what it can do better, and an entry in `ENGINES`.
 """
 
 import contextlib
@@ -16,6 +17,7 @@ from importlib import import_module
 import torch
 
 from gru4rec.compute.plain import Best, Compact, Plain, SessionIndex, zeros_like
+from gru4rec.compute.static import Static, wanted_steps
 from gru4rec.errors import ConfigError
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "Compact",
     "Plain",
     "SessionIndex",
+    "Static",
     "engine_of",
     "using",
     "zeros_like",
@@ -41,7 +44,11 @@ def _make_compiled() -> Plain:
 
 
 # by name; each makes an engine, or raises ImportError where what it needs is missing
-ENGINES: dict[str, Callable[[], Plain]] = {"plain": Plain, "compiled": _make_compiled}
+ENGINES: dict[str, Callable[[], Plain]] = {
+    "plain": Plain,
+    "compiled": _make_compiled,
+    "static": Static,
+}
 
 _engines: dict[str, Plain] = {}  # by type of device
 _lock = threading.Lock()
@@ -51,7 +58,8 @@ def engine_of(device: torch.device) -> Plain:
     """Returns what computes on a device; a log line tells the first time.
 
     Raises:
-        ConfigError: `GRU4REC_COMPUTE` names no engine, or one that cannot be had here.
+        ConfigError: `GRU4REC_COMPUTE` names no engine, or one that cannot be had here; or
+            `GRU4REC_CUDA_GRAPHS` is neither 0 nor 1.
     """
     engine = _engines.get(device.type)
     if engine is None:
@@ -62,16 +70,17 @@ def engine_of(device: torch.device) -> Plain:
 
 
 @contextlib.contextmanager
-def using(engine: str | Plain) -> Iterator[Plain]:
-    """Lets an engine compute on the CPU for all threads while a block runs, as tests want it.
+def using(engine: str | Plain, device: str = "cpu") -> Iterator[Plain]:
+    """Lets an engine compute for all threads while a block runs, as tests want it.
 
     Args:
         engine: It, or its name in `ENGINES`.
+        device: Type of the devices that it computes on.
     """
     before = dict(_engines)
-    _engines["cpu"] = ENGINES[engine]() if isinstance(engine, str) else engine
+    _engines[device] = ENGINES[engine]() if isinstance(engine, str) else engine
     try:
-        yield _engines["cpu"]
+        yield _engines[device]
     finally:
         _engines.clear()
         _engines.update(before)
@@ -84,16 +93,16 @@ def _choose(device: torch.device) -> Plain:
             f"the environment variable {VARIABLE} is {wanted!r}; expected {', '.join(ENGINES)}, or "
             "leave it out"
         )
-    level = logging.INFO
-    if device.type != "cpu":
-        engine, why = Plain(), ""
-    elif wanted:
+    level, engine, why = logging.INFO, Plain(), ""
+    if device.type == "cuda":
+        engine = Static(steps_together=wanted_steps())
+    elif device.type == "cpu" and wanted:
         engine, why = _make(wanted), f", as {VARIABLE} says"
-    else:
+    elif device.type == "cpu":
         try:
-            engine, why = ENGINES["compiled"](), ""
+            engine = ENGINES["compiled"]()
         except ImportError as error:
-            engine, level = Plain(), logging.WARNING
+            level = logging.WARNING
             why = f", slower than compiled loops, which cannot be had here: {error}"
     logger.log(level, "Computing on %s: %s%s", device.type, engine.describe(), why)
     return engine

@@ -75,9 +75,13 @@ class Plain:
 
     Attributes:
         name: Under which it is chosen, and its training step found.
+        block_rows: Rows that are ranked at once; more do not make a matrix product faster.
+        steps_together: Training steps that are worth recording as one; see `record`.
     """
 
     name = "plain"
+    block_rows = 1024
+    steps_together = 1
 
     def __init__(self, block: int = 1 << 25) -> None:
         self._block = block
@@ -157,7 +161,37 @@ class Plain:
         """
         return lambda numbers: torch.searchsorted(cumulative, numbers, right=True)
 
+    def record(
+        self,
+        work: Callable[[], None],  # noqa: ARG002
+        generator: torch.Generator,  # noqa: ARG002
+    ) -> Callable[[], None] | None:
+        """Returns what does again what `work` does, on the same tensors, at less cost.
+
+        Args:
+            work: Has run before on this device; may run now, or be looked at only.
+            generator: Source of its randomness, which goes on with each run.
+
+        Returns:
+            A function without arguments; None where nothing is gained, or it cannot be had.
+        """
+        return None
+
     # --- ranking
+
+    def tile_rows(self, n_items: int, device: torch.device) -> int:
+        """Returns how many rows of scores of all items are in memory at once."""
+        block = self._block
+        if device.type == "cuda":
+            # scores, their comparisons and a copy should leave room for others
+            block = min(block, torch.cuda.mem_get_info(device)[0] // 64)
+        return max(1, block // n_items)
+
+    def pairs(self, lists: Sequence[Sequence[int]], device: torch.device) -> tuple[Tensor, Tensor]:
+        """Returns rows and items of lists of items, a list a row; shape (n_listed,) each."""
+        rows = np.repeat(np.arange(len(lists)), [len(row) for row in lists])
+        items = np.array([item for row in lists for item in row], dtype=np.int64)
+        return torch.from_numpy(rows).to(device), torch.from_numpy(items).to(device)
 
     def scores(self, output: Tensor, bias: Tensor, states: Tensor) -> Tensor:
         """Returns ⟨state, output embedding⟩ + bias.
@@ -196,15 +230,18 @@ class Plain:
             Both counts, shape (n,) each. Of a target whose score is no number, all items and none.
         """
         parts = []
-        size = max(1, self._block // len(bias))
+        size = self.tile_rows(len(bias), states.device)
         for first in range(0, len(states), size):
-            scores = self.scores(output, bias, states[first : first + size])
+            rows = slice(first, first + size)
+            scores = self.scores(output, bias, states[rows])
             # from the same product as the others: computed apart it could round differently
-            own = scores.gather(1, targets[first : first + size, None])
-            at_least, equal = ~(scores < own), scores == own
-            for row, left_out in enumerate(seen[first : first + size] if seen else []):
-                at_least[row, left_out] = equal[row, left_out] = False
-            parts.append(torch.stack([at_least.sum(dim=1), equal.sum(dim=1)]))
+            own = scores.gather(1, targets[rows, None])
+            is_lower, is_equal = scores < own, scores == own
+            if seen:
+                left_out = self.pairs(seen[rows], states.device)
+                is_lower[left_out], is_equal[left_out] = True, False
+            at_least = len(bias) - is_lower.sum(dim=1)
+            parts.append(torch.stack([at_least, is_equal.sum(dim=1)]))
         at_least_of, equal_of = torch.cat(parts, dim=1).cpu().numpy()
         return at_least_of, equal_of
 
@@ -227,11 +264,12 @@ class Plain:
             seen: Item indices to leave out, one list a row.
         """
         best = []
-        size = max(1, self._block // len(bias))
+        size = self.tile_rows(len(bias), states.device)
         for first in range(0, len(states), size):
-            scores = self.scores(output, bias, states[first : first + size])
-            for row, left_out in enumerate(seen[first : first + size] if seen else []):
-                scores[row, left_out] = -torch.inf
+            rows = slice(first, first + size)
+            scores = self.scores(output, bias, states[rows])
+            if seen:
+                scores[self.pairs(seen[rows], states.device)] = -torch.inf
             scores.nan_to_num_(nan=-torch.inf, posinf=torch.inf, neginf=-torch.inf)
             best.append(self.best_of(scores, k))
         return Best(*(np.concatenate(arrays) for arrays in zip(*best, strict=True)))

@@ -12,8 +12,6 @@ from torch import Tensor
 from gru4rec.compute import Best
 from gru4rec.model.network import Network
 
-BLOCK_ROWS = 1024  # more rows do not make a matrix product faster
-
 # ties that are counted for the target
 TIE_MODES = {"standard": 1.0, "median": 0.5, "conservative": 0.0}
 
@@ -42,7 +40,7 @@ def rank(
     """
     output, bias = network.tables["output"], network.tables["bias"]
     at_least, equal = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-    for rows in _blocks(len(states)):
+    for rows in _blocks(len(states), network.engine.block_rows):
         left_out = seen[rows] if seen else None
         counts = network.engine.count_scores(output, bias, states[rows], targets[rows], left_out)
         at_least.append(counts[0])
@@ -66,9 +64,9 @@ def ranks_of(at_least: Counts, equal: Counts, mode: str) -> tuple[npt.NDArray[np
     return at_least - TIE_MODES[mode] * ties, ties
 
 
-def _blocks(n: int) -> Iterator[slice]:
-    """Cuts n rows into blocks of nearly the same size, from `BLOCK_ROWS` on if there are enough."""
-    n_blocks = max(1, n // BLOCK_ROWS)
+def _blocks(n: int, at_least: int) -> Iterator[slice]:
+    """Cuts n rows into blocks of nearly the same size, at least that if there are enough."""
+    n_blocks = max(1, n // at_least)
     for block in range(n_blocks if n else 0):
         yield slice(n * block // n_blocks, n * (block + 1) // n_blocks)
 
@@ -92,7 +90,7 @@ def top_k(
             return best_among(network, some, states, k, seen)
     return join(
         network.engine.best_items(output, bias, states[rows], k, seen[rows] if seen else None)
-        for rows in _blocks(len(states))
+        for rows in _blocks(len(states), network.engine.block_rows)
     )
 
 

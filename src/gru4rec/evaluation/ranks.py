@@ -20,7 +20,7 @@ from gru4rec.evaluation.data import EvaluationData, prepare_evaluation
 from gru4rec.evaluation.lists import Lists, padded
 from gru4rec.evaluation.metrics import ByCutoff, summarise
 from gru4rec.evaluation.next_item import NextItemModel, check_model, checked, network_of
-from gru4rec.evaluation.ranking import BLOCK_ROWS, rank, ranks_of, top_k
+from gru4rec.evaluation.ranking import rank, ranks_of, top_k
 from gru4rec.frames.ids import Ids
 from gru4rec.model.network import Network
 from gru4rec.model.states import reset_states
@@ -222,7 +222,7 @@ def _ask_network(network: Network, question: _Question, batch_size: int) -> Iter
     targets = torch.from_numpy(data.indices[events]).to(network.device)
     states = _only(walk_states(network, data.indices, schedule), is_wanted)
     done = 0
-    for block in in_blocks(states, BLOCK_ROWS):
+    for block in in_blocks(states, network.engine.block_rows):
         some = slice(done, done + len(block))
         seen = question.seen(events[some])
         ranks, ties = rank(network, block, targets[some], question.mode, seen)
@@ -237,7 +237,9 @@ def _only(states: Iterator[Tensor], is_wanted: npt.NDArray[np.bool_]) -> Iterato
     for state in states:
         rows = is_wanted[done : done + len(state)]
         done += len(state)
-        yield state if rows.all() else state[torch.from_numpy(rows).to(state.device)]
+        # by numbers: a device would have to be asked how many rows a mask leaves
+        places = torch.from_numpy(np.flatnonzero(rows))
+        yield state if rows.all() else state[places.to(state.device)]
 
 
 def _ask_model(model: NextItemModel, question: _Question) -> Iterator[_Answer]:

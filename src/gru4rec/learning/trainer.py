@@ -1,6 +1,5 @@
 """The loop over an epoch, on one training state."""
 
-import itertools
 import logging
 import math
 import time
@@ -18,8 +17,9 @@ from gru4rec.config import ModelConfig
 from gru4rec.data.schedule import Schedule
 from gru4rec.errors import TrainingDivergedError
 from gru4rec.learning.autograd_step import AutogradStep
+from gru4rec.learning.replay import Replay, Step
 from gru4rec.model.losses import find_loss
-from gru4rec.model.negatives import NegativeSampler
+from gru4rec.model.negatives import NegativeSampler, PopularitySampler
 from gru4rec.model.network import Dropout, Network
 from gru4rec.model.optimizer import Adagrad
 from gru4rec.model.states import reset_states
@@ -111,7 +111,28 @@ class Progress:
 
 OnProgress = Callable[[Progress], None]
 AfterStep = Callable[[EpochState], None]
-Step = Callable[[Tensor, Tensor, Tensor, list[Tensor]], tuple[Tensor, list[Tensor]]]
+
+
+@dataclass(frozen=True)
+class _Events:
+    """What the steps of an epoch read, on the device; step t owns offsets[t]:offsets[t + 1].
+
+    Attributes:
+        inputs: Item indices, shape (n_examples,).
+        targets: Likewise.
+        starts: Whether a session begins there, shape (n_examples,).
+        offsets: On the host, n_steps + 1 of them.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    starts: Tensor
+    offsets: list[int]
+
+    def of(self, begin: int, end: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Inputs, targets and starts of the steps from `begin` to `end`."""
+        rows = slice(self.offsets[begin], self.offsets[end])
+        return self.inputs[rows], self.targets[rows], self.starts[rows]
 
 
 class Trainer:
@@ -139,6 +160,7 @@ class Trainer:
         self.sampler = sampler
         self._before_change = before_change
         self._rate_of_epoch = rate_of_epoch
+        self._replay: Replay | None = None
         self._make_step()
 
     def run_epoch(
@@ -155,7 +177,8 @@ class Trainer:
             items: Item index of each event, shape (n_events,).
             schedule: Plan over these events, not empty.
             on_progress: Is told now and then how the epoch stands.
-            after_step: Is given what the epoch has come to after each step but the last.
+            after_step: Is given what the epoch has come to after each step but the last, or after
+                several where the engine takes them at once.
             begun: What it had come to when it was ended before; None for a new epoch.
 
         Returns:
@@ -165,23 +188,25 @@ class Trainer:
             TrainingDivergedError: A loss, or at the end a weight, is not finite.
         """
         network = self.state.network
-        inputs = torch.from_numpy(items[schedule.positions]).to(network.device)
-        targets = torch.from_numpy(items[schedule.positions + 1]).to(network.device)
-        starts = torch.from_numpy(schedule.starts).to(network.device)
         at = begun or EpochState(network.zero_state(schedule.n_lanes))
+        events = _Events(
+            torch.from_numpy(items[schedule.positions]).to(network.device),
+            torch.from_numpy(items[schedule.positions + 1]).to(network.device),
+            torch.from_numpy(schedule.starts).to(network.device),
+            schedule.offsets.tolist(),
+        )
         clock_zero = time.perf_counter() - at.seconds
         epoch = self.state.epochs + 1
         self._set_rate()
-        for begin, end in itertools.islice(schedule.steps(), at.step, None):
-            hidden = reset_states(at.hidden, starts[begin:end])
-            loss, at.hidden = self.step(inputs[begin:end], targets[begin:end], hidden)
-            at.step += 1
-            at.pending.append(loss)
+        while at.step < schedule.n_steps:
+            if not self._take_several(at, events):
+                self._take_one(at, events)
             at.seconds = time.perf_counter() - clock_zero
-            if len(at.pending) == _CHECK_EVERY or at.step == schedule.n_steps:
+            if len(at.pending) >= _CHECK_EVERY or at.step == schedule.n_steps:
                 at.total += _sum_finite(at.pending, epoch, at.step)
                 at.pending.clear()
-                progress = Progress(epoch, at.step, end, at.total / end, at.seconds)
+                n_seen = events.offsets[at.step]
+                progress = Progress(epoch, at.step, n_seen, at.total / n_seen, at.seconds)
                 on_progress(progress)
             if at.step < schedule.n_steps:
                 after_step(at)
@@ -206,10 +231,56 @@ class Trainer:
         """
         negatives = self.sampler.sample() if self.sampler else targets[:0]
         self._before_change()
-        if self._addresses != self.state.addresses():
-            # somebody has replaced a tensor, and the step would go on with the old one
-            self._make_step()
+        self._look_for_other_tensors()
+        self._has_run = True
         return self._train_on(inputs, targets, negatives, hidden)
+
+    def _take_one(self, at: EpochState, events: _Events) -> None:
+        inputs, targets, starts = events.of(at.step, at.step + 1)
+        loss, at.hidden = self.step(inputs, targets, reset_states(at.hidden, starts))
+        at.pending.append(loss)
+        at.step += 1
+
+    def _take_several(self, at: EpochState, events: _Events) -> bool:
+        """Takes several steps at once, if the engine can and they are of full batches."""
+        n_steps, n_lanes = self.state.network.engine.steps_together, events.offsets[1]
+        end = at.step + n_steps
+        if n_steps == 1 or end >= len(events.offsets):
+            return False
+        if events.offsets[end] - events.offsets[end - 1] < n_lanes:
+            return False
+        self._look_for_other_tensors()
+        if not (self._has_run and self._replay_of(n_lanes).works):
+            return False
+        negatives = None
+        if isinstance(self.sampler, PopularitySampler):
+            negatives = self.sampler.ahead(n_steps)
+        if self.sampler and negatives is None:
+            return False  # also with a sampler of somebody else, which is asked once a step
+        self._before_change()
+        inputs, targets, starts = events.of(at.step, end)
+        losses, at.hidden = self._replay_of(n_lanes)(inputs, targets, starts, negatives, at.hidden)
+        at.pending += losses
+        at.step = end
+        return True
+
+    def _replay_of(self, n_lanes: int) -> Replay:
+        """Returns what repeats several steps of so many rows."""
+        if self._replay is None or self._replay.n_lanes != n_lanes:
+            state = self.state
+            self._replay = Replay(
+                self._train_on,
+                state.network.zero_state(n_lanes),
+                self.config.n_sample if self.sampler else 0,
+                state.network.engine,
+                state.generator,
+            )
+        return self._replay
+
+    def _look_for_other_tensors(self) -> None:
+        """Makes another step if somebody has replaced a tensor: it would go on with the old one."""
+        if self._addresses != self.state.addresses():
+            self._make_step()
 
     def _set_rate(self) -> None:
         """Gives the optimiser the learning rate of the next epoch."""
@@ -222,10 +293,14 @@ class Trainer:
     def _make_step(self) -> None:
         self._addresses = self.state.addresses()
         self._train_on = _make_step(self.state, self.config)
+        self._has_run, self._replay = False, None
 
 
 # engines with a training step of their own; for all others autograd finds the gradients
-_STEPS = {"compiled": ("gru4rec.learning.compiled_step", "CompiledStep")}
+_STEPS = {
+    "compiled": ("gru4rec.learning.compiled_step", "CompiledStep"),
+    "static": ("gru4rec.learning.static_step", "StaticStep"),
+}
 
 
 def _make_step(state: TrainingState, config: ModelConfig) -> Step:
@@ -233,14 +308,14 @@ def _make_step(state: TrainingState, config: ModelConfig) -> Step:
     log_counts = torch.log(state.counts.to(torch.float32).to(state.network.device))
     make: Any = AutogradStep
     engine = state.network.engine
-    if engine.name in _STEPS and find_loss(config.loss).kernel:
-        module, name = _STEPS[engine.name]
-        make = getattr(import_module(module), name)  # only those who train pay for the import
-    elif engine.name in _STEPS:
+    if engine.name == "compiled" and not find_loss(config.loss).kernel:
         logger.info(
             "The loss %s has no compiled loop; autograd computes it, which takes longer",
             config.loss,
         )
+    elif engine.name in _STEPS:
+        module, name = _STEPS[engine.name]
+        make = getattr(import_module(module), name)  # only those who train pay for the import
     step: Step = make(state.network, state.optimizer, config, dropout, log_counts)
     return step
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from gru4rec.compute.constants import EPSILON
 from gru4rec.errors import ConfigError
+from gru4rec.model import loss_gradients
 
 
 def cross_entropy(scores: Tensor, log_q: Tensor | None = None) -> Tensor:
@@ -62,17 +63,31 @@ class Loss:
             each, or None, after the scores, and copies of a candidate add up to one weight.
         kernel: The compiled loop of its gradient, in `compute.compiled.loss_kernels`; None leaves
             it to autograd, which takes several times as long on a CPU.
+        gradient: Scores (n_rows, n_candidates), which it may change, a factor of the gradient, and
+            the options by name → (n_rows,) and the gradient by the scores, in torch; scores have
+            the log-Q correction. None leaves it to autograd, in a few more kernels.
     """
 
     function: Callable[..., Tensor]
     options: tuple[str, ...] = ()
     takes_log_q: bool = False
     kernel: str | None = None
+    gradient: Callable[..., tuple[Tensor, Tensor]] | None = None
 
 
 LOSSES = {
-    "cross-entropy": Loss(cross_entropy, takes_log_q=True, kernel="cross_entropy"),
-    "bpr-max": Loss(bpr_max, options=("bpreg", "elu_param"), kernel="bpr_max"),
+    "cross-entropy": Loss(
+        cross_entropy,
+        takes_log_q=True,
+        kernel="cross_entropy",
+        gradient=loss_gradients.cross_entropy,
+    ),
+    "bpr-max": Loss(
+        bpr_max,
+        options=("bpreg", "elu_param"),
+        kernel="bpr_max",
+        gradient=loss_gradients.bpr_max,
+    ),
 }
 
 

@@ -99,6 +99,19 @@ class PopularitySampler:
         self._next += 1
         return self._block[self._next - 1]
 
+    def ahead(self, n_steps: int) -> Tensor | None:
+        """Returns what `sample` would return in the next steps, shape (n_steps, n_sample).
+
+        None where not all of it is at hand: the generator, which others use between two steps, is
+        drawn from when `sample` would.
+        """
+        if self._next == len(self._block):
+            self._renew()
+        if self._next + n_steps > len(self._block):
+            return None
+        self._next += n_steps
+        return self._block[self._next - n_steps : self._next]
+
     def _renew(self) -> None:
         self._before = self._generator.get_state()
         self._block = self._draw()

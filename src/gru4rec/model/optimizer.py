@@ -54,6 +54,33 @@ class Adagrad:
             self.velocities[name][rows] = step
         table.index_add_(0, rows, step)
 
+    @torch.no_grad()
+    def update_together(
+        self,
+        parameters: list[Tensor],
+        accumulators: list[Tensor],
+        velocities: list[Tensor],
+        gradients: list[Tensor],
+    ) -> None:
+        """Updates tensors and their state in place, in as few kernels as one of them would take.
+
+        Args:
+            parameters: Of any shapes.
+            accumulators: Of the same shapes.
+            velocities: Likewise; without momentum none.
+            gradients: Likewise; are left as they are.
+        """
+        torch._foreach_addcmul_(accumulators, gradients, gradients)
+        roots = torch._foreach_add(accumulators, EPSILON)  # noqa: SLF001
+        torch._foreach_sqrt_(roots)
+        steps = list(torch._foreach_div(gradients, roots))  # noqa: SLF001
+        torch._foreach_mul_(steps, -self.learning_rate)
+        if self.momentum:
+            torch._foreach_mul_(velocities, self.momentum)
+            torch._foreach_add_(velocities, steps)
+            steps = velocities
+        torch._foreach_add_(parameters, steps)
+
     def copy(self) -> "Adagrad":
         """Returns one that grows apart; the tensors are the same until then."""
         other = copy.copy(self)

@@ -39,11 +39,15 @@ def test_compiled_loops_compute_on_a_cpu_and_a_line_says_so(
 
 
 @pytest.mark.usefixtures("not_chosen")
-def test_other_devices_compute_plainly(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(("device", "name"), [("cuda:1", "static"), ("mps", "plain")])
+def test_other_devices_have_theirs(
+    caplog: pytest.LogCaptureFixture, device: str, name: str
+) -> None:
     with caplog.at_level("INFO"):
-        assert type(engine_of(torch.device("cuda:1"))) is Plain
+        assert engine_of(torch.device(device)).name == name
 
-    assert caplog.messages[0].startswith("Computing on cuda: plain (torch ")
+    kind = device.partition(":")[0]
+    assert caplog.messages[0].startswith(f"Computing on {kind}: {name} (torch ")
 
 
 @pytest.mark.usefixtures("not_chosen")
@@ -62,7 +66,9 @@ def test_the_environment_chooses(
 @pytest.mark.usefixtures("not_chosen")
 def test_an_engine_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRU4REC_COMPUTE", "fast")
-    with pytest.raises(ConfigError, match="GRU4REC_COMPUTE is 'fast'; expected plain, compiled"):
+    with pytest.raises(
+        ConfigError, match="GRU4REC_COMPUTE is 'fast'; expected plain, compiled, static"
+    ):
         engine_of(CPU)
     monkeypatch.setenv("GRU4REC_COMPUTE", "compiled")
     monkeypatch.setitem(ENGINES, "compiled", raise_import_error)

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from gru4rec.compute import ENGINES, Best, Plain, using
+from gru4rec.compute import ENGINES, Best, Plain, Static, using
 from gru4rec.compute.compiled import ranking as compiled_ranking
 from gru4rec.compute.compiled.engine import Compiled
 from gru4rec.compute.plain import Floats, Ints
 from gru4rec.config import TieMode
-from gru4rec.evaluation import TIE_MODES, ranking
+from gru4rec.evaluation import TIE_MODES
 from gru4rec.evaluation.ranking import rank, top_k
 from gru4rec.model.network import Architecture, Network
 
@@ -49,6 +49,7 @@ def test_score_is_the_product_with_the_output_embedding_plus_bias() -> None:
 
 NARROW = {
     "plain, a row at a time": lambda: Plain(block=1),
+    "static, a row at a time": lambda: Static(block=1),
     "compiled, the narrowest tiles": lambda: Compiled(tile=1),  # 512 items
 }
 
@@ -179,7 +180,7 @@ def test_blocks_change_nothing(mode: str, monkeypatch: pytest.MonkeyPatch) -> No
 
     expected = all_results()
 
-    monkeypatch.setattr(ranking, "BLOCK_ROWS", 3)
+    monkeypatch.setattr(network.engine, "block_rows", 3)
     assert all_results() == expected
 
 

@@ -14,7 +14,7 @@ from gru4rec import GRU4Rec
 from gru4rec.config import Config
 from gru4rec.data.vocabulary import Vocabulary
 from gru4rec.errors import ConfigError, DataError, NotFittedError
-from gru4rec.evaluation import batch_eval, by_network, evaluate, rank_events, ranking
+from gru4rec.evaluation import batch_eval, by_network, evaluate, rank_events
 from gru4rec.model.network import Architecture, Network
 from gru4rec.serving.recommendations import final_states
 
@@ -293,7 +293,7 @@ def test_scoring_in_blocks_changes_nothing(
     expected = rank_events(model, data, mode=mode).ranks
 
     for rows in (1, 7):
-        monkeypatch.setattr(ranking, "BLOCK_ROWS", rows)
+        monkeypatch.setattr(model.network.engine, "block_rows", rows)
         assert rank_events(model, data, mode=mode).ranks.tolist() == expected.tolist()
 
 

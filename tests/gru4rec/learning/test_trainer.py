@@ -351,6 +351,11 @@ def test_what_an_entry_says_of_a_loss_is_there(name: str) -> None:
     assert (
         loss.kernel is None or set(loss.options) <= vars(loss_kernels)[loss.kernel].arguments.keys()
     )
+    if loss.gradient:
+        assert list(inspect.signature(loss.gradient).parameters) == [
+            *("scores", "scale"),
+            *loss.options,
+        ]
 
 
 def test_the_compiled_step_refuses_a_loss_that_it_does_not_have(

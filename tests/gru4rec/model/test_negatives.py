@@ -93,6 +93,19 @@ def test_the_cache_is_used_up_before_it_is_drawn_anew() -> None:
     assert not torch.equal(first, third)
 
 
+def test_draws_ahead_are_those_that_would_come() -> None:
+    one, other = (make_sampler([5, 3, 9, 1], 0.5, 2, cache_size=10) for _ in range(2))  # five steps
+    expected = [one.sample().tolist() for _ in range(12)]
+    assert other.ahead(6) is None  # never at hand at once
+    found = other.ahead(3).tolist()
+    assert other.ahead(3) is None  # two are left
+    found += [other.sample().tolist() for _ in range(2)]
+    found += other.ahead(5).tolist() + other.ahead(2).tolist()
+    assert found == expected
+    assert (one.state.used, other.state.used) == (2, 2)
+    assert torch.equal(one.state.generator, other.state.generator)
+
+
 def test_the_seed_decides_the_draws() -> None:
     counts = [3] * 1000
 

@@ -128,3 +128,26 @@ def test_state_takes_no_memory_before_the_first_update() -> None:
 
     assert (pages() - before) * os.sysconf("SC_PAGE_SIZE") < table.nbytes / 10
     assert not optimizer.accumulators["t"][::4096].any()
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.3])
+def test_several_tensors_are_updated_together_as_one_by_one(momentum: float) -> None:
+    shapes = {"a": (5, 3), "b": (4,)}
+
+    def start() -> tuple[dict[str, torch.Tensor], Adagrad]:
+        parameters = {name: random(*shape, seed=1) for name, shape in shapes.items()}
+        return parameters, Adagrad(parameters, 0.1, momentum)
+
+    (expected, alone), (parameters, together) = start(), start()
+    for seed in range(3):
+        gradients = {name: random(*shape, seed=seed) for name, shape in shapes.items()}
+        before = {name: gradient.clone() for name, gradient in gradients.items()}
+        for name, gradient in gradients.items():
+            alone.update(name, expected[name], gradient)
+        state = [list(s.values()) for s in (together.accumulators, together.velocities)]
+        together.update_together(list(parameters.values()), *state, list(gradients.values()))
+        assert all(torch.equal(gradients[name], before[name]) for name in shapes)
+
+    for name in shapes:
+        torch.testing.assert_close(parameters[name], expected[name])
+        torch.testing.assert_close(together.accumulators[name], alone.accumulators[name])

@@ -1,0 +1,145 @@
+"""The engine for GPUs: the host never waits for a number before the end of a piece of work.
+
+It uses torch alone, so it runs on any device; on a CPU it is slower than compiled loops.
+"""
+
+import logging
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from gru4rec.compute.plain import Best, Plain
+from gru4rec.errors import ConfigError
+
+logger = logging.getLogger(__name__)
+
+VARIABLE = "GRU4REC_CUDA_GRAPHS"
+_STEPS = 32  # in a graph: launching it costs little then, and capturing it not yet much
+
+
+def wanted_steps() -> int:
+    """Returns how many training steps make a CUDA graph; 1: none is made.
+
+    Raises:
+        ConfigError: The environment variable `GRU4REC_CUDA_GRAPHS` is neither 0 nor 1.
+    """
+    given = os.environ.get(VARIABLE, "")
+    if given not in {"", "0", "1"}:
+        raise ConfigError(
+            f"the environment variable {VARIABLE} is {given!r}; expected 1 to record training "
+            "steps as CUDA graphs, 0 or nothing to run them one by one"
+        )
+    return _STEPS if given == "1" else 1
+
+
+class Static(Plain):
+    """Does what `Plain` does, with all transfers to the host at the end.
+
+    Args:
+        block: See `Plain`.
+        steps_together: Training steps that are recorded and repeated as one.
+    """
+
+    name = "static"
+    block_rows = 1 << 16  # between two of them the device is waited for
+
+    def __init__(self, block: int = 1 << 28, steps_together: int = 1) -> None:
+        super().__init__(block)
+        self.steps_together = steps_together
+
+    def describe(self) -> str:
+        """See `Plain`."""
+        graphs = f", CUDA graphs of {self.steps_together} steps" if self.steps_together > 1 else ""
+        return f"{self.name} (torch {torch.__version__}){graphs}"
+
+    def record(
+        self, work: Callable[[], None], generator: torch.Generator
+    ) -> Callable[[], None] | None:
+        """See `Plain`; where CUDA refuses, a warning says so and nothing is recorded again."""
+        if generator.device.type != "cuda":
+            return work
+        try:
+            return _capture(work, generator)
+        except RuntimeError as error:
+            logger.warning("Training steps run one by one: no CUDA graph can be made: %s", error)
+            self.steps_together = 1
+            return None
+
+    def best_items(
+        self,
+        output: Tensor,
+        bias: Tensor,
+        states: Tensor,
+        k: int,
+        seen: Sequence[Sequence[int]] | None = None,
+    ) -> Best:
+        """See `Plain`."""
+        found, size = [], self.tile_rows(len(bias), states.device)
+        for first in range(0, len(states), size):
+            rows = slice(first, first + size)
+            scores = self.scores(output, bias, states[rows])
+            if seen:
+                scores[self.pairs(seen[rows], states.device)] = -torch.inf
+            found.append(_best_of(scores, k))
+        values, items, is_unclear = (
+            torch.cat(parts).cpu().numpy() for parts in zip(*found, strict=True)
+        )
+        unclear = np.flatnonzero(is_unclear).tolist()
+        if unclear:
+            some = [seen[row] for row in unclear] if seen else None
+            best = super().best_items(output, bias, states[unclear], k, some)
+            is_there = np.arange(k) < best.lengths[:, None]
+            values[unclear] = _padded(best.scores, is_there, -np.inf)
+            items[unclear] = _padded(best.items, is_there, 0)
+        is_there = values > -np.inf
+        return Best(items[is_there], values[is_there], is_there.sum(axis=1))
+
+
+def _best_of(scores: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The k highest scores, best first, equal ones by index.
+
+    Args:
+        scores: Shape (n, n_items).
+        k: At most n_items.
+
+    Returns:
+        Scores and items, shape (n, k) each, and for which rows they say nothing, shape (n,): items
+        tie for the last place, of which any may have been taken, or a score is no number.
+    """
+    n_more = min(k + 1, scores.shape[1])
+    values, items = scores.topk(n_more, dim=1)
+    last = values[:, k - 1]
+    is_tied = (values[:, -1] == last) & (last > -torch.inf) & (n_more > k)
+    is_unclear = is_tied | values[:, 0].isnan()  # as of topk NaN is above all
+    items, order = items[:, :k].sort(dim=1)
+    values, order = values.gather(1, order).sort(dim=1, descending=True, stable=True)
+    return values, items.gather(1, order), is_unclear
+
+
+def _padded(
+    given: npt.NDArray[Any], is_there: npt.NDArray[np.bool_], value: float
+) -> npt.NDArray[Any]:
+    """Puts numbers where they belong in an array of another value, of the shape of `is_there`."""
+    padded = np.full(is_there.shape, value, given.dtype)
+    padded[is_there] = given
+    return padded
+
+
+def _capture(work: Callable[[], None], generator: torch.Generator) -> Callable[[], None]:
+    """Returns what repeats, as a CUDA graph, the kernels that `work` would have run now."""
+    graph = torch.cuda.CUDAGraph()
+    graph.register_generator_state(generator)
+    # where the capture fails, torch stays on the stream that it captured
+    with (
+        torch.cuda.device(generator.device),
+        torch.cuda.stream(torch.cuda.current_stream(generator.device)),
+        torch.cuda.graph(graph, capture_error_mode="thread_local"),
+    ):
+        work()
+    replay: Callable[[], None] = graph.replay
+    return replay

@@ -1,0 +1,63 @@
+"""What the engine of GPUs does otherwise; `test_ranking` and others hold its answers."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from gru4rec.compute import Plain, Static, engine_of, static
+from gru4rec.errors import ConfigError
+
+CUDA = SimpleNamespace(device=torch.device("cuda"))
+
+
+@pytest.mark.parametrize(("given", "expected"), [("", 1), ("0", 1), ("1", 32)])
+def test_graphs_are_made_where_they_are_asked_for(
+    monkeypatch: pytest.MonkeyPatch, given: str, expected: int
+) -> None:
+    monkeypatch.setattr("gru4rec.compute._engines", {})
+    monkeypatch.setenv("GRU4REC_CUDA_GRAPHS", given)
+    engine = engine_of(torch.device("cuda"))
+    assert engine.steps_together == expected
+    assert engine.describe().endswith("32 steps") == (expected == 32)
+
+
+def test_another_wish_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gru4rec.compute._engines", {})
+    monkeypatch.setenv("GRU4REC_CUDA_GRAPHS", "yes")
+    with pytest.raises(ConfigError, match="GRU4REC_CUDA_GRAPHS is 'yes'; expected 1 to record"):
+        engine_of(torch.device("cuda"))
+
+
+def test_a_refused_graph_is_one_warning(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object) -> None:
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+    monkeypatch.setattr(static, "_capture", refuse)
+    engine = Static(steps_together=8)
+    assert engine.record(lambda: None, CUDA) is None  # type: ignore[arg-type]
+    assert engine.steps_together == 1
+    [line] = caplog.messages
+    assert line.endswith(
+        "no CUDA graph can be made: operation not permitted when stream is capturing"
+    )
+
+
+@pytest.mark.parametrize("k", [1, 3, 12])
+def test_ties_for_the_last_place_and_nan_are_told_as_by_the_plain_engine(k: int) -> None:
+    generator = torch.Generator().manual_seed(1)
+    states = torch.randint(-1, 2, (40, 3), generator=generator).float()
+    output = torch.randint(-1, 2, (12, 3), generator=generator).float()
+    bias = torch.zeros(12)
+    bias[[2, 7]] = torch.tensor([torch.nan, -torch.inf])
+    seen = [[row % 12, (5 * row) % 12] for row in range(40)]
+    for left_out in (None, seen):
+        best = [
+            e.best_items(output, bias, states, k, left_out) for e in (Plain(), Static(block=60))
+        ]
+        for one, other in zip(*best, strict=True):
+            assert one.dtype == other.dtype
+            np.testing.assert_array_equal(one, other)

@@ -1,0 +1,163 @@
+"""Steps that are taken together give the bits of steps that are taken one by one."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gru4rec import GRU4Rec
+from gru4rec.compute import Static, using
+from gru4rec.learning.replay import Replay
+from gru4rec.learning.trainer import EpochState
+from gru4rec.storage.training_checkpoints import Checkpoints
+
+OPTIONS: dict[str, Any] = {
+    "layers": [5, 4],
+    "batch_size": 4,
+    "n_sample": 6,
+    "n_epochs": 2,
+    "momentum": 0.3,
+    "dropout_p_embed": 0.2,
+    "dropout_p_hidden": 0.3,
+    "logq": 1.0,
+    "device": "cpu",
+}
+
+
+def make_log(n_sessions: int = 60) -> pd.DataFrame:
+    rng = np.random.default_rng(4)
+    sessions = np.repeat(np.arange(n_sessions), rng.integers(2, 9, n_sessions))
+    items = rng.integers(0, 25, len(sessions))
+    return pd.DataFrame({"SessionId": sessions, "ItemId": items, "Time": np.arange(len(sessions))})
+
+
+def content(gru: GRU4Rec) -> dict[str, Any]:
+    state = gru._fitted()
+    clock = ["seconds", "events_per_second"]
+    return {
+        "tensors": dict(enumerate(state.tensors())),
+        "generator": state.generator.get_state(),
+        "history": gru.history.drop(columns=clock).to_dict(),
+    }
+
+
+@pytest.fixture
+def n_together(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many steps were taken together, each time that some were."""
+    taken: list[int] = []
+    call = Replay.__call__
+
+    def spy(self: Replay, inputs: torch.Tensor, *others: Any) -> Any:
+        taken.append(len(inputs) // self.n_lanes)
+        return call(self, inputs, *others)
+
+    monkeypatch.setattr(Replay, "__call__", spy)
+    return taken
+
+
+@settings(max_examples=20)
+@given(
+    n_steps=st.sampled_from([2, 3, 7]),
+    n_drawn=st.integers(1, 9),
+    options=st.fixed_dictionaries(
+        {
+            "n_sample": st.sampled_from([0, 6]),
+            "batch_size": st.sampled_from([2, 5, 100]),  # 100: more than there are sessions
+            "constrained_embedding": st.booleans(),
+        }
+    ),
+)
+def test_bits_are_those_of_single_steps(assert_same, n_steps, n_drawn, options) -> None:
+    cache = n_drawn * 6  # draws of as many steps: blocks end between and within
+    grus = []
+    for together in (1, n_steps):
+        with using(Static(steps_together=together)):
+            gru = GRU4Rec(**{**OPTIONS, **options})
+            grus.append(gru.fit(make_log(30), sample_cache_max_size=cache))
+    one, other = map(content, grus)
+    assert_same(one, other)
+
+
+def test_full_batches_are_taken_together(n_together: list[int]) -> None:
+    with using(Static(steps_together=5)):
+        gru = GRU4Rec(**OPTIONS).fit(make_log())
+    n_events = 2 * gru.history["events"].iloc[0]
+    # but for the first step, the end of the epochs and what is left of their lanes
+    assert set(n_together) == {5}
+    assert 0.6 * n_events < 4 * sum(n_together) < n_events
+
+
+def test_where_nothing_can_be_recorded_steps_are_taken_one_by_one(
+    assert_same: Any, n_together: list[int]
+) -> None:
+    class Refuses(Static):
+        def record(self, *_: Any) -> None:
+            return None
+
+    grus = []
+    for engine in (Static(), Refuses(steps_together=5)):
+        with using(engine):
+            grus.append(content(GRU4Rec(**OPTIONS).fit(make_log())))
+    assert_same(*grus)
+    assert n_together == []
+
+
+def test_other_samplers_are_asked_once_a_step(n_together: list[int]) -> None:
+    class Counting:
+        n = 0
+
+        def sample(self) -> torch.Tensor:
+            self.n += 1
+            return torch.arange(6)
+
+    sampler = Counting()
+    with using(Static(steps_together=5)):
+        GRU4Rec(**OPTIONS).fit(make_log(), sampler=sampler)
+    assert n_together == []
+    assert sampler.n > 2
+
+
+def test_a_rate_that_decays_and_further_training_are_recorded_anew(
+    assert_same: Any, n_together: list[int]
+) -> None:
+    grus = []
+    for together in (1, 5):
+        with using(Static(steps_together=together)):
+            gru = GRU4Rec(**OPTIONS).fit(make_log(), learning_rate_decay=0.5)
+            grus.append(content(gru.fit(make_log(80))))
+    assert_same(*grus)
+    assert n_together
+
+
+def test_a_checkpoint_among_them_goes_on_to_the_same_bits(
+    assert_same: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_together: list[int]
+) -> None:
+    class EndedError(Exception):
+        pass
+
+    after_step = Checkpoints.after_step
+
+    def end(self: Checkpoints, epoch: EpochState) -> None:
+        after_step(self, epoch)
+        if epoch.step >= 20:
+            self.write(epoch)
+            raise EndedError
+
+    path = tmp_path / "fit.pth"
+    with using(Static(steps_together=5)):
+        whole = content(GRU4Rec(**OPTIONS).fit(make_log(), sample_cache_max_size=42))
+        monkeypatch.setattr(Checkpoints, "after_step", end)
+        with pytest.raises(EndedError):
+            GRU4Rec(**OPTIONS).fit(make_log(), sample_cache_max_size=42, checkpoint=path)
+        monkeypatch.setattr(Checkpoints, "after_step", after_step)
+        done = len(n_together)
+        again = GRU4Rec(**OPTIONS).fit(
+            make_log(), sample_cache_max_size=42, checkpoint=path, resume=True
+        )
+    assert_same(content(again), whole)
+    assert len(n_together) > done
