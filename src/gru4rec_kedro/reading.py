@@ -86,11 +86,6 @@ def refuse_untestable(
     )
 
 
-def sum_up(part: pd.DataFrame) -> int:
-    """Sums up the events of a part, in whatever order: other events have another sum."""
-    return int(pd.util.hash_pandas_object(part, index=False).sum())
-
-
 def with_ids_of(model: GRU4Rec, items: ir.Table) -> ir.Table:
     """Turns items to text where the model's are: few of them may look like integers by chance.
 

@@ -6,6 +6,7 @@ from gru4rec_kedro.running.console import ConsoleHooks
 from gru4rec_kedro.running.device import DeviceHooks
 from gru4rec_kedro.running.exclusive import ExclusiveHooks
 from gru4rec_kedro.running.failures import FailureHooks
+from gru4rec_kedro.running.log_names import LogNameHooks
 from gru4rec_kedro.running.spark import SparkHooks
 from gru4rec_kedro.running.tracking import TrackingHooks
 
@@ -18,6 +19,7 @@ HOOKS = (
     DeviceHooks(),
     SparkHooks(),
     CheckingHooks(),
+    LogNameHooks(),
     ConsoleHooks(),
 )
 

@@ -2,6 +2,7 @@
 
 from gru4rec_kedro.datasets.events import EventsDataset
 from gru4rec_kedro.datasets.item_list import ItemListDataset
+from gru4rec_kedro.datasets.items import ItemsDataset
 from gru4rec_kedro.datasets.metrics import MetricsDataset
 from gru4rec_kedro.datasets.metrics_history import MetricsHistoryDataset
 from gru4rec_kedro.datasets.model import GRU4RecDataset, ModelPlaceDataset
@@ -14,6 +15,7 @@ from gru4rec_kedro.datasets.written_whole import (
     CSVDataset,
     JSONDataset,
     OptionalCSVDataset,
+    OptionalJSONDataset,
     OptionalParquetDataset,
     ParquetDataset,
     PlotlyDataset,
@@ -27,11 +29,13 @@ __all__ = [
     "EventsDataset",
     "GRU4RecDataset",
     "ItemListDataset",
+    "ItemsDataset",
     "JSONDataset",
     "MetricsDataset",
     "MetricsHistoryDataset",
     "ModelPlaceDataset",
     "OptionalCSVDataset",
+    "OptionalJSONDataset",
     "OptionalParquetDataset",
     "ParquetDataset",
     "Part",

@@ -98,6 +98,14 @@ class JSONDataset(WrittenWhole, KedroJSONDataset):
     """Kedro's dataset of this name, written whole or not at all."""
 
 
+class OptionalJSONDataset(JSONDataset):
+    """A `JSONDataset` of what an earlier version of the project has not made: then it is empty."""
+
+    def load(self) -> Any:
+        """Loads the file; an empty mapping where there is none."""
+        return super().load() if self.exists() else {}
+
+
 class CSVDataset(WrittenWhole, KedroCSVDataset):
     """Kedro's dataset of this name, written whole or not at all."""
 

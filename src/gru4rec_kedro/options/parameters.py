@@ -152,6 +152,7 @@ class Parameters(CommonSections):
     prepared: LocalPath | None = None  # a folder of parts for the pipeline prepared
     sessions: LocalPath | None = None  # of the pipelines recommendation and vectors
     candidates: LocalPath | None = None  # the only items that it recommends
+    titles: LocalPath | None = None  # of items, for reports and recommendations
     # --params when_locked=wait, in place of what globals.yml says
     when_locked: WhenLocked | None = None
 

@@ -61,11 +61,22 @@ def as_html(figure: go.Figure) -> dict[str, str]:
     return {"html": html, "title": str(figure.layout.title.text or "figure")}
 
 
-def as_cells(table: pd.DataFrame) -> dict[str, Any]:
-    """Turns a table into headings and rows of text."""
+def as_cells(table: pd.DataFrame, by: str | None = None) -> dict[str, Any]:
+    """Turns a table into headings and rows of text.
+
+    Args:
+        table: Shown as it is.
+        by: A column of numbers, of which a reader chooses one: see `choice` in `blocks.html`.
+    """
     names = [str(name).replace("_", " ") for name in table]
     columns = [_format(table[name]) for name in table]
-    return {"headings": names, "rows": list(zip(*columns, strict=True))}
+    choices = table[by].astype(int).tolist() if by else [None] * len(table)
+    return {"headings": names, "rows": list(zip(*columns, strict=True)), "choices": choices}
+
+
+def as_date(text: str) -> str:
+    """2024-06-01T00:00:53+00:00, as the library writes it, for readers."""
+    return text.replace("T", " ").replace("+00:00", " UTC")
 
 
 def _format(column: "pd.Series[Any]") -> list[str]:

@@ -2,7 +2,7 @@
 
 import math
 import textwrap
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -10,6 +10,7 @@ from gru4rec.evaluation import METRICS, of_ranks
 from gru4rec_kedro.options.parameters import PublishedConfig
 
 _WIDTH = 80
+_OF_LEADS = ("_ahead", "_ahead_low", "_ahead_high", "_p_holm")
 _BESIDE = 2  # so many metrics fit into that width, with published values
 
 
@@ -70,28 +71,49 @@ def _lines(
     return lines
 
 
+class Lead(NamedTuple):
+    """How far the model is ahead of the best baseline by one metric at one cutoff."""
+
+    over: str
+    ahead: float
+    low: float
+    high: float
+    p_holm: float
+
+
+def lead_of(comparison: pd.DataFrame, metric: str, k: int) -> Lead | None:
+    """Finds the baseline that is best by a metric; None where none was compared.
+
+    Args:
+        comparison: The model and baselines, see `compare_with_baselines`; those that could not be
+            compared have no `k`.
+        metric: Its name.
+        k: The cutoff.
+    """
+    baselines = comparison[comparison["k"] == k].iloc[1:]
+    if baselines.empty:
+        return None
+    best = baselines.iloc[baselines[metric].to_numpy(float).argmax()]
+    ahead, low, high, p = (best[f"{metric}{of}"] for of in _OF_LEADS)
+    return Lead(str(best["model"]), float(ahead), float(low), float(high), float(p))
+
+
 def leads(comparison: pd.DataFrame) -> list[str]:
     """Says for each metric of ranks how far the model is ahead of the best baseline, a line each.
 
     That is at the largest cutoff.
 
     Args:
-        comparison: The model and baselines, see `compare_with_baselines`; those that could not be
-            compared have no `k`.
+        comparison: See `lead_of`.
     """
-    compared = comparison[comparison["k"] == comparison["k"].max()]
-    if len(compared) < 2:
-        return []
-    ours, baselines = compared.iloc[0], compared.iloc[1:]
-    lines = []
-    for name in of_ranks(metrics_in(compared)):
-        best = baselines.iloc[baselines[name].to_numpy(float).argmax()]
-        ahead, low, high = (best[f"{name}_ahead{bound}"] for bound in ("", "_low", "_high"))
-        lines.append(
-            f"{METRICS[name].label}@{ours['k']:.0f} {ahead:+.4f} ({low:+.4f} to {high:+.4f}, "
-            f"Holm p {best[f'{name}_p_holm']:.3f}) over {best['model']}"
-        )
-    return lines
+    k = comparison["k"].max()
+    found = {name: lead_of(comparison, name, k) for name in of_ranks(metrics_in(comparison))}
+    return [
+        f"{METRICS[name].label}@{k:.0f} {lead.ahead:+.4f} ({lead.low:+.4f} to {lead.high:+.4f}, "
+        f"Holm p {lead.p_holm:.3f}) over {lead.over}"
+        for name, lead in found.items()
+        if lead
+    ]
 
 
 def describe_run(metrics: dict[str, Any]) -> str:

@@ -44,13 +44,20 @@ class ConsoleHooks(NodeLines):
         for name, tell in _ENDINGS.items():
             if name in outputs:
                 try:
-                    logger.info("Results\n%s", tell(catalog, outputs))
+                    logger.info("Results\n%s%s", _warn(catalog, outputs), tell(catalog, outputs))
                 except Exception as error:  # all work is done, and an entry may be the user's own
                     logger.warning("%s cannot be shown here: %s", name, error)
                 break
         for name in _PAGES:
             if name in outputs and (path := file_of(catalog.get(name))):
                 logger.info("Report: %s", os.path.relpath(path))
+
+
+def _warn(catalog: CatalogProtocol[Any, Any], outputs: set[str]) -> str:
+    """A line above the results where they do not belong together."""
+    if "origins" not in outputs or not catalog.load("origins")["mixed"]:
+        return ""
+    return "NOT OF ONE MAKING: the warnings above say what does not belong together\n"
 
 
 def _tell_metrics(catalog: CatalogProtocol[Any, Any], outputs: set[str]) -> str:

@@ -18,6 +18,7 @@ NAMED_FILES = {
     "prepared": ("prepared_{part}", "prepared,modelling"),
     "sessions": ("sessions", "recommendation"),
     "candidates": ("candidates", "recommendation"),
+    "titles": ("items", "modelling"),
 }
 
 

@@ -17,7 +17,7 @@ from gru4rec_kedro.options.backtest import BacktestConfig
 from gru4rec_kedro.options.baselines import BaselinesConfig
 from gru4rec_kedro.options.search_space import NEVER_SEARCHED
 from gru4rec_kedro.pipelines.backtest.windows import Window
-from gru4rec_kedro.reading import sum_up
+from gru4rec_kedro.reporting.provenance import sum_up
 
 # where and how safely a model is trained, and how an epoch would be chosen, which none is here
 _WITHOUT_EFFECT = {*NEVER_SEARCHED, "training.patience", "training.metric", "training.min_delta"}
@@ -76,7 +76,7 @@ def plan_trials(
     The name of a file sums up all that its content depends on, so that a trial with other events or
     options is another one.
     """
-    common = [sum_up(events.to_pandas()), *_comparable(options)]
+    common = [sum_up(events), *_comparable(options)]
     trials: dict[tuple[int, str], Trial] = {}
     for window in windows:
         for strategy in options.backtest.strategies:

@@ -12,7 +12,8 @@ from gru4rec_kedro.options.baselines import BaselinesConfig
 from gru4rec_kedro.options.parameters import ExperimentConfig
 from gru4rec_kedro.reading import read_part
 from gru4rec_kedro.reporting.measuring import frame_of, measure_ranked, protocol_of, rank_part
-from gru4rec_kedro.reporting.provenance import peak_memory_mb
+from gru4rec_kedro.reporting.origins import events_used
+from gru4rec_kedro.reporting.provenance import fingerprint, peak_memory_mb
 
 logger = logging.getLogger(__name__)
 
@@ -32,10 +33,19 @@ def evaluate_baselines(
         A row a baseline and cutoff: `model`, `k`, the metrics with the bounds of their 95 %
         intervals (`recall`, `recall_low`, ...), `targets`, `fit_seconds`, `evaluation_seconds`,
         `peak_memory_mb` (of the process until then), `tie_mode`, `ranked_targets`, `exclude_seen`,
-        `trained_on`, `training_events`; and the rank of each target: a row a baseline and target.
+        `trained_on`, `training_events`, `events_used` (parts and
+        their fingerprints); and the rank of each target: a row a baseline and target.
     """
     fitted_on = read_part({"train_full": train_full, "train": train}, experiment.train_on)
     part = read_part({"test": test, "valid": valid}, experiment.evaluate_on)
+    used = events_used(
+        {
+            "trained_on": experiment.train_on,
+            "training_fingerprint": fingerprint(fitted_on),
+            "evaluated_on": experiment.evaluate_on,
+            "evaluated_events": fingerprint(part),
+        }
+    )
     rows, ranks = [], []
     for name in options.names:
         begun = time.perf_counter()
@@ -53,6 +63,7 @@ def evaluate_baselines(
             **protocol_of(evaluation),
             "trained_on": experiment.train_on,
             "training_events": len(fitted_on),
+            "events_used": used,
         }
         measured = measure_ranked(ranked, evaluation)
         last = measured.iloc[-1]

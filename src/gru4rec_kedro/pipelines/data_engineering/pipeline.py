@@ -3,7 +3,7 @@
 from kedro.pipeline import Node, Pipeline
 
 from gru4rec_kedro.pipelines.data_engineering import nodes
-from gru4rec_kedro.reporting import statistics
+from gru4rec_kedro.reporting import origins, statistics
 
 
 def create_pipeline(**_: object) -> Pipeline:
@@ -48,6 +48,24 @@ def create_pipeline(**_: object) -> Pipeline:
                 ],
                 outputs="data_quality",
                 name="account_for_log",
+                namespace="preparation",
+                tags="preparation",
+            ),
+            Node(
+                origins.note_origin,
+                inputs=[
+                    "train",
+                    "valid",
+                    "test",
+                    "train_full",
+                    "log_names",
+                    "params:data",
+                    "params:loading",
+                    "params:session_filter",
+                    "params:data_split",
+                ],
+                outputs="data_origin",
+                name="note_origin",
                 namespace="preparation",
                 tags="preparation",
             ),

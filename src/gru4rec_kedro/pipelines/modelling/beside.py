@@ -10,6 +10,7 @@ from gru4rec import EvaluationConfig, columns
 from gru4rec.evaluation import compare, holm, of_ranks
 from gru4rec_kedro.reporting.figures import drawn_metrics, error_bars, labels_of, lay_out
 from gru4rec_kedro.reporting.measuring import protocol_of
+from gru4rec_kedro.reporting.origins import events_used
 from gru4rec_kedro.reporting.results import metrics_in
 
 _TARGET = [columns.SESSION, "position", columns.ITEM]
@@ -131,6 +132,9 @@ def _is_comparable(
     if not {*mine, *evaluation.metrics} <= {*theirs, *measured}:
         return False
     if measured[evaluation.metrics].isna().any(axis=None):
+        return False
+    used = events_used(metrics)  # files of earlier versions do not tell
+    if used and measured.iloc[0].get("events_used", used) != used:
         return False
     must_be_equal = ("trained_on", "training_events", *protocol_of(evaluation))
     row = measured.iloc[0]

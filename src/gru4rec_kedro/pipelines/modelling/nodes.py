@@ -26,9 +26,10 @@ from gru4rec import (
 from gru4rec.evaluation import TIE_MODES, of_ranks, summarise
 from gru4rec_kedro.options.parameters import ExperimentConfig
 from gru4rec_kedro.pipelines.modelling.coverage import K, count_recommendations
-from gru4rec_kedro.reading import read_part, refuse_untestable, sum_up
+from gru4rec_kedro.reading import read_part, refuse_untestable
 from gru4rec_kedro.reporting.measuring import frame_of, measure_ranked, protocol_of, rank_part
-from gru4rec_kedro.reporting.provenance import code_version, peak_memory_mb
+from gru4rec_kedro.reporting.origins import Origin, origin_of
+from gru4rec_kedro.reporting.provenance import code_version, fingerprint, peak_memory_mb
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ def train_model(
     evaluation: EvaluationConfig,
     experiment: ExperimentConfig,
     checkpoint: Path | None = None,
+    data_origin: Origin | None = None,
 ) -> tuple[GRU4Rec, pd.DataFrame]:
     """Trains a new model, or an earlier one further, on the part that `experiment.train_on` names.
 
@@ -61,6 +63,10 @@ def train_model(
     """
     part = read_part({"train_full": train_full, "train": train}, experiment.train_on)
     measured = read_part({"valid": valid}, "valid") if _measures(experiment, training) else None
+    events = fingerprint(part)
+    origin = origin_of(
+        data_origin, experiment.train_on, events, training=training, experiment=experiment
+    )
     earlier = experiment.earlier_model
     gru = GRU4Rec.load(earlier, model.device, model) if earlier else GRU4Rec(**model)
     known = np.asarray(part[columns.ITEM].unique())
@@ -102,6 +108,8 @@ def train_model(
         "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "code": code_version(),
         "peak_memory_mb": peak_memory_mb(),
+        "fingerprint": events,
+        "origin": json.dumps(origin),
         **search,
     }
     return gru, gru.history
@@ -160,6 +168,7 @@ def evaluate_model(
     test: ir.Table,
     evaluation: EvaluationConfig,
     experiment: ExperimentConfig,
+    data_origin: Origin | None = None,
 ) -> tuple[dict[str, Any], pd.DataFrame, pd.DataFrame]:
     """Ranks every next item of the part that `experiment.evaluate_on` names.
 
@@ -171,6 +180,8 @@ def evaluate_model(
     begun = time.perf_counter()
     ranked = rank_part(model, part, evaluation)
     seconds = time.perf_counter() - begun
+    ranks = frame_of(ranked, evaluation)
+    events = fingerprint(part)
     items, n_sampled = count_recommendations(model, part, evaluation.exclude_seen)
     metrics = {
         **_by_cutoff(measure_ranked(ranked, evaluation)),
@@ -185,14 +196,16 @@ def evaluate_model(
         "unknown_items": int((model.vocabulary.encode(part[columns.ITEM].unique()) < 0).sum()),
         "items": len(model.vocabulary),
         "evaluated_on": experiment.evaluate_on,
-        "evaluated_events": f"{sum_up(part):016x}",
+        "evaluated_events": events,
+        "ranks": fingerprint(ranks),
+        "origin": origin_of(data_origin, experiment.evaluate_on, events, evaluation=evaluation),
         **protocol_of(evaluation),
         "evaluation_seconds": seconds,
         "peak_memory_mb": peak_memory_mb(),
         "code": code_version(),
         **_describe_training(model),
     }
-    return metrics, frame_of(ranked, evaluation), items
+    return metrics, ranks, items
 
 
 def _by_cutoff(measured: pd.DataFrame) -> dict[str, float]:
@@ -235,6 +248,8 @@ def _describe_training(model: GRU4Rec) -> dict[str, Any]:
         "training_sessions": notes.get("sessions"),
         "trained_at": notes.get("trained_at"),
         "training_code": notes.get("code"),
+        "training_fingerprint": notes.get("fingerprint"),
+        "training_origin": json.loads(str(notes.get("origin") or "null")),
         "training_peak_memory_mb": notes.get("peak_memory_mb"),
         "epochs": len(history),
         "best_epoch": model.best_epoch,

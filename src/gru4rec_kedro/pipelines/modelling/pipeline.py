@@ -2,7 +2,8 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from gru4rec_kedro.pipelines.modelling import beside, breakdowns, figures, nodes, report
+from gru4rec_kedro.pipelines.modelling import beside, breakdowns, examples, figures, nodes, report
+from gru4rec_kedro.reporting import origins
 
 _REPORTED = (
     "metrics",
@@ -11,6 +12,9 @@ _REPORTED = (
     "baseline_comparison",
     "split_statistics",
     "data_quality",
+    "example_sessions",
+    "origins",
+    "items",
     "parameters",
     "metrics_figure",
     "by_position_figure",
@@ -40,6 +44,7 @@ def create_pipeline(**_: object) -> Pipeline:
                     "params:evaluation",
                     "params:experiment",
                     "checkpoint",
+                    "data_origin",
                 ],
                 outputs=["model", "training_history"],
                 name="train_model",
@@ -47,9 +52,30 @@ def create_pipeline(**_: object) -> Pipeline:
             ),
             Node(
                 nodes.evaluate_model,
-                inputs=["model", "valid", "test", "params:evaluation", "params:experiment"],
+                inputs=[
+                    "model",
+                    "valid",
+                    "test",
+                    "params:evaluation",
+                    "params:experiment",
+                    "data_origin",
+                ],
                 outputs=["metrics", "ranked_events", "item_statistics"],
                 name="evaluate_model",
+                tags="evaluation",
+            ),
+            Node(
+                examples.choose_examples,
+                inputs=[
+                    "model",
+                    "valid",
+                    "test",
+                    "ranked_events",
+                    "params:evaluation",
+                    "params:experiment",
+                ],
+                outputs="example_sessions",
+                name="choose_examples",
                 tags="evaluation",
             ),
             Node(
@@ -102,6 +128,25 @@ def create_pipeline(**_: object) -> Pipeline:
                 name="compare_with_baselines",
                 namespace="reporting",
                 tags="evaluation",
+            ),
+            Node(
+                origins.check_origins,
+                inputs=[
+                    "train",
+                    "valid",
+                    "test",
+                    "train_full",
+                    "data_origin",
+                    "metrics",
+                    "ranked_events",
+                    "example_sessions",
+                    "baseline_metrics",
+                    "parameters",
+                ],
+                outputs="origins",
+                name="check_origins",
+                namespace="reporting",
+                tags="reporting",
             ),
             Node(
                 report.write_report,

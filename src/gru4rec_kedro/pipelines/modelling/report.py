@@ -8,13 +8,15 @@ import plotly.graph_objects as go
 import yaml
 
 from gru4rec.config import Section
-from gru4rec.evaluation import METRICS, of_ranks
+from gru4rec.evaluation import METRICS
 from gru4rec_kedro.options.parameters import Parameters, PublishedConfig
 from gru4rec_kedro.pipelines.modelling.beside import MODEL
 from gru4rec_kedro.pipelines.modelling.comparison import compare_versions, compare_with_published
 from gru4rec_kedro.pipelines.modelling.coverage import K
+from gru4rec_kedro.pipelines.modelling.examples import describe_examples
+from gru4rec_kedro.pipelines.modelling.first_screen import describe_run_at_a_glance, make_cards
 from gru4rec_kedro.pipelines.modelling.nodes import MANY_TIES
-from gru4rec_kedro.reporting.page import as_cells, as_html, render_page
+from gru4rec_kedro.reporting.page import as_cells, as_date, as_html, render_page
 from gru4rec_kedro.reporting.results import describe_run, leads, metrics_by_cutoff, metrics_in
 
 _TARGETS = {
@@ -31,6 +33,9 @@ def write_report(
     baseline_comparison: pd.DataFrame,
     split_statistics: pd.DataFrame,
     data_quality: pd.DataFrame,
+    example_sessions: dict[str, Any],
+    origins: dict[str, Any],
+    items: pd.DataFrame,
     parameters: dict[str, Any],
     **figures: go.Figure,
 ) -> str:
@@ -44,19 +49,26 @@ def write_report(
             measured.
         split_statistics: What is in each part of the log.
         data_quality: What was dropped from the raw log, and why, a row a step; may be empty.
+        example_sessions: See `choose_examples`.
+        origins: Whether all of this belongs together, see `check_origins`.
+        items: Titles and pictures by id, as text; may be empty.
         parameters: Of this run.
         figures: By the names that the page has places for.
     """
     published = PublishedConfig.parse(parameters.get("published", {}), "parameters")
-    # the model may be of an earlier run, with other options than today's
-    options = {**_plain(parameters), "model": metrics["model"]}
+    # what is shown may be of an earlier run, with other options than today's
+    options = _plain(parameters) | _made_with(metrics, origins)
     return render_page(
         "gru4rec_kedro.pipelines.modelling",
         "report.html",
         "GRU4Rec report",
         summary=describe_run(metrics),
         leads=leads(baseline_comparison),
-        headline=_headline(metrics),
+        glance=describe_run_at_a_glance(metrics, metrics_history, split_statistics, origins),
+        cards=make_cards(metrics, baseline_comparison),
+        mixed=origins["mixed"],
+        mixed_options=as_cells(pd.DataFrame(origins["options"])),
+        examples=describe_examples(example_sessions, items),
         warning=_warn(metrics),
         equal_times=_find_equal_times(data_quality),
         results=as_cells(_with_intervals(metrics_by_cutoff(metrics))),
@@ -78,17 +90,13 @@ def write_report(
     )
 
 
-def _headline(metrics: dict[str, Any]) -> list[tuple[str, float, float, float]]:
-    """Label, value and bounds of each metric of ranks at the largest cutoff."""
-    table = metrics_by_cutoff(metrics)
-    best = table.iloc[-1]
-    return [
-        (
-            f"{METRICS[name].label[0].upper()}{METRICS[name].label[1:]}@{best['k']:.0f}",
-            *(best[f"{name}{bound}"] for bound in ("", "_low", "_high")),
-        )
-        for name in of_ranks(metrics_in(table))
-    ]
+def _made_with(metrics: dict[str, Any], origins: dict[str, Any]) -> dict[str, Any]:
+    """Sections by which parts, model and metrics were made, as far as they noted them."""
+    noted = (metrics.get("training_origin") or {}).get("options", {})
+    of_model = {name: noted[name] for name in ("training", "experiment") if name in noted}
+    of_metrics = (metrics.get("origin") or {}).get("options", {})
+    of_parts = (origins.get("parts") or {}).get("options", {})
+    return {**of_model, **of_metrics, **of_parts, "model": metrics["model"]}
 
 
 def _explain(results: pd.DataFrame) -> dict[str, str]:
@@ -97,16 +105,13 @@ def _explain(results: pd.DataFrame) -> dict[str, str]:
 
 
 def _describe_baselines(comparison: pd.DataFrame) -> dict[str, Any]:
-    """What the page says of baselines: two tables, once more at all cutoffs, and who is missing."""
-    compared = comparison[comparison["k"].notna()]
+    """What the page says of baselines: two tables of all cutoffs, and who is missing."""
+    compared = comparison[comparison["k"].notna()].sort_values("k", ascending=False, kind="stable")
     corrected = [f"{name}_p_holm" for name in metrics_in(comparison)]
-    at_largest = compared[compared["k"] == compared["k"].max()]
     missing = comparison.loc[comparison["k"].isna(), "model"]
     return {
-        "beside": as_cells(_set_beside(at_largest)),
-        "ahead": as_cells(_say_how_far_ahead(at_largest)),
-        "beside_all": as_cells(_set_beside(compared)),
-        "ahead_all": as_cells(_say_how_far_ahead(compared)),
+        "beside": as_cells(_set_beside(compared), by="k"),
+        "ahead": as_cells(_say_how_far_ahead(compared), by="k"),
         "n_questions": int(compared.reindex(columns=corrected).notna().to_numpy().sum()),
         "not_compared": ", ".join(missing),
     }
@@ -207,7 +212,7 @@ def _describe_training(metrics: dict[str, Any], statistics: pd.DataFrame) -> dic
         "Continued from": metrics.get("continued_from"),
         "Items": f"{metrics['items']:,}",
         "Period": _period(statistics, part, n_events),
-        "Trained": _date(str(metrics["trained_at"] or "")),
+        "Trained": as_date(str(metrics["trained_at"] or "")),
         "Loss": f"{metrics['training_loss']:.4f} in epoch {last}",
         "Code": metrics["training_code"],
     }
@@ -220,12 +225,7 @@ def _period(statistics: pd.DataFrame, part: str, n_events: int) -> str:
         return "of an earlier state of this part"
     if "first_date" not in row or row["first_date"].isna().any():
         return ""
-    return f"{_date(row['first_date'].iloc[0])} to {_date(row['last_date'].iloc[0])}"
-
-
-def _date(text: str) -> str:
-    """2024-06-01T00:00:53+00:00, as the library writes it, for readers."""
-    return text.replace("T", " ").replace("+00:00", " UTC")
+    return f"{as_date(row['first_date'].iloc[0])} to {as_date(row['last_date'].iloc[0])}"
 
 
 def _resources(metrics: dict[str, Any]) -> pd.DataFrame:
@@ -276,7 +276,7 @@ def _shorten_dates(statistics: pd.DataFrame) -> pd.DataFrame:
     if shown[dates].isna().all(axis=None):
         return shown.drop(columns=dates)
     for name in dates:
-        shown[name] = shown[name].map(_date, na_action="ignore").str.removesuffix(" UTC")
+        shown[name] = shown[name].map(as_date, na_action="ignore").str.removesuffix(" UTC")
     return shown.rename(columns={"first_date": "first (UTC)", "last_date": "last (UTC)"})
 
 

@@ -3,7 +3,7 @@
 from kedro.pipeline import Node, Pipeline
 
 from gru4rec_kedro.pipelines.prepared import nodes
-from gru4rec_kedro.reporting import statistics
+from gru4rec_kedro.reporting import origins, statistics
 
 
 def create_pipeline(**_: object) -> Pipeline:
@@ -20,6 +20,13 @@ def create_pipeline(**_: object) -> Pipeline:
                 ],
                 outputs=["train", "valid", "test", "train_full", "data_quality"],
                 name="load_prepared",
+                tags="preparation",
+            ),
+            Node(
+                origins.note_origin_of_prepared,
+                inputs=["train", "valid", "test", "train_full", "log_names"],
+                outputs="data_origin",
+                name="note_origin_of_prepared",
                 tags="preparation",
             ),
             Node(

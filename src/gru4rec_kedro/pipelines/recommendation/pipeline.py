@@ -15,6 +15,7 @@ def create_pipeline(**_: object) -> Pipeline:
                     "sessions",
                     "model",
                     "candidates",
+                    "items",
                     "params:data",
                     "params:loading",
                     "params:recommendation",

@@ -21,7 +21,8 @@ from gru4rec_kedro.pipelines.tuning.study import (
     run_study,
     starting_point,
 )
-from gru4rec_kedro.reading import read_part, sum_up
+from gru4rec_kedro.reading import read_part
+from gru4rec_kedro.reporting.provenance import sum_up
 
 logger = logging.getLogger(__name__)
 

@@ -1,0 +1,78 @@
+"""What items are called, which may be left out."""
+
+from typing import Any
+
+import pandas as pd
+from kedro.io import AbstractDataset, DatasetError
+
+from gru4rec import ConfigError, DataError, columns, read_log
+from gru4rec.files import check_local
+from gru4rec_kedro.datasets.events import json_table
+from gru4rec_kedro.kedro_internals import TablePreview
+
+_IDS = (columns.ITEM, "id")
+
+
+class ItemsDataset(AbstractDataset[Any, pd.DataFrame]):
+    """Titles of items in a text file or a Parquet file; read only.
+
+    Its columns are `ItemId` (or `id`), `title`, and, where there are pictures, `picture`: the
+    address of one.
+
+    Args:
+        filepath: The file; None for no titles.
+        metadata: For plugins.
+    """
+
+    def __init__(
+        self, *, filepath: str | None = None, metadata: dict[str, Any] | None = None
+    ) -> None:
+        if filepath:
+            check_local(filepath, ConfigError)
+        self._filepath = filepath
+        self.metadata = metadata
+
+    def load(self) -> pd.DataFrame:
+        """Returns text: the columns `title` and `picture`, by id; without rows if there is no file.
+
+        Raises:
+            DataError: A column is missing, or two titles are of one item.
+        """
+        if not self._filepath:
+            return pd.DataFrame({"title": [], "picture": []}, dtype=str)
+        table = read_log(self._filepath)
+        id_key = next((name for name in _IDS if name in table.columns), None)
+        if id_key is None or "title" not in table.columns:
+            raise DataError(
+                f"{self._filepath} has the columns {', '.join(table.columns)}; titles of items "
+                f"need {_IDS[0]} (or {_IDS[1]}) and title, and may have picture"
+            )
+        wanted = [id_key, "title", *({"picture"} & {*table.columns})]
+        told = table.select(*wanted).to_pandas().dropna(subset=[id_key, "title"]).astype(str)
+        frame: pd.DataFrame = (
+            told.reindex(columns=[id_key, "title", "picture"]).fillna("").set_index(id_key)
+        )
+        if not frame.index.is_unique:
+            twice = frame.index[frame.index.duplicated()][0]
+            raise DataError(
+                f"{self._filepath} has more than one title of {twice!r}: leave one line an item"
+            )
+        return frame
+
+    def save(self, data: Any) -> None:  # noqa: ARG002  (Kedro's signature)
+        """Refuses: the titles are their owner's.
+
+        Raises:
+            DatasetError: Always.
+        """
+        raise DatasetError(f"{self._filepath} has titles of items and is never written")
+
+    def preview(self, nrows: int = 10) -> TablePreview:
+        """Shows the first titles in kedro-viz."""
+        return TablePreview(json_table(self.load().head(nrows).reset_index()))
+
+    def _exists(self) -> bool:
+        return self._filepath is not None
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath}

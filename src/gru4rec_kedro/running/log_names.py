@@ -1,0 +1,29 @@
+"""Tells nodes what the log is called: an Ibis table does not know its file."""
+
+from typing import Any
+
+from kedro.framework.hooks import hook_impl
+from kedro.io import CatalogProtocol, MemoryDataset
+
+from gru4rec_kedro.redaction import hide_login
+
+_LOGS = ("raw_log", "prepared_{part}")
+
+
+class LogNameHooks:
+    """Puts the paths of the raw log and of the prepared parts into the catalog."""
+
+    @hook_impl
+    def after_catalog_created(
+        self, catalog: CatalogProtocol[Any, Any], conf_catalog: dict[str, Any]
+    ) -> None:
+        """Adds `log_names`: the path in each of these entries, by the name of the entry."""
+        paths = {
+            name: hide_login(str(entry.get("filepath") or entry.get("type", "")))
+            for name, entry in conf_catalog.items()
+            if name in _LOGS and isinstance(entry, dict)
+        }
+        catalog["log_names"] = MemoryDataset(
+            {name: paths.get(name, "an entry of another name") for name in _LOGS},
+            metadata={"kedro-viz": {"layer": "raw"}},
+        )
