@@ -44,11 +44,13 @@ def test_run_writes_every_catalog_entry_and_nothing_else(finished):
             "05_model_input/valid.parquet",
             "05_model_input/test.parquet",
             "05_model_input/train_full.parquet",
+            "05_model_input/data_origin.json",
             "06_models/gru4rec.pth",
             "06_models/checkpoint.pth",
             "06_models/training_history.csv",
             "07_model_output/ranked_events.parquet",
             "07_model_output/item_statistics.parquet",
+            "07_model_output/example_sessions.json",
             "08_reporting/metrics.json",
             "02_intermediate/log_counts.csv",
             "03_primary/filter_report.csv",
@@ -67,6 +69,7 @@ def test_run_writes_every_catalog_entry_and_nothing_else(finished):
             "08_reporting/metrics_by_session_length.json",
             "08_reporting/metrics_by_item_popularity.json",
             "08_reporting/recommended_popularity.json",
+            "08_reporting/origins.json",
             "08_reporting/report.html",
         )
     }
@@ -346,3 +349,28 @@ def test_session_is_kedros_own(finished, in_folder):
     with KedroSession.create(finished, env="test") as session:
         catalog = session.load_context().catalog
     assert catalog.load("train").to_pandas().columns.tolist() == ["SessionId", "ItemId", "Time"]
+
+
+def test_a_report_of_two_logs_says_so_on_the_console_and_at_its_top(finished, run, kedro, tmp_path):
+    run(finished)
+    kept = json.loads((finished / "data/test/08_reporting/origins.json").read_text())
+    assert kept["mixed"] == kept["options"] == []
+    assert kept["log"] == "data/01_raw/sample_clicks.csv"
+    log = pd.read_csv(finished / "data/01_raw/sample_clicks.csv")
+    log.head(len(log) // 2).to_csv(tmp_path / "half.csv", index=False)
+    changes = {"events": str(tmp_path / "half.csv"), "loading": {"session_gap": 3600}}
+    run(finished, changes, pipeline_names=["data_engineering"])
+
+    done = kedro(finished, "run", "--namespaces", "reporting")
+
+    assert done.returncode == 0, done.stderr
+    said = " ".join((done.stdout + done.stderr).split())
+    assert "The model: learnt from other events than the part train_full has now" in said
+    assert "The metrics: measured on other events than the part test has now" in said
+    assert "Results NOT OF ONE MAKING" in said
+    page = (finished / "data/test/08_reporting/report.html").read_text()
+    header = page.partition('<div class="headline">')[0].partition("<h1>")[2]
+    assert "The model: learnt from other events than the part train_full has now" in header
+    row = '<th scope="row">loading.session_gap</th><td>3600.0</td>'
+    assert f"{row}<td>null</td><td>null</td><td>null</td>" in header
+    assert "<dt>loading.session_gap</dt><dd>3600.0</dd>" in page  # that of the parts

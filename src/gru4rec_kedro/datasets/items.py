@@ -49,9 +49,8 @@ class ItemsDataset(AbstractDataset[Any, pd.DataFrame]):
             )
         wanted = [id_key, "title", *({"picture"} & {*table.columns})]
         told = table.select(*wanted).to_pandas().dropna(subset=[id_key, "title"]).astype(str)
-        frame: pd.DataFrame = (
-            told.reindex(columns=[id_key, "title", "picture"]).fillna("").set_index(id_key)
-        )
+        frame: pd.DataFrame = told.set_index(id_key)
+        frame["picture"] = frame["picture"].fillna("") if "picture" in frame else ""
         if not frame.index.is_unique:
             twice = frame.index[frame.index.duplicated()][0]
             raise DataError(

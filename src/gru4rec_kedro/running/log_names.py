@@ -1,5 +1,6 @@
 """Tells nodes what the log is called: an Ibis table does not know its file."""
 
+from pathlib import Path
 from typing import Any
 
 from kedro.framework.hooks import hook_impl
@@ -19,7 +20,7 @@ class LogNameHooks:
     ) -> None:
         """Adds `log_names`: the path in each of these entries, by the name of the entry."""
         paths = {
-            name: hide_login(str(entry.get("filepath") or entry.get("type", "")))
+            name: _shown(str(entry.get("filepath") or entry.get("type", "")))
             for name, entry in conf_catalog.items()
             if name in _LOGS and isinstance(entry, dict)
         }
@@ -27,3 +28,9 @@ class LogNameHooks:
             {name: paths.get(name, "an entry of another name") for name in _LOGS},
             metadata={"kedro-viz": {"layer": "raw"}},
         )
+
+
+def _shown(path: str) -> str:
+    """A path as its owner would write it; Kedro makes all of them absolute."""
+    inside = Path(path).is_relative_to(Path.cwd())
+    return str(Path(path).relative_to(Path.cwd())) if inside else hide_login(path)

@@ -6,7 +6,7 @@ import yaml
 from gru4rec import Config, ConfigError
 from gru4rec_kedro.options.parameters import ExperimentConfig, Parameters
 
-RUNTIME_ONLY = {"events", "prepared", "sessions", "candidates", "when_locked"}
+RUNTIME_ONLY = {"events", "prepared", "sessions", "candidates", "titles", "when_locked"}
 PROJECT_ONLY = RUNTIME_ONLY | {
     "experiment",
     "published",

@@ -1,11 +1,18 @@
 import subprocess
 from importlib.metadata import version
 
+import ibis
 import numpy as np
+import pandas as pd
 import pytest
 
 from gru4rec_kedro.reporting import provenance
-from gru4rec_kedro.reporting.provenance import code_version, library_versions, peak_memory_mb
+from gru4rec_kedro.reporting.provenance import (
+    code_version,
+    fingerprint,
+    library_versions,
+    peak_memory_mb,
+)
 
 
 @pytest.fixture
@@ -55,3 +62,16 @@ def test_libraries_are_named_with_their_versions():
 def test_peak_memory_is_in_megabytes():
     held = np.ones(20_000_000)
     assert held.nbytes / 1e6 < peak_memory_mb() < 50_000
+
+
+def test_a_fingerprint_is_of_the_rows_whatever_their_order_and_form(monkeypatch):
+    frame = pd.DataFrame({"SessionId": range(7), "ItemId": list("abcdefg"), "Time": range(7)})
+    known = fingerprint(frame)
+    assert known == f"{pd.util.hash_pandas_object(frame, index=False).sum():016x}"
+    assert fingerprint(ibis.memtable(frame)) == known
+    monkeypatch.setattr(provenance, "_ROWS_AT_ONCE", 3)
+    assert fingerprint(frame.sample(frac=1, random_state=0)) == known
+    assert fingerprint(ibis.memtable(frame)) == known
+    assert fingerprint(frame.astype({"ItemId": object})) == known
+    assert fingerprint(frame.head(6)) != known
+    assert fingerprint(frame.assign(Time=range(1, 8))) != known

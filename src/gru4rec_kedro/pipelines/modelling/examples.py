@@ -14,7 +14,7 @@ from gru4rec_kedro.reporting.provenance import fingerprint
 
 K = 10
 _PLACES = (0.0, 0.25, 0.5, 0.75, 1.0)  # among the sessions, by the rank of their last target
-_LENGTHS = (2, 8)  # clicks before it: enough to know something of, and to be read
+LENGTHS = (2, 8)  # clicks before it: enough to know something of, and to be read
 
 
 def choose_examples(
@@ -33,11 +33,13 @@ def choose_examples(
     Returns:
         `sessions`, a record each: `session`, `clicked` (the known items before the target), `next`
         (the target), `rank`, and `best` (the ten best items); of how many sessions they are chosen
-        (`among`), `items` of the model, and the fingerprint of the `ranks`.
+        (`among`), whether `by_length` (2 to 8 clicks before it), `items` of the model, and the
+        fingerprint of the `ranks`.
     """
     last = ranked_events.sort_values("position").drop_duplicates(columns.SESSION, keep="last")
-    readable = last[last["position"].between(*_LENGTHS)]
-    among = readable if len(readable) >= len(_PLACES) else last
+    readable = last[last["position"].between(*LENGTHS)]
+    is_enough = len(readable) >= len(_PLACES)
+    among = readable if is_enough else last
     among = among.sort_values([columns.RANK, "position", columns.SESSION])
     places = np.unique(np.round(np.array(_PLACES) * (len(among) - 1)).astype(int))
     chosen = among.iloc[places]
@@ -61,6 +63,7 @@ def choose_examples(
             )
         ],
         "among": len(among),
+        "by_length": is_enough,
         "items": len(model.vocabulary),
         "ranks": fingerprint(ranked_events),
     }
@@ -82,6 +85,8 @@ def _clicked(model: GRU4Rec, part: ir.Table, chosen: pd.DataFrame) -> dict[Any, 
 
 def describe_examples(examples: dict[str, Any], items: pd.DataFrame) -> dict[str, Any]:
     """What the page shows of each session: items as mappings of `title` and `picture`."""
+    if not examples:  # of an earlier version of the project
+        return {"sessions": []}
     titles, pictures = items["title"].to_dict(), items["picture"].to_dict()
 
     def show(ids: list[Any]) -> list[dict[str, Any]]:
@@ -103,7 +108,13 @@ def describe_examples(examples: dict[str, Any], items: pd.DataFrame) -> dict[str
         }
         for of in examples["sessions"]
     ]
-    return {"sessions": shown, "among": examples["among"], "items": examples["items"]}
+    shortest, longest = LENGTHS
+    which = f" with {shortest} to {longest} clicks before their last"
+    return {
+        "sessions": shown,
+        "among": f"the {examples['among']:,} sessions{which if examples['by_length'] else ''}",
+        "items": f"{examples['items']:,} items",
+    }
 
 
 def _safe(picture: str) -> str:

@@ -25,10 +25,10 @@ def describe_run_at_a_glance(
     facts = {
         "Data set": (metrics.get("origin") or {}).get("log") or origins.get("log") or "",
         "Period": _period(split_statistics),
-        "Model": f"trained {as_date(str(metrics.get('trained_at') or 'at an unknown time'))}"
-        + (f", by {metrics['training_code']}" if metrics.get("training_code") else ""),
-        "Version of the metrics": versions[-1] if versions else "",
-        "Written": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        "Model trained": as_date(str(metrics.get("trained_at") or "at an unknown time")),
+        "Version": versions[-1] if versions else "",
+        "Page written": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC",
+        "Code": f"gru4rec-kedro {metrics['code']}",
         "Environment": f"Python {platform.python_version()}, torch {version('torch')}, "
         f"{platform.system()} {platform.machine()}",
     }
@@ -70,9 +70,9 @@ def _cards_of(
         cards.append(
             {
                 "k": k,
-                "title": f"Ahead of {lead.over}, {METRICS[names[0]].label}@{k}",
+                "title": f"Lead over {lead.over}, {METRICS[names[0]].label}@{k}",
                 "value": f"{lead.ahead:+.4f}",
-                "note": f"95 %: {lead.low:+.4f} to {lead.high:+.4f}",
+                "note": f"95 %: {lead.low:+.4f} to {lead.high:+.4f}; the best baseline",
             }
         )
     return cards

@@ -24,6 +24,8 @@ _TARGETS = {
     "first": "the second event of each session",
     "last": "the last event of each session",
 }
+# other pipelines have these
+_NOT_OF_THIS_PAGE = ("recommendation", "tuning", "backtest", "promotion")
 
 
 def write_report(
@@ -86,7 +88,7 @@ def write_report(
         quality=as_cells(data_quality),
         figures={name: as_html(figure) for name, figure in figures.items()},
         differing=_differing(options),
-        parameters=yaml.safe_dump(options, sort_keys=False),
+        parameters=yaml.safe_dump(options, sort_keys=False, default_flow_style=None),
     )
 
 
@@ -295,11 +297,21 @@ def _differing(options: dict[str, Any]) -> dict[str, str]:
     for section, values in options.items():
         field = Parameters.model_fields.get(section)
         kind = field.annotation if field else None
-        if isinstance(kind, type) and issubclass(kind, Section) and isinstance(values, dict):
-            defaults = kind().model_dump()
-            found |= {
-                f"{section}.{name}": str(value)
-                for name, value in values.items()
-                if defaults.get(name) != value
-            }
+        if section in _NOT_OF_THIS_PAGE or not isinstance(values, dict):
+            continue
+        if isinstance(kind, type) and issubclass(kind, Section):
+            found |= _changes(section, values, kind().model_dump())
+    return found
+
+
+def _changes(name: str, values: dict[str, Any], defaults: dict[str, Any]) -> dict[str, str]:
+    """What is in some values and not in the defaults, by name; of mappings, value by value."""
+    found: dict[str, str] = {}
+    for key, value in values.items():
+        default = defaults.get(key)
+        if isinstance(value, dict) and isinstance(default, dict):
+            found |= _changes(f"{name}.{key}", value, default)
+        elif value != default:
+            shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            found[f"{name}.{key}"] = shown
     return found

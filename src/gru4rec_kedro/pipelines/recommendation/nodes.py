@@ -24,10 +24,10 @@ def recommend_items(
     sessions: ir.Table,
     model: GRU4Rec,
     candidates: ir.Table | None,
-    items: pd.DataFrame,
     data: DataConfig,
     loading: LoadingConfig,
     recommendation: RecommendationConfig,
+    items: pd.DataFrame | None = None,
 ) -> Parts:
     """Recommends next items for each session of a log, a part of the sessions at a time.
 
@@ -38,7 +38,7 @@ def recommend_items(
         Parts of a table: session, rank (from 1), item, score, and title where there are titles;
         ordered by session and rank.
     """
-    titles = items["title"].to_dict()
+    titles = {} if items is None else items["title"].to_dict()
     events = with_ids_of(model, load_events(sessions, data, loading))
     shortlist = None
     if candidates is not None:

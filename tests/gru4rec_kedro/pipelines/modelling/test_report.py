@@ -97,6 +97,18 @@ BREAKDOWNS = pd.DataFrame(
         "mrr_high": [0.15],
     }
 )
+EXAMPLES = {
+    "sessions": [
+        {"session": 4, "clicked": [1, 2], "next": 3, "rank": 2.0, "best": [7, 3]},
+        {"session": 5, "clicked": [3], "next": 8, "rank": 9.0, "best": [1, 2]},
+    ],
+    "among": 4321,
+    "by_length": True,
+    "items": 9,
+    "ranks": "0b",
+}
+ORIGINS: dict[str, Any] = {"mixed": [], "options": [], "log": "clicks.csv", "parts": {}}
+ITEMS = pd.DataFrame({"title": ["Red shoe"], "picture": [""]}, index=["3"])
 ROUNDS = pd.DataFrame({"round": [0, 1], "step": ["repeats", "<u>items"], "events_removed": [3, 0]})
 
 
@@ -110,6 +122,9 @@ def write(**changes: Any) -> str:
         "baseline_comparison": COMPARISON.iloc[:0],
         "split_statistics": STATISTICS,
         "data_quality": ROUNDS,
+        "example_sessions": EXAMPLES,
+        "origins": ORIGINS,
+        "items": ITEMS,
         "parameters": {"model": {"layers": [8]}, "data": {"item_key": "</pre>"}},
         **figures,
         **changes,
@@ -192,6 +207,13 @@ def write_with(text: str) -> str:
         baseline_comparison=with_text(COMPARISON, text),
         split_statistics=with_text(STATISTICS, text),
         data_quality=with_text(ROUNDS, text),
+        origins={
+            "mixed": [text],
+            "options": [{"option": text, "parts": text}],
+            "log": text,
+            "parts": {"options": {"data": {text: text}}},
+        },
+        items=with_text(ITEMS, text),
         parameters=parameters,
         **dict.fromkeys(names, figure),
     )
@@ -226,8 +248,8 @@ def test_needs_no_network_and_holds_plotly_once(page):
 
 
 def test_shows_the_options_of_the_model_that_was_evaluated(page):
-    assert "- 7" in page
-    assert "- 8" not in page
+    assert "layers: [7]" in page
+    assert "layers: [8]" not in page
 
 
 def test_says_what_was_measured_and_how_sure_it_is(page):
@@ -341,12 +363,68 @@ def test_options_of_the_evaluation_are_told_at_the_top_and_below():
     assert "less those that the session had before; 8 targets on such items are left out" in text
 
 
-def test_all_cutoffs_are_compared_the_largest_first_in_sight():
+def test_all_cutoffs_are_compared_and_a_reader_chooses_one():
     at_1 = COMPARISON.iloc[:2].assign(k=1, recall_ahead=[None, 0.4])
-    text = text_of(write(baseline_comparison=pd.concat([at_1, COMPARISON])))
-    in_sight, _, folded = text.partition("At all cutoffs")
-    assert "popularity 5 +0.0500" in in_sight
-    assert "popularity 1 +0.4000" not in in_sight
-    assert "popularity 1 +0.4000" in folded
-    assert "popularity 5 +0.0500" in folded
-    assert "for all 4 comparisons" in in_sight
+    page = write(baseline_comparison=pd.concat([at_1, COMPARISON]))
+    text = text_of(page)
+    assert "popularity 5 +0.0500" in text
+    assert "popularity 1 +0.4000" in text
+    assert "for all 4 comparisons" in text
+    for k in (1, 5):
+        assert page.count(f'<tr data-k="{k}">') == 3  # the model, a baseline, and its distance
+
+
+def test_the_first_screen_says_what_it_is_about_and_four_numbers():
+    statistics = STATISTICS.assign(part=["train", "train_full"])
+    text = text_of(
+        write(
+            split_statistics=statistics,
+            metrics_history={"2026-02-03T04.05.06.000Z": METRICS},
+            baseline_comparison=COMPARISON,
+        )
+    )
+    header = text.partition("Results")[0]
+    for fact in (
+        "Recall@5 0.2500 95 %: 0.2100 – 0.2900 MRR@5 0.1250 95 %: 0.1100 – 0.1400",
+        "Lead over popularity, recall@5 +0.0500 95 %: +0.0300 to +0.0700; the best baseline",
+        "Training, events/s 45 2 s for 3 epochs",
+        "Data set clicks.csv Period 2025-01-01 to 2025-01-02",
+        "Model trained 2026-02-03 04:05:06 UTC Version 2026-02-03T04.05.06.000Z",
+        "Code gru4rec-kedro 0.1.0 Environment Python 3",
+    ):
+        assert fact in header
+
+
+def test_example_sessions_have_titles_and_the_hit_marked():
+    text = text_of(write())
+    assert "Of the 4,321 sessions with 2 to 8 clicks before their last, in the order" in text
+    assert "Rank 2 session 4 Clicked: 1 2 Then: Red shoe Expected: 7 Red shoe ← came" in text
+    assert "Rank 9 session 5 Clicked: Red shoe Then: 8 Expected: 1 2 What was measured" in text
+    assert "Example sessions" not in write(example_sessions={})
+
+
+def test_only_pictures_are_taken_for_pictures():
+    for address, is_shown in (("https://x.test/1.png", True), ("javascript:alert(1)", False)):
+        page = write(items=ITEMS.assign(picture=address))
+        assert (f'<img src="{address}"' in page) == is_shown
+
+
+def test_what_does_not_belong_together_is_told_above_everything_else():
+    option = {"option": "loading.session_gap", "parts": "3600", "model": "", "this run": "null"}
+    page = write(origins={**ORIGINS, "mixed": ["The model: <b>"], "options": [option]})
+    header = text_of(page).partition("Recall@5")[0]
+    assert "does not belong together. The model: &lt;b&gt;." in header
+    assert "loading.session_gap 3600 – null" in header
+    assert "belong together" not in write()
+
+
+def test_the_options_shown_are_those_that_made_the_parts_and_the_metrics():
+    made = {"log": "clicks.csv", "options": {"loading": {"session_gap": 3600}}}
+    parameters = {"loading": {"session_gap": 7}, "evaluation": {"mode": "median"}}
+    metrics = {**METRICS, "origin": {"options": {"evaluation": {"mode": "standard"}}}}
+    text = text_of(
+        write(metrics=metrics, origins={**ORIGINS, "parts": made}, parameters=parameters)
+    )
+    assert "loading.session_gap 3600" in text
+    assert "evaluation.mode standard" in text
+    assert "median" not in text
