@@ -1,5 +1,7 @@
-"""Progress of something long: a bar on a terminal, a log line now and then elsewhere."""
+"""Progress of something long: a bar on a terminal and in a notebook, log lines elsewhere."""
 
+import html
+import io
 import logging
 import sys
 import time
@@ -11,6 +13,41 @@ from tqdm import tqdm
 logger = logging.getLogger(__name__)
 
 _SECONDS_BETWEEN_LINES = 30.0
+_IN_NOTEBOOKS = (
+    "{desc}: {percentage:3.0f} %, {n_fmt} of {total_fmt}{unit}, {elapsed} [{remaining} left, "
+    "{rate_fmt}{postfix}]"
+)
+
+
+class NotebookBar(tqdm):  # type: ignore[type-arg]  # generic in its stubs only
+    """A bar of a notebook, which needs no widgets: HTML that is shown anew.
+
+    Args:
+        show: `IPython.display.display`.
+        options: Of `tqdm`.
+    """
+
+    def __init__(self, show: Any, **options: Any) -> None:
+        self._place = show({"text/html": ""}, raw=True, display_id=True)
+        super().__init__(file=io.StringIO(), **options)
+
+    def display(self, msg: str | None = None, pos: int | None = None) -> None:  # noqa: ARG002
+        """Shows how far it is; an empty message takes the bar away."""
+        if msg == "":
+            self._place.update({"text/html": ""}, raw=True)
+            return
+        text = self.format_meter(**{**self.format_dict, "bar_format": _IN_NOTEBOOKS})
+        bar = f'<progress value="{self.n}" max="{self.total}"></progress> {html.escape(text)}'
+        self._place.update({"text/html": bar, "text/plain": text}, raw=True)
+
+
+def _make_bar(**options: Any) -> "tqdm[Any] | None":
+    """Returns what shows progress here; None where only log lines can."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    if type(shell).__name__ == "ZMQInteractiveShell":  # of notebooks
+        return NotebookBar(ipython.display.display, **options)  # type: ignore[union-attr]
+    return tqdm(**options) if sys.stderr.isatty() else None
 
 
 class ProgressDisplay:
@@ -26,9 +63,7 @@ class ProgressDisplay:
         self._task, self._total, self._unit = task, total, unit
         self._begun = self._last_line = time.monotonic()
         self._done = 0
-        self._bar: tqdm[Any] | None = None
-        if sys.stderr.isatty():
-            self._bar = tqdm(total=total, desc=task, unit=f" {unit}", unit_scale=True, leave=False)
+        self._bar = _make_bar(total=total, desc=task, unit=f" {unit}", unit_scale=True, leave=False)
 
     def __enter__(self) -> Self:
         return self

@@ -19,6 +19,10 @@ class RunError(KedroCliError, GRU4RecError):
         else:
             ClickException.show(self, file)
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows of it."""
+        return [f"{type(self).__name__}: {self.message}"]
+
 
 class FolderInUseError(DatasetError, GRU4RecError):
     """Another process is at work in a folder."""

@@ -1,5 +1,8 @@
 import io
 import logging
+import sys
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -59,4 +62,38 @@ def test_a_terminal_has_a_bar(
         display.update(10, "loss 1.5")
 
     assert "Epoch 1" in terminal.getvalue()
+    assert caplog.messages == []
+
+
+class ZMQInteractiveShell:
+    """Named as the shell of notebooks."""
+
+
+def test_a_notebook_has_a_bar_of_its_own(
+    clock: Clock, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[str] = []
+
+    class Place:
+        def update(self, bundle: dict[str, str], raw: bool) -> None:
+            assert raw
+            shown.append(bundle["text/html"])
+
+    def display(*_: Any, **__: Any) -> Place:
+        return Place()
+
+    ipython = SimpleNamespace(
+        get_ipython=ZMQInteractiveShell, display=SimpleNamespace(display=display)
+    )
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+
+    with caplog.at_level(logging.INFO), ProgressDisplay("Epoch <1>", 1000) as display_:
+        clock.now += 100
+        display_._bar.mininterval = 0
+        display_.update(250, "loss 1.5")
+
+    [half] = [bar for bar in shown if 'value="250" max="1000"' in bar]
+    assert "Epoch &lt;1&gt;:  25 %, 250 of 1.00k events" in half
+    assert "loss 1.5" in half
+    assert shown[-1] == ""  # and goes when it is done
     assert caplog.messages == []

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Callable
 from typing import Any
 
+from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
@@ -17,6 +18,7 @@ from gru4rec_kedro.pipelines.backtest.report import summarise_backtest
 from gru4rec_kedro.reporting.plain_tables import baselines_table, parts_table, rows_as_text
 from gru4rec_kedro.reporting.results import leads, results_table
 from gru4rec_kedro.running.node_lines import NodeLines
+from gru4rec_kedro.running.project_logging import use_project_logging
 
 logger = logging.getLogger(__name__)
 
@@ -29,8 +31,9 @@ class ConsoleHooks(NodeLines):
     """Wraps long lines, says how far a run is, and closes it with its results."""
 
     @hook_impl
-    def after_context_created(self) -> None:
+    def after_context_created(self, context: KedroContext) -> None:
         """Shapes what is logged from now on."""
+        use_project_logging(context.project_path)
         shape_log_lines(self)
 
     @hook_impl
