@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 
 from gru4rec import columns
+from gru4rec.cards import Card, Shown, call, counted
 from gru4rec.compute import Best
 from gru4rec.config import (
     Config,
@@ -91,7 +92,7 @@ class _Attempt:
         self.before = None
 
 
-class GRU4Rec:
+class GRU4Rec(Shown):
     """Session-based recommendations with a recurrent network (ICLR 2016, CIKM 2018).
 
     Args:
@@ -163,9 +164,15 @@ class GRU4Rec:
         self._digest: str | None = None  # of the weights as they are, once it was asked for
         self.notes: dict[str, Note] = {}
 
-    def __repr__(self) -> str:
-        options = ", ".join(f"{name}={value!r}" for name, value in self.config.items())
-        return f"GRU4Rec({options})"
+    def _card(self) -> Card:
+        facts = ["not fitted"]
+        if self._state is not None:
+            facts = [counted(len(self.vocabulary), "item"), counted(self._state.epochs, "epoch")]
+            best = [record for record in self._history if record["epoch"] == self.best_epoch]
+            told = {n: v for record in best for n, v in record.items() if n == "loss" or "@" in n}
+            facts += [f"{name} {value:.4f}" for name, value in told.items()]
+        history = self.history if self._history else None
+        return Card(call(GRU4Rec, self.config), facts, history, self.config)
 
     @property
     def network(self) -> Network:

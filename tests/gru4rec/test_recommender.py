@@ -101,10 +101,6 @@ def test_build_model_goes_by_the_section_model() -> None:
     assert gru.config == ModelConfig(layers=[7], loss="bpr-max", device="cpu")
 
 
-def test_repr_shows_the_options() -> None:
-    assert "layers=[7], loss='cross-entropy'" in repr(GRU4Rec(layers=[7], device="cpu"))
-
-
 # --- fit ---
 
 

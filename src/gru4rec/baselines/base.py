@@ -1,6 +1,8 @@
 """What all baselines share."""
 
+import inspect
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -8,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from gru4rec import columns
+from gru4rec.cards import Card, Shown, call, counted
 from gru4rec.data.sessions import Sessions, order_sessions
 from gru4rec.data.vocabulary import Vocabulary
 from gru4rec.errors import ConfigError, NotFittedError, shown
@@ -17,7 +20,7 @@ Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.int64]
 
 
-class Baseline(ABC):
+class Baseline(Shown, ABC):
     """A recommender to set beside GRU4Rec; a new one fills in `_learn` and `score_next`."""
 
     _vocabulary: Vocabulary | None = None
@@ -52,6 +55,18 @@ class Baseline(ABC):
         self._vocabulary = vocabulary
         self._item_counts = np.bincount(indices, minlength=len(vocabulary))
         return self
+
+    def _options(self) -> Mapping[str, Any]:
+        """The arguments that it was made with, as far as it keeps them by their names."""
+        kept = vars(self) | {name.removeprefix("_"): value for name, value in vars(self).items()}
+        return {n: kept[n] for n in inspect.signature(type(self)).parameters if n in kept}
+
+    def _card(self) -> Card:
+        facts = ["not fitted"]
+        if self._vocabulary is not None:
+            n_events = int(self._item_counts.sum())
+            facts = [counted(len(self._vocabulary), "item"), counted(n_events, "event")]
+        return Card(call(type(self), self._options()), facts)
 
     @property
     def vocabulary(self) -> Vocabulary:

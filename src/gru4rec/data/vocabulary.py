@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from gru4rec.cards import Card, Shown, counted, some
 from gru4rec.errors import DataError, shown
 from gru4rec.frames.ids import Ids, as_ids
 
@@ -18,7 +19,7 @@ UNKNOWN = -1
 _FIRST, _LAST = np.iinfo(np.int64).min, np.iinfo(np.int64).max  # of NumPy, but Python's integers
 
 
-class Vocabulary:
+class Vocabulary(Shown):
     """The items that a model knows, in index order.
 
     Args:
@@ -50,6 +51,11 @@ class Vocabulary:
     def holds_text(self) -> bool:
         """Whether ids are text rather than integers."""
         return bool(self._index.dtype == object)
+
+    def _card(self) -> Card:
+        kind = "text" if self.holds_text else "integers"
+        facts = [counted(len(self), "item"), kind, some(self._index[:6].tolist(), len(self))]
+        return Card("Vocabulary", facts)
 
     def __len__(self) -> int:
         return len(self._index)

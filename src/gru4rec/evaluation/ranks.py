@@ -12,13 +12,14 @@ import torch
 from torch import Tensor
 
 from gru4rec import columns
+from gru4rec.cards import Card, Shown, counted
 from gru4rec.compute import engine_of
 from gru4rec.config import Config, EvaluationConfig, as_config
 from gru4rec.data.schedule import Schedule, make_schedule
 from gru4rec.errors import ConfigError, DataError, shown
 from gru4rec.evaluation.data import EvaluationData, prepare_evaluation
 from gru4rec.evaluation.lists import Lists, padded
-from gru4rec.evaluation.metrics import ByCutoff, summarise
+from gru4rec.evaluation.metrics import DEFAULT, ByCutoff, mean_metrics, summarise
 from gru4rec.evaluation.next_item import NextItemModel, check_model, checked, network_of
 from gru4rec.evaluation.ranking import rank, ranks_of, top_k
 from gru4rec.frames.ids import Ids
@@ -27,12 +28,13 @@ from gru4rec.model.states import reset_states
 from gru4rec.progress import ProgressDisplay
 
 _BLOCK_NUMBERS = 1 << 22  # scores in memory at once: 32 MB of 64-bit numbers
+_SHOWN = (1, 5, 10, 20)  # cutoffs
 
 Ints = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class RankedEvents:
+@dataclass(frozen=True, repr=False)
+class RankedEvents(Shown):
     """Every target of an evaluation and its rank; one entry a target.
 
     Attributes:
@@ -56,6 +58,16 @@ class RankedEvents:
     n_unknown: int
     n_seen: int = 0
     lists: Lists | None = None
+
+    def _card(self) -> Card:
+        n_sessions = len(pd.unique(self.sessions))
+        facts = [counted(len(self.ranks), "target"), counted(n_sessions, "session")]
+        measured = mean_metrics(self.ranks, _SHOWN, DEFAULT)
+        facts += [f"{name}@{_SHOWN[-1]} {at[_SHOWN[-1]]:.4f}" for name, at in measured.items()]
+        if self.n_unknown:
+            facts.append(f"{counted(self.n_unknown, 'event')} on unknown items left out")
+        rows = {name: list(at.values()) for name, at in measured.items()}
+        return Card("RankedEvents", facts, pd.DataFrame({"k": _SHOWN, **rows}))
 
     def to_frame(self) -> pd.DataFrame:
         """Returns a row a target: SessionId, position, ItemId, rank, ties."""

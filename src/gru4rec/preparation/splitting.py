@@ -5,8 +5,10 @@ from contextlib import ExitStack
 from typing import Any, Generic, NamedTuple
 
 import ibis.expr.types as ir
+import pandas as pd
 from ibis import _
 
+from gru4rec.cards import Card, counted
 from gru4rec.columns import ITEM, SESSION, TIME
 from gru4rec.config import DataSplitConfig
 from gru4rec.errors import DataError
@@ -23,6 +25,27 @@ class Split(NamedTuple, Generic[Events]):
     valid: Events
     test: Events
     train_full: Events
+
+    def __repr__(self) -> str:
+        return self._card().as_text()
+
+    def _repr_html_(self) -> str:
+        return self._card().as_html()
+
+    def _card(self) -> Card:
+        frames = {n: part for n, part in self._asdict().items() if isinstance(part, pd.DataFrame)}
+        if not frames:
+            return Card("Split", [f"{', '.join(self._fields)} are tables, computed when used"])
+        counts = pd.DataFrame(
+            {
+                "part": list(frames),
+                "events": [len(part) for part in frames.values()],
+                "sessions": [part[SESSION].nunique() for part in frames.values()],
+                "items": [part[ITEM].nunique() for part in frames.values()],
+            }
+        )
+        facts = [f"{name} {counted(len(part), 'event')}" for name, part in frames.items()]
+        return Card("Split", facts, counts)
 
 
 class _Cut(NamedTuple):

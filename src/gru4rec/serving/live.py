@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from gru4rec.cards import Card, Shown, call, counted, some
 from gru4rec.data.vocabulary import UNKNOWN, Vocabulary
 from gru4rec.frames.ids import as_ids
 from gru4rec.model.network import Network
@@ -21,8 +22,10 @@ from gru4rec.serving.recommendations import (
 from gru4rec.serving.shortlist import Shortlist, as_shortlist
 from gru4rec.serving.state import SessionState, check_state, pack, unpack
 
+_SHOWN = 5  # items
 
-class LiveSession:
+
+class LiveSession(Shown):
     """One session as it happens: takes an item at a time, at the cost of one step.
 
     The model is only read, so any number of sessions can share it.
@@ -49,6 +52,17 @@ class LiveSession:
             "a live session would be pickled with its whole model; keep what state() returns, and "
             "go on with live_session(state=...) of a model"
         )
+
+    def _card(self) -> Card:
+        n, n_unknown = len(self._items), len(self._items) - len(self.seen())
+        facts = [counted(n, "click")]
+        if n_unknown:
+            facts[0] += f" ({n_unknown:,} unknown)"
+        if n:
+            facts.append(f"last {some(self._items[: -_SHOWN - 1 : -1], n, _SHOWN)}")
+        following = self.recommend(_SHOWN)
+        facts.append(f"next {some(following['item'], _SHOWN)}")
+        return Card(call(LiveSession, {"session": self._session}), facts, following)
 
     def add(self, item: Any) -> bool:
         """Takes the next item of the session.

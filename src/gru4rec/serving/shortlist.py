@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from gru4rec.cards import Card, Shown, some
 from gru4rec.compute import Best
 from gru4rec.data.vocabulary import UNKNOWN, Indices, Vocabulary
 from gru4rec.errors import DataError, shortened, shown
@@ -18,7 +19,7 @@ from gru4rec.model.network import Network
 logger = logging.getLogger(__name__)
 
 
-class Shortlist:
+class Shortlist(Shown):
     """The items that may be recommended, checked once for any number of calls.
 
     Args:
@@ -54,6 +55,13 @@ class Shortlist:
             logger.warning(
                 "%d of %d candidates are unknown to the model and left out", n_unknown, len(indices)
             )
+
+    def _card(self) -> Card:
+        ids = self.vocabulary.decode(self.indices[:6]).tolist()
+        return Card(
+            "Shortlist",
+            [f"{len(self):,} of {len(self.vocabulary):,} items", some(ids, len(self))],
+        )
 
     def __len__(self) -> int:
         return len(self.indices)

@@ -1,6 +1,7 @@
 """The recommender."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -66,6 +67,9 @@ class SASRec(Baseline):
         options = {name: value for name, value in locals().items() if name != "self"}
         self.config = SASRecConfig.parse(options, origin="SASRec")
         self.device = resolve_device(self.config.device)
+
+    def _options(self) -> Mapping[str, Any]:
+        return self.config
 
     def _learn(self, items: Ints, sessions: Sessions, n_items: int) -> None:
         for _ in self.train(items, sessions.offsets, n_items):
