@@ -7,10 +7,12 @@ PYTHON ?= python3
 # GPU of NVIDIA, elsewhere what pip takes.
 TORCH ?= auto
 
-# Of `make parity`: a folder of prepared parts, how many seeds, and options such as model.n_epochs=5.
+# Of `make tuning` and `make parity`: options such as model.n_epochs=5.
+OPTIONS ?=
+
+# Of `make parity`: a folder of prepared parts, and how many seeds.
 DATA ?= data/01_raw/prepared
 SEEDS ?= 10
-OPTIONS ?=
 
 # Of `make serve`: a model file, or a folder whose newest is taken; more options of `gru4rec serve`.
 MODEL ?= data/06_models/gru4rec.pth
@@ -35,7 +37,7 @@ WANTED = $(if $(filter auto,$(TORCH)),$(shell \
 	[ "$$(uname)" = Linux ] && ! nvidia-smi -L >/dev/null 2>&1 && echo cpu || echo cuda),$(TORCH))
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test soak lint bench parity serve viz notebook docs clean
+.PHONY: help install run tuning test soak lint bench parity serve viz notebook docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +51,10 @@ run: .venv/installed  ## run the whole workflow on the sample log
 	@# one thread: the sample's network is small, and threads that wait for each other on a busy
 	@# machine cost minutes
 	OMP_NUM_THREADS=1 $(BIN)/kedro run
+
+tuning: .venv/installed-tuning  ## find better options: make tuning OPTIONS=tuning.n_trials=20
+	OMP_NUM_THREADS=1 $(BIN)/kedro run --pipelines data_engineering,tuning \
+		$(if $(OPTIONS),--params $(OPTIONS))
 
 test: .venv/installed-dev  ## run the tests
 	@# one thread for each worker: the workers already share the cores

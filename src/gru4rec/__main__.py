@@ -109,10 +109,7 @@ def _serve(options: argparse.Namespace) -> str:
     try:
         from gru4rec.server.command import serve  # noqa: PLC0415  (an extra)
     except ImportError as error:
-        raise MissingExtraError(
-            f"serving needs packages that are not installed ({error}); install the extra serve: "
-            "pip install -e '.[serve]' in the project's folder"
-        ) from None
+        raise MissingExtraError.of("serve", "serving", error) from None
     serve(options)
     return "stopped"
 

@@ -1,6 +1,9 @@
 """What can go wrong, as a small tree: catch `GRU4RecError` to catch all of it."""
 
 import reprlib
+import sys
+from pathlib import Path
+from typing import Self
 
 _LONGEST = 200
 
@@ -40,6 +43,22 @@ class MissingLogError(DataError):
 
 class MissingExtraError(GRU4RecError, ImportError):
     """Packages of an optional extra are not installed."""
+
+    @classmethod
+    def of(cls, extra: str, purpose: str, error: ImportError) -> Self:
+        """Says how to install an extra.
+
+        Args:
+            extra: Its name.
+            purpose: What needs it.
+            error: What importing it raised.
+        """
+        # that of the project's own environment, which need not be active
+        pip = ".venv/bin/pip" if Path(sys.prefix).name == ".venv" else "pip"
+        return cls(
+            f"{purpose} needs packages that are not installed ({error}); install the extra "
+            f"{extra}: {pip} install -e '.[{extra}]' in the project's folder"
+        )
 
 
 class ModelFileError(GRU4RecError):

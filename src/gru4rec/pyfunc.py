@@ -67,10 +67,7 @@ def save_pyfunc(model_file: str | Path, folder: str | Path) -> None:
         from mlflow.models import ModelSignature  # noqa: PLC0415
         from mlflow.types import schema  # noqa: PLC0415
     except ImportError as error:
-        raise MissingExtraError(
-            f"an MLflow model needs packages that are not installed ({error}); install the extra "
-            "mlflow: pip install -e '.[mlflow]' in the project's folder"
-        ) from None
+        raise MissingExtraError.of("mlflow", "an MLflow model", error) from None
     vocabulary = GRU4Rec.load(model_file, device="cpu").vocabulary
     kind = schema.DataType.string if vocabulary.holds_text else schema.DataType.long
     items = schema.ColSpec(schema.Array(kind), "items")

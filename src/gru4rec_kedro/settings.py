@@ -7,6 +7,7 @@ from gru4rec_kedro.running.device import DeviceHooks
 from gru4rec_kedro.running.exclusive import ExclusiveHooks
 from gru4rec_kedro.running.failures import FailureHooks
 from gru4rec_kedro.running.log_names import LogNameHooks
+from gru4rec_kedro.running.session import Session
 from gru4rec_kedro.running.spark import SparkHooks
 from gru4rec_kedro.running.tracking import TrackingHooks
 
@@ -22,6 +23,8 @@ HOOKS = (
     LogNameHooks(),
     ConsoleHooks(),
 )
+
+SESSION_CLASS = Session
 
 CONFIG_LOADER_CLASS = ConfigLoader
 CONFIG_LOADER_ARGS = {

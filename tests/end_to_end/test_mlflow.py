@@ -23,7 +23,7 @@ def test_mlflow_is_needed_only_where_it_is_asked_for(new_project, run, monkeypat
     project = new_project()
     run(project)
     ask_for_tracking(project)
-    with pytest.raises(RunError, match=r"MLflow is not installed; .*pip install -e"):
+    with pytest.raises(RunError, match=r"tracking, which mlflow.yml asks for, .*pip install -e"):
         run(project)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gru4rec.errors import shortened, shown
+from gru4rec.errors import MissingExtraError, shortened, shown
 
 NESTED: object = 1
 for _ in range(40):
@@ -40,3 +40,13 @@ def test_a_long_text_keeps_its_ends() -> None:
 
 def test_an_integer_that_python_does_not_write_has_a_type() -> None:
     assert shown(10**5000) == "a value of type int"
+
+
+@pytest.mark.parametrize(("prefix", "pip"), [("/p/.venv", ".venv/bin/pip"), ("/usr", "pip")])
+def test_how_to_install_an_extra(monkeypatch: pytest.MonkeyPatch, prefix: str, pip: str) -> None:
+    monkeypatch.setattr("sys.prefix", prefix)
+    error = MissingExtraError.of("onnx", "writing ONNX", ImportError("No module named 'onnx'"))
+    assert str(error) == (
+        "writing ONNX needs packages that are not installed (No module named 'onnx'); install the "
+        f"extra onnx: {pip} install -e '.[onnx]' in the project's folder"
+    )

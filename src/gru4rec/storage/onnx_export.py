@@ -26,10 +26,7 @@ def export_onnx(
     try:
         import onnxscript  # noqa: F401, PLC0415  (optional)
     except ImportError as error:
-        raise MissingExtraError(
-            f"writing ONNX needs packages that are not installed ({error}); install the extra "
-            "onnx: pip install -e '.[onnx]' in the project's folder"
-        ) from None
+        raise MissingExtraError.of("onnx", "writing ONNX", error) from None
     path, item_ids = check_local(path, ModelFileError), json.dumps(vocabulary.ids.tolist())
     step = _Step(network.to(torch.device("cpu")), None if k is None else min(k, len(vocabulary)))
     size = sum(weight.nbytes for weight in step.buffers()) + len(item_ids)

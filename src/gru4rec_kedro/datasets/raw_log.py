@@ -22,7 +22,7 @@ class RawLogDataset(AbstractDataset[Any, ir.Table]):
             file is missing.
         delimiter: Of text files: up to four bytes, or `\s+` for runs of blanks and tabs; None finds
             out by the first lines.
-        column_names: Of text files without a header.
+        column_names: Of text files without a header: a list, or text with blanks between them.
         skip_lines: Lines of each text file before its header, or its first row.
         comment: Lines of text files that begin with it are left out.
         memory_limit: What queries on it may use, such as `256MB`, before they spill to disk;
@@ -36,7 +36,7 @@ class RawLogDataset(AbstractDataset[Any, ir.Table]):
         filepath: str,
         source: str = "",
         delimiter: str | None = None,
-        column_names: list[str] | None = None,
+        column_names: list[str] | str | None = None,
         skip_lines: int = 0,
         comment: str | None = None,
         memory_limit: str | None = None,
@@ -45,9 +45,10 @@ class RawLogDataset(AbstractDataset[Any, ir.Table]):
         check_local(filepath, ConfigError)
         self._filepath = filepath
         self._source = source.strip()
+        names = column_names.split() if isinstance(column_names, str) else column_names
         self._options: dict[str, Any] = {
             "delimiter": delimiter,
-            "column_names": column_names,
+            "column_names": names,
             "skip_lines": skip_lines,
             "comment": comment,
         }

@@ -51,10 +51,7 @@ class StudyDataset(AbstractDataset[Any, Any]):
             from optuna.storages import RDBStorage  # noqa: PLC0415  (optional)
             from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
         except ImportError as error:
-            raise MissingExtraError(
-                f"tuning needs packages that are not installed ({error}); install the extra "
-                "tuning: pip install -e '.[tuning]' in the project's folder"
-            ) from None
+            raise MissingExtraError.of("tuning", "tuning", error) from None
         options: dict[str, Any] = {}
         if self._url is None:
             self._filepath.parent.mkdir(parents=True, exist_ok=True)

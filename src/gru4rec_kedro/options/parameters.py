@@ -149,6 +149,8 @@ class Parameters(CommonSections):
     promotion: PromotionConfig = PromotionConfig()
     # what --params may name: --params events=path
     events: LocalPath | None = None  # the raw log
+    delimiter: str | None = None  # of its text files
+    column_names: str | list[str] | None = None  # likewise, where they have no header
     prepared: LocalPath | None = None  # a folder of parts for the pipeline prepared
     sessions: LocalPath | None = None  # of the pipelines recommendation and vectors
     candidates: LocalPath | None = None  # the only items that it recommends

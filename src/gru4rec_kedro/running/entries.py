@@ -42,7 +42,7 @@ def check_types(entries: Mapping[str, Any]) -> None:
 def check_paths(
     parameters: Parameters, runtime_params: Mapping[str, Any], entries: Mapping[str, Any]
 ) -> None:
-    """Refuses names of files that have no effect.
+    """Refuses names of files, and what is said of the raw log, that have no effect.
 
     Args:
         parameters: May name files.
@@ -50,7 +50,8 @@ def check_paths(
         entries: By name, as in `catalog.yml`.
 
     Raises:
-        ConfigError: A file is named in a file of parameters, or its entry reads another.
+        ConfigError: A file is named in a file of parameters, or its entry reads another, or has
+            another delimiter or other names of columns.
     """
     for name, (dataset, _) in NAMED_FILES.items():
         path = parameters[name]
@@ -67,6 +68,14 @@ def check_paths(
             raise ConfigError(
                 f"{name} is {path!r}, but the entry {dataset} in catalog.yml reads {read!r}; "
                 f"write there filepath: ${{runtime_params:{name}, {read}}}, or leave {name} out"
+            )
+    for name in ("delimiter", "column_names"):
+        value, read = parameters[name], entries.get("raw_log", {}).get(name)
+        if value is not None and read != value:
+            raise ConfigError(
+                f"{name} is {value!r}, but the entry raw_log in catalog.yml has {read!r}; write "
+                f"there {name}: ${{runtime_params:{name}, null}}, or the value itself, and leave "
+                f"{name} out"
             )
 
 

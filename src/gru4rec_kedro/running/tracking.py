@@ -12,7 +12,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
-from gru4rec import ConfigError
+from gru4rec import ConfigError, MissingExtraError
 from gru4rec.config import LocalPath, Section
 from gru4rec_kedro.errors import RunError
 from gru4rec_kedro.kedro_internals import file_of
@@ -146,10 +146,9 @@ def _connect(config: TrackingConfig) -> Any:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     try:
         import mlflow  # noqa: PLC0415  (takes seconds, and is an option)
-    except ImportError:
+    except ImportError as error:
         raise RunError(
-            "mlflow.yml asks for tracking, but MLflow is not installed; install the extra "
-            "mlflow: pip install -e '.[mlflow]' in the project's folder"
+            str(MissingExtraError.of("mlflow", "tracking, which mlflow.yml asks for,", error))
         ) from None
     if config.tracking_uri.startswith(_SQLITE):
         Path(config.tracking_uri.removeprefix(_SQLITE)).parent.mkdir(parents=True, exist_ok=True)

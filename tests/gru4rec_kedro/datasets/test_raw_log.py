@@ -21,8 +21,9 @@ def test_loads_ids_as_they_are_written(log):
     pd.testing.assert_frame_equal(frame, expected)
 
 
-def test_file_without_header(log):
-    dataset = RawLogDataset(filepath=log, delimiter=";", column_names=["a", "b"])
+@pytest.mark.parametrize("names", [["a", "b"], "a b"])
+def test_file_without_header(log, names):
+    dataset = RawLogDataset(filepath=log, delimiter=";", column_names=names)
     assert dataset.load().to_pandas()["a"].tolist() == ["s", "007", "8"]
 
 

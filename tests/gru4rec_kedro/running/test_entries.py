@@ -66,3 +66,11 @@ def test_a_misspelt_entry_is_named(caplog):
     assert caplog.messages == [
         "The entry raw_lgo in catalog.yml is not used; did you mean raw_log?"
     ]
+
+
+@pytest.mark.parametrize(("name", "value"), [("delimiter", ";"), ("column_names", "a b c")])
+def test_what_is_said_of_the_log_is_refused_where_its_entry_does_not_take_it(name, value):
+    parameters = Parameters.parse({name: value}, "here")
+    check_paths(parameters, {name: value}, {"raw_log": RAW_LOG | {name: value}})
+    with pytest.raises(ConfigError, match=f"^{name} is .* the entry raw_log .* has None"):
+        check_paths(parameters, {name: value}, {"raw_log": RAW_LOG})
