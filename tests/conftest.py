@@ -3,6 +3,7 @@
 import gc
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -110,6 +111,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     for name, value in options.items():
         builder = builder.config(name, value)
     session = builder.getOrCreate()
+    session.sparkContext.pythonExec = sys.executable  # not the first python3 of the PATH
     yield session
     session.stop()
     gc.collect()

@@ -9,22 +9,25 @@ from gru4rec.preparation.accounting import account_for_events, count_log
 from gru4rec.preparation.connection import local_connection, private_connection, say_cannot_spill
 from gru4rec.preparation.databricks import load_databricks_table
 from gru4rec.preparation.engine.spark import configure_spark, spark_connection
+from gru4rec.preparation.events import in_order
 from gru4rec.preparation.filtering import filter_sessions
 from gru4rec.preparation.loading import load_and_describe, load_events, load_items
 from gru4rec.preparation.pandas_split import split_data, train_valid_test_split
 from gru4rec.preparation.reading import find_damaged, read_log
 from gru4rec.preparation.splitting import Split, split_sessions
 from gru4rec.preparation.statistics import describe_parts
-from gru4rec.preparation.streaming import stream_sessions
+from gru4rec.preparation.streaming import cut_sessions, stream_sessions
 
 __all__ = [
     "Split",
     "account_for_events",
     "configure_spark",
     "count_log",
+    "cut_sessions",
     "describe_parts",
     "filter_sessions",
     "find_damaged",
+    "in_order",
     "load_and_describe",
     "load_databricks_table",
     "load_events",

@@ -3,10 +3,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gru4rec.columns import ITEM, SESSION, TIME
-from gru4rec.preparation import private_connection, stream_sessions
+from gru4rec.preparation import cut_sessions, private_connection, stream_sessions
 
 
 def as_table(frame: pd.DataFrame, folder: Path):
@@ -72,3 +75,25 @@ def test_progress_reaches_the_number_of_events(
 
 def test_an_empty_log_has_no_pieces(log: pd.DataFrame, tmp_path: Path) -> None:
     assert list(stream_sessions(as_table(log.head(0), tmp_path), 20)) == []
+
+
+@given(
+    lengths=st.lists(st.integers(1, 9), max_size=12),
+    rows=st.integers(1, 8),
+    n=st.integers(1, 5),
+    gaps=st.booleans(),
+)
+def test_sessions_are_whole_wherever_batches_end(
+    lengths: list[int], rows: int, n: int, gaps: bool
+) -> None:
+    ids = np.repeat(np.arange(len(lengths)), lengths)
+    table = pa.table({SESSION: ids, ITEM: np.arange(len(ids))})
+    batches = table.to_batches(max_chunksize=rows)
+    if gaps:  # Spark may give batches without rows
+        batches = [batch for some in batches for batch in (some.slice(0, 0), some)]
+
+    pieces = list(cut_sessions(batches, n))
+
+    expected = [list(range(len(lengths)))[first : first + n] for first in range(0, len(lengths), n)]
+    assert [piece[SESSION].unique().tolist() for piece in pieces] == expected
+    assert [i for piece in pieces for i in piece[ITEM]] == list(range(len(ids)))

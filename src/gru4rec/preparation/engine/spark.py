@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -108,12 +109,16 @@ def _start() -> Any:
     for name, value in {**_options, **_OURS}.items():
         builder = builder.config(name, value)
     try:
-        return builder.getOrCreate()
+        session = builder.getOrCreate()
     except Exception as error:  # of pyspark, Py4J or Python, such as FileNotFoundError
         raise SparkError(
             f"Spark cannot be started ({first_line(error)}). It needs Java 17 or 21 (java on the "
             "PATH, or JAVA_HOME), and options that it knows in spark.yml"
         ) from error
+    context = getattr(session, "sparkContext", None)  # that of Spark Connect has none
+    if context and context.master.startswith("local") and "PYSPARK_PYTHON" not in os.environ:
+        context.pythonExec = sys.executable  # not the first python3 of the PATH, which lacks us
+    return session
 
 
 def _is_alive(session: Any) -> bool:

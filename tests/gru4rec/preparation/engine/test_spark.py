@@ -54,6 +54,13 @@ def test_what_is_stored_reads_itself_alone(spark_backend: Any) -> None:
             "\n\tat a.b\nCaused by: java.lang.ArithmeticException: overflow\n\tat c",
             "ArithmeticException: overflow",
         ),
+        (
+            "An exception was thrown from the Python worker.\nTraceback (most recent call last):\n"
+            "  File a, line 1\n    x\nKeyError: 'b'\n\nDuring handling of it, another:\n\n"
+            "Traceback (most recent call last):\n  File c, line 2\n    y\n    ^\n"
+            "gru4rec.errors.DataError: no d\n",
+            "DataError: no d (in Python on a worker of Spark)",
+        ),
     ],
 )
 def test_pages_of_py4j_become_a_line(said: str, kept: str) -> None:
