@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import ibis.expr.types as ir
 import numpy as np
@@ -110,6 +110,11 @@ class Piece(NamedTuple):
     events: pd.DataFrame
     is_known: npt.NDArray[np.bool_]
 
+    @classmethod
+    def of(cls, events: pd.DataFrame, model: GRU4Rec) -> Self:
+        """Looks the items of events up."""
+        return cls(events, model.vocabulary.encode(events[columns.ITEM]) >= 0)
+
     @property
     def hash(self) -> bytes:
         """Stands for the events."""
@@ -137,10 +142,15 @@ def stream_pieces(events: ir.Table, model: GRU4Rec, n_sessions: int, task: str) 
     """
     n_events = n_unknown = 0
     for part in stream_sessions(events, n_sessions, task):
-        piece = Piece(part, model.vocabulary.encode(part[columns.ITEM]) >= 0)
+        piece = Piece.of(part, model)
         n_events += len(part)
         n_unknown += int((~piece.is_known).sum())
         yield piece
+    tell_of_unknown(n_unknown, n_events)
+
+
+def tell_of_unknown(n_unknown: int, n_events: int) -> None:
+    """Says in a log line how many events are on items that the model does not know, if any are."""
     if n_unknown:
         logger.warning(
             "%s of %s events are on items that the model does not know, and were skipped",

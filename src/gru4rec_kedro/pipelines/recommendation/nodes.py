@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import ibis.expr.types as ir
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
@@ -16,6 +17,7 @@ from gru4rec.serving import Shortlist, titles_of
 from gru4rec_kedro.datasets import Part, Parts
 from gru4rec_kedro.options.parameters import RecommendationConfig
 from gru4rec_kedro.reading import Piece, stream_pieces, with_ids_of
+from gru4rec_kedro.spark_workers import is_on_spark, map_sessions
 
 logger = logging.getLogger(__name__)
 
@@ -28,15 +30,16 @@ def recommend_items(
     loading: LoadingConfig,
     recommendation: RecommendationConfig,
     items: pd.DataFrame | None = None,
-) -> Parts:
+) -> Parts | ir.Table:
     """Recommends next items for each session of a log, a part of the sessions at a time.
 
     Items that the model does not know are skipped. A session without a known item gets what is
     popular: the items with the highest biases.
 
     Returns:
-        Parts of a table: session, rank (from 1), item, score, and title where there are titles;
-        ordered by session and rank.
+        Session, rank (from 1), item, score, and title where there are titles: parts of a table,
+        ordered by session and rank; of sessions on Spark a table there, which its workers compute
+        each time it is used.
     """
     titles = {} if items is None else items["title"].to_dict()
     events = with_ids_of(model, load_events(sessions, data, loading))
@@ -44,17 +47,6 @@ def recommend_items(
     if candidates is not None:
         allowed = with_ids_of(model, load_items(candidates, data.item_key, loading.missing))
         shortlist = model.shortlist(allowed.to_pyarrow()[columns.ITEM].to_pandas())
-    return Parts(lambda: _recommend_in_parts(events, model, shortlist, titles, recommendation))
-
-
-def _recommend_in_parts(
-    events: ir.Table,
-    model: GRU4Rec,
-    shortlist: Shortlist | None,
-    titles: dict[Any, str],
-    options: RecommendationConfig,
-) -> Iterator[Part]:
-    made_with = _digest(model, shortlist, titles, options)
     schema = pa.schema(
         [
             ("session", events.schema()[columns.SESSION].to_pyarrow()),
@@ -64,6 +56,27 @@ def _recommend_in_parts(
             *([("title", pa.string())] if titles else []),
         ]
     )
+    if is_on_spark(events):
+        # a shortlist is of one model object; workers have copies
+        ids = None if shortlist is None else model.vocabulary.decode(shortlist.indices)
+        compute = partial(
+            _recommend, candidates=ids, titles=titles, options=recommendation, schema=schema
+        )
+        return map_sessions(events, model, compute, schema, recommendation.sessions_per_part)
+    return Parts(
+        lambda: _recommend_in_parts(events, model, shortlist, titles, recommendation, schema)
+    )
+
+
+def _recommend_in_parts(
+    events: ir.Table,
+    model: GRU4Rec,
+    shortlist: Shortlist | None,
+    titles: dict[Any, str],
+    options: RecommendationConfig,
+    schema: pa.Schema,
+) -> Iterator[Part]:
+    made_with = _digest(model, shortlist, titles, options)
     n_sessions = 0
     for piece in stream_pieces(events, model, options.sessions_per_part, "Recommend"):
         n_sessions += piece.n_sessions
@@ -75,12 +88,12 @@ def _recommend_in_parts(
 def _recommend(
     piece: Piece,
     model: GRU4Rec,
-    shortlist: Shortlist | None,
+    candidates: Shortlist | npt.NDArray[Any] | None,
     titles: dict[Any, str],
     options: RecommendationConfig,
     schema: pa.Schema,
 ) -> pa.Table:
-    frame = model.recommend(piece.by_session(), options.k, options.exclude_seen, shortlist)
+    frame = model.recommend(piece.by_session(), options.k, options.exclude_seen, candidates)
     if titles:
         frame = frame.assign(title=titles_of(frame["item"], titles))
     return pa.Table.from_pandas(frame, schema, preserve_index=False)

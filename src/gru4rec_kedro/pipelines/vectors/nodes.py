@@ -13,6 +13,7 @@ from gru4rec import DataConfig, GRU4Rec, LoadingConfig, columns, load_events
 from gru4rec_kedro.datasets import Part, Parts
 from gru4rec_kedro.options.parameters import RecommendationConfig
 from gru4rec_kedro.reading import Piece, stream_pieces, with_ids_of
+from gru4rec_kedro.spark_workers import is_on_spark, map_sessions
 
 
 def make_item_vectors(model: GRU4Rec, recommendation: RecommendationConfig) -> Parts:
@@ -30,17 +31,24 @@ def make_session_vectors(
     data: DataConfig,
     loading: LoadingConfig,
     recommendation: RecommendationConfig,
-) -> Parts:
+) -> Parts | ir.Table:
     """Turns each session of a log into a vector, a part of the sessions at a time.
 
     Items that the model does not know are skipped.
 
     Returns:
-        Parts of a table: session, vector (a list of fixed size, float32, that ends with 1);
-        ordered by session.
+        Session, vector (a list of fixed size, float32, that ends with 1): parts of a table, ordered
+        by session; of sessions on Spark a table there, which its workers compute each time it is
+        used.
     """
     events = with_ids_of(model, load_events(sessions, data, loading))
-    return Parts(lambda: _sessions_in_parts(events, model, recommendation.sessions_per_part))
+    kind = events.schema()[columns.SESSION].to_pyarrow()
+    n_sessions = recommendation.sessions_per_part
+    if is_on_spark(events):
+        # Spark has no lists of fixed size
+        schema = pa.schema([("session", kind), ("vector", pa.list_(pa.float32()))])
+        return map_sessions(events, model, partial(_session_table, kind=kind), schema, n_sessions)
+    return Parts(lambda: _sessions_in_parts(events, model, kind, n_sessions))
 
 
 def _items_in_parts(model: GRU4Rec, size: int) -> Iterator[Part]:
@@ -54,8 +62,9 @@ def _items_in_parts(model: GRU4Rec, size: int) -> Iterator[Part]:
         )
 
 
-def _sessions_in_parts(events: ir.Table, model: GRU4Rec, size: int) -> Iterator[Part]:
-    kind = events.schema()[columns.SESSION].to_pyarrow()
+def _sessions_in_parts(
+    events: ir.Table, model: GRU4Rec, kind: pa.DataType, size: int
+) -> Iterator[Part]:
     for piece in stream_pieces(events, model, size, "Vectors"):
         key = _key(f"sessions {model.digest}".encode() + piece.hash)
         yield Part(key, partial(_session_table, piece, model, kind))
