@@ -1,60 +1,38 @@
-"""Files on this machine: written whole or not at all, and there after a power cut."""
+"""Files are written whole or not at all, and are there after a power cut."""
 
 import contextlib
 import errno
 import glob
 import os
-import re
 import time
 import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from gru4rec.errors import GRU4RecError
+from gru4rec.addresses import Location, is_remote, uploaded
 
 # a temporary file that nothing was written to for so long is of a writer that was killed; when it
 # is younger, another process may be at work on it
 _STALE_SECONDS = 24 * 60 * 60
 # what systems answer that sync no folders: Windows does not even open them
 _NO_SYNC = {errno.EACCES, errno.EBADF, errno.EINVAL}
-# what an address begins with, also when pathlib made one slash of two; C:/ is a drive of Windows
-_SCHEME = re.compile(r"\s*[A-Za-z][\w+.-]+:[:/\\]")
-
-
-def check_local(path: object, error: type[GRU4RecError]) -> Path:
-    """Refuses what is no path on this machine, such as `s3://bucket/model.pth`.
-
-    Otherwise a local folder of the name `s3:` would be made, or looked for.
-
-    Args:
-        path: Text or a path.
-        error: What is raised.
-
-    Returns:
-        It as a path.
-    """
-    if not isinstance(path, str | os.PathLike):
-        raise error(f"a path is expected, not {type(path).__name__}")
-    if _SCHEME.match(str(path)):
-        # neither login nor signature
-        shown = re.sub("//[^/]*@", "//…@", str(path).partition("?")[0])
-        raise error(
-            f"{shown[:200]} is no local path, and only local paths are read and written; copy it "
-            "here, or mount it, and give the local path"
-        )
-    return Path(path)
 
 
 @contextlib.contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def written_whole(path: Location) -> Iterator[Path]:
     """Gives a temporary name beside a file; what is written there takes its place at the end.
 
     Where the block raises, or the process is killed in it, the file is as it was. What writers
-    of it that were killed a day ago or longer have left is removed.
+    of it that were killed a day ago or longer have left is removed. For a file in a store the
+    temporary one is on this machine, and is uploaded at the end.
 
     Raises:
         OSError: The file cannot take its place, or the system cannot promise that it stays there.
     """
+    if is_remote(path):
+        with uploaded(path) as temporary:
+            yield temporary
+        return
     with contextlib.suppress(OSError):
         _remove_stale(path)
     # not from tempfile, whose files only their owner may read
@@ -71,12 +49,16 @@ def written_whole(path: Path) -> Iterator[Path]:
     _sync_folder(path.parent)
 
 
-def make_folders(folder: Path) -> None:
+def make_folders(folder: Location) -> None:
     """Makes a folder and those above it, where they are not there, to stay after a power cut.
+
+    Stores have no folders but in the names of their files.
 
     Raises:
         OSError: They cannot be made.
     """
+    if is_remote(folder):
+        return
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for made in missing:

@@ -4,13 +4,13 @@ import dataclasses
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
 
+from gru4rec.addresses import Location, locate
 from gru4rec.config import ModelConfig, TrainingConfig
 from gru4rec.data.schedule import Schedule, make_schedule
 from gru4rec.data.sessions import Sessions, order_sessions
@@ -25,7 +25,6 @@ from gru4rec.evaluation import (
     of_ranks,
     prepare_evaluation,
 )
-from gru4rec.files import check_local
 from gru4rec.frames.times import in_seconds
 from gru4rec.learning.best_epoch import BestEpoch, keep
 from gru4rec.learning.retiring import days_of, find_unseen, last_days, newest, without_items
@@ -89,7 +88,7 @@ class Plan:
     valid_cutoffs: list[int]
     valid_metrics: list[str]
     sampler: NegativeSampler | None
-    checkpoint: Path | None
+    checkpoint: Location | None
     last_epoch: int
     last_days: npt.NDArray[np.int64]
     retired: npt.NDArray[np.int64]
@@ -117,7 +116,7 @@ def make_plan(
     valid_cutoff: Sequence[int] | int,
     valid_metrics: Sequence[str],
     sampler: NegativeSampler | None,
-    checkpoint: str | Path | None,
+    checkpoint: str | Location | None,
 ) -> Plan:
     """Checks the arguments of `fit`, orders the events and plans an epoch; see `Plan`.
 
@@ -164,7 +163,7 @@ def make_plan(
         valid_cutoffs=cutoffs,
         valid_metrics=metrics,
         sampler=sampler,
-        checkpoint=None if checkpoint is None else Path(checkpoint),
+        checkpoint=None if checkpoint is None else locate(checkpoint, ConfigError),
         last_epoch=(state.epochs if state else 0) + config.n_epochs,
         last_days=last_days(items, in_seconds(sessions.times), len(vocabulary)),
         retired=retired,
@@ -335,10 +334,10 @@ def _refuse_unmeasured(options: TrainingConfig, has_valid: bool) -> None:
 
 
 def _check_checkpoint(
-    checkpoint: str | Path | None, resume: bool, sampler: NegativeSampler | None
+    checkpoint: str | Location | None, resume: bool, sampler: NegativeSampler | None
 ) -> None:
     if checkpoint is not None:
-        check_local(checkpoint, ConfigError)
+        locate(checkpoint, ConfigError)
     if resume and checkpoint is None:
         raise ConfigError("resume needs to know the checkpoint; name its file")
     if checkpoint is not None and sampler is not None:

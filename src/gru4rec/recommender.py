@@ -4,7 +4,6 @@ import contextlib
 import itertools
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -14,6 +13,7 @@ import torch
 
 from gru4rec import columns
 from gru4rec.cards import Card, Shown, call, counted
+from gru4rec.addresses import Location
 from gru4rec.compute import Best
 from gru4rec.config import (
     Config,
@@ -232,7 +232,7 @@ class GRU4Rec(Shown):
         valid_cutoff: Sequence[int] | int = (20,),
         sampler: NegativeSampler | None = None,
         on_epoch: Callable[[dict[str, float]], None] = lambda _: None,
-        checkpoint: str | Path | None = None,
+        checkpoint: str | Location | None = None,
         checkpoint_minutes: float | None = 10.0,
         checkpoint_epochs: int | None = None,
         resume: bool = False,
@@ -634,7 +634,8 @@ class GRU4Rec(Shown):
         """Writes the model to a `.pth` file, whole or not at all.
 
         Args:
-            path: The file, or a stream of bytes that is open for writing.
+            path: The file, its address in a store (`s3://bucket/model.pth`, or a `UPath` with
+                the store's options), or a stream of bytes that is open for writing.
             with_optimizer: Include what training further needs; without it the file is half as
                 large, or a third with momentum.
 
@@ -647,7 +648,7 @@ class GRU4Rec(Shown):
         content = Checkpoint(self.config, self.vocabulary, state, self._history, self.notes)
         save_checkpoint(content, path, with_optimizer)
 
-    def export_onnx(self, path: str | Path, k: int | None = None) -> None:
+    def export_onnx(self, path: str | Location, k: int | None = None) -> None:
         """Writes one step as an ONNX file, whole or not at all, to serve it without torch.
 
         Inputs are `item` (batch,), int64 indices of items, −1 for an unknown one, which leaves its
@@ -684,8 +685,8 @@ class GRU4Rec(Shown):
         """Reads a model that `save` wrote, on whatever device it was trained. Runs no code from it.
 
         Args:
-            path: The file, or a stream of bytes that is open for reading, which is copied to a
-                temporary file.
+            path: As for `save`, open for reading. What is no file on this machine is copied to
+                a temporary one.
             device: Where the model goes: `auto`, `cpu`, `cuda:0`, ..., or a `torch.device`.
             config: Options to go on with instead of the saved ones; sizes must be the saved ones.
 

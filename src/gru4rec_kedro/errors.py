@@ -32,6 +32,10 @@ class MissingFileError(DatasetError, GRU4RecError):
     """A file of the catalog is not there."""
 
 
+class UnreachableError(DatasetError, GRU4RecError):
+    """The store of a catalog entry cannot be reached, or refuses."""
+
+
 class UnwritableError(DatasetError, GRU4RecError):
     """A catalog path cannot be written."""
 

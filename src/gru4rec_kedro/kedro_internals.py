@@ -4,15 +4,20 @@ What Kedro shows to those who write datasets (`_exists`, `_describe`, `_filepath
 `_get_load_path`, `_get_save_path`) is used by the project's own datasets, of themselves.
 """
 
+import copy
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import Any, cast
 
+import fsspec
 from kedro.config import OmegaConfigLoader
 from kedro.io import AbstractVersionedDataset
 from kedro.io.core import VERSION_FORMAT, generate_timestamp
 from kedro_datasets._typing import JSONPreview, TablePreview
+from upath import UPath
 from yaml import YAMLError
+
+from gru4rec.addresses import Location
 
 __all__ = [
     "RUNNER",
@@ -25,10 +30,12 @@ __all__ = [
     "file_of",
     "generate_timestamp",
     "has_version",
+    "location_of",
     "missing_pipeline",
     "set_save_version",
     "unreadable_file",
     "unwrapped",
+    "writing_to",
 ]
 
 # where runners log, and what they say of a node that is done
@@ -45,11 +52,32 @@ RUNNER_SMALL_TALK = (
 TIMESTAMP = VERSION_FORMAT.removesuffix("Z")
 
 
-def file_of(dataset: Any) -> Path | None:
+def file_of(dataset: Any) -> Location | None:
     """Returns the file that a dataset loads, of versions the newest; None where it has no file."""
     if isinstance(dataset, AbstractVersionedDataset):
-        return Path(dataset._get_load_path())
+        return location_of(dataset, dataset._get_load_path())
     return None
+
+
+def location_of(dataset: Any, path: PurePosixPath) -> Location:
+    """Returns a path of a dataset of one file with the store that it is in.
+
+    Args:
+        dataset: Has the attributes that all of Kedro's datasets of files have.
+        path: As the dataset has it, without protocol.
+    """
+    protocol, store = getattr(dataset, "_protocol", "file"), getattr(dataset, "_fs", None)
+    if protocol == "file" or store is None:
+        return Path(path)
+    return cast(UPath, UPath(f"{protocol}://{path}", **store.storage_options))
+
+
+def writing_to(path: Path, dataset: Any) -> Any:
+    """Returns a copy of a dataset of one file that has it on this machine, without versions."""
+    local = copy.copy(dataset)
+    local._protocol, local._fs = "file", fsspec.filesystem("file")
+    local._filepath, local._version = PurePosixPath(path), None
+    return local
 
 
 def has_version(dataset: AbstractVersionedDataset[Any, Any], version: str) -> bool:

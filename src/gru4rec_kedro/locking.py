@@ -1,6 +1,7 @@
 """One run at a time in a folder, with the others told who is there."""
 
 import contextlib
+import hashlib
 import json
 import logging
 import os
@@ -14,8 +15,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import platformdirs
 from filelock import BaseFileLock, FileLock, Timeout
 
+from gru4rec.addresses import Location, brief, is_remote, show
 from gru4rec.files import make_folders
 from gru4rec_kedro.errors import FolderInUseError
 
@@ -34,12 +37,12 @@ class FolderLock:
     has no locks, or the folder cannot be written, a warning says so and nobody is kept out.
 
     Args:
-        folder: Where the work is.
-        notes: Folder of the notes, which is made where it is not there.
+        folder: Where the work is; a store has no locks, and only this machine's are kept out.
+        notes: Folder of the notes, which is made where it is not there; see `notes_of`.
         group: Holders of one group share the folder; None shares it with nobody.
     """
 
-    def __init__(self, folder: Path, notes: Path, group: str | None = None) -> None:
+    def __init__(self, folder: Location, notes: Path, group: str | None = None) -> None:
         self._folder, self._notes, self._group = folder, notes, group
         self._held: BaseFileLock | None = None
 
@@ -55,7 +58,7 @@ class FolderLock:
         waits_for = None
         try:
             while (holder := self._try()) is not None:
-                said = f"{os.path.relpath(self._folder)} is in use by {_describe(holder)}"
+                said = f"{brief(self._folder)} is in use by {_describe(holder)}"
                 if not wait:
                     raise FolderInUseError(said)
                 if waits_for != holder:
@@ -65,7 +68,7 @@ class FolderLock:
         except (OSError, Timeout) as error:
             logger.warning(
                 "%s cannot be locked (%s): make sure yourself that nothing else writes there",
-                os.path.relpath(self._folder),
+                brief(self._folder),
                 error,
             )
 
@@ -104,6 +107,14 @@ class FolderLock:
             held.acquire()
             self._held = held
         return None
+
+
+def notes_of(folder: Location) -> Path:
+    """Where holders of a folder leave notes: beside it, or for a store in the user's cache."""
+    if not is_remote(folder):
+        return folder.with_name(f".{folder.name}.runs")
+    name = hashlib.sha256(show(folder).encode()).hexdigest()[:16]
+    return Path(platformdirs.user_cache_dir("gru4rec")) / "locks" / name
 
 
 def _lock_of(note: Path) -> BaseFileLock:

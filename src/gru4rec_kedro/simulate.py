@@ -43,8 +43,9 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from gru4rec import ConfigError
+from gru4rec.addresses import check_local
 from gru4rec.columns import ITEM, SESSION, TIME
-from gru4rec.files import check_local, make_folders, written_whole
+from gru4rec.files import make_folders, written_whole
 
 POPULARITY_EXPONENT = 0.6
 TOPICS_PER_ITEM = 4
@@ -306,7 +307,7 @@ def _whole_number(minimum: int) -> Callable[[str], int]:
 def _log_path(text: str) -> Path:
     """A converter for argparse that refuses what is neither CSV nor Parquet."""
     try:
-        path = check_local(text, ConfigError)
+        path = check_local(text, ConfigError, "write it here and copy it")
     except ConfigError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
     if path.suffix not in _WRITERS:

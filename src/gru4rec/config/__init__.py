@@ -6,6 +6,7 @@ A section is also a read-only mapping, so `gru.fit(train, **config["training"])`
 from gru4rec.config.devices import resolve_device
 from gru4rec.config.fields import (
     METRIC,
+    Address,
     DropProbability,
     Fraction,
     LocalPath,
@@ -18,6 +19,7 @@ from gru4rec.config.fields import (
     TimeFormats,
     TimeUnit,
     WhichTargets,
+    WritableAddress,
 )
 from gru4rec.config.mistakes import describe_mistakes
 from gru4rec.config.reading import as_config, load_config
@@ -42,6 +44,7 @@ __all__ = [
     "MANY_EQUAL_TIMES",
     "METRIC",
     "MISSING_WORDS",
+    "Address",
     "CommonSections",
     "Config",
     "DataConfig",
@@ -65,6 +68,7 @@ __all__ = [
     "TimeUnit",
     "TrainingConfig",
     "WhichTargets",
+    "WritableAddress",
     "as_config",
     "describe_mistakes",
     "load_config",

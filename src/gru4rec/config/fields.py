@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from gru4rec.addresses import check_local, locate, show, why_read_only
 from gru4rec.errors import ConfigError
-from gru4rec.files import check_local
 
 Loss = Literal["cross-entropy", "bpr-max"]
 TieMode = Literal["conservative", "standard", "median"]
@@ -57,11 +57,28 @@ def to_words(value: object) -> object:
 
 
 def _local(path: str) -> str:
-    check_local(path, ConfigError)
+    check_local(path, ConfigError, "give a folder here")
+    return path
+
+
+def _located(path: str) -> str:
+    locate(path, ConfigError)
     return path
 
 
 LocalPath = Annotated[str, AfterValidator(_local)]
+
+
+def _writable(path: str) -> str:
+    if reason := why_read_only(locate(path, ConfigError)):
+        raise ValueError(f"{show(path)}: {reason}")
+    return path
+
+
+# a path, or an address such as s3://bucket/folder
+Address = Annotated[str, AfterValidator(_located)]
+# one that files can be written below
+WritableAddress = Annotated[str, AfterValidator(_writable)]
 
 
 def _check_formats(formats: list[str]) -> list[str]:

@@ -6,10 +6,10 @@ from typing import Any
 
 import yaml
 
+from gru4rec.addresses import locate, reaching, show
 from gru4rec.config.safe_yaml import load_yaml
 from gru4rec.config.sections import Config
 from gru4rec.errors import ConfigError, shortened
-from gru4rec.files import check_local
 
 
 def load_config(path: str | Path) -> Config:
@@ -25,9 +25,12 @@ def load_config(path: str | Path) -> Config:
         ConfigError: The file is missing, is not YAML, or an option in it is wrong. All mistakes
             are in the one message.
     """
-    file = check_local(path, ConfigError)
+    file = locate(path, ConfigError)
+    path = show(file)
     try:
-        content = load_yaml(file.read_text(encoding="utf-8"))
+        with reaching(file):
+            text = file.read_text(encoding="utf-8")
+        content = load_yaml(text)
     except ConfigError as error:
         raise ConfigError(f"{path} cannot be read as a configuration: {error}") from None
     except (OSError, ValueError, yaml.YAMLError) as error:  # ValueError: no text, or no such date

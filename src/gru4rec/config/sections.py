@@ -20,9 +20,9 @@ from gru4rec import columns
 from gru4rec.config.devices import DEVICE, as_name
 from gru4rec.config.fields import (
     METRIC,
+    Address,
     DropProbability,
     Fraction,
-    LocalPath,
     Loss,
     MetricName,
     NonNegative,
@@ -389,8 +389,8 @@ class EvaluationConfig(Section):
 class PathsConfig(Section):
     """Files of `save_model` and `load_model`; in the Kedro project the catalog owns the paths."""
 
-    model_save: LocalPath = "model.pth"
-    model_load: LocalPath = "model.pth"
+    model_save: Address = "model.pth"
+    model_load: Address = "model.pth"
 
 
 class CommonSections(Section):

@@ -17,6 +17,8 @@ from gru4rec.preparation.reading import find_damaged, read_log
 from gru4rec.preparation.splitting import Split, split_sessions
 from gru4rec.preparation.statistics import describe_parts
 from gru4rec.preparation.streaming import cut_sessions, stream_sessions
+from gru4rec.preparation.stores import open_parquet
+from gru4rec.preparation.streaming import stream_sessions
 
 __all__ = [
     "Split",
@@ -33,6 +35,7 @@ __all__ = [
     "load_events",
     "load_items",
     "local_connection",
+    "open_parquet",
     "private_connection",
     "read_log",
     "require_columns",

@@ -70,7 +70,7 @@ class LogFile:
     """A file of a log that is there, not empty and, if text, UTF-8 to its end.
 
     Attributes:
-        path: Where it is.
+        path: Where it is; of a Parquet file in a store, a `UPath` that says so.
         kind: What it holds.
         compression: `none`, `gzip`, `zstd`, `bz2` or `xz`; of a text file.
         mixed_line_ends: Whether lines end in more than one way, or a value has such a line end.

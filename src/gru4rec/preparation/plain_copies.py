@@ -86,7 +86,7 @@ def _copy(source: Source, reason: str) -> Path:
     state = path.stat()
     key = repr((path.absolute(), state.st_size, state.st_mtime_ns, source))
     try:
-        folder = _folder() / hashlib.sha256(key.encode()).hexdigest()[:16]
+        folder = cache_folder() / hashlib.sha256(key.encode()).hexdigest()[:16]
         copy = folder / f"{path.name}.txt"  # errors of DuckDB tell this name
         if not copy.exists():
             _log.info("%s is rewritten in the cache folder first: %s", path, reason)
@@ -113,7 +113,8 @@ def _write(source: Source, path: Path) -> None:
 
 
 @functools.cache
-def _folder() -> Path:
+def cache_folder() -> Path:
+    """Returns a folder in the user's cache folder that goes when this process ends."""
     cache = Path(platformdirs.user_cache_dir("gru4rec"))
     cache.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(OSError):

@@ -11,8 +11,18 @@ import ibis.expr.operations as ops
 import ibis.expr.types as ir
 from ibis.backends.duckdb import Backend
 
+from gru4rec.addresses import (
+    Location,
+    exists,
+    files_below,
+    is_remote,
+    is_web,
+    locate,
+    matching,
+    reaching,
+    show,
+)
 from gru4rec.errors import DataError, MissingLogError
-from gru4rec.files import check_local
 from gru4rec.preparation.connection import local_connection
 from gru4rec.preparation.file_kinds import (
     JSON_SUFFIXES,
@@ -20,11 +30,11 @@ from gru4rec.preparation.file_kinds import (
     PARQUET_SUFFIXES,
     TEXT_SUFFIXES,
     LogFile,
-    identify,
     suffix_of,
 )
 from gru4rec.preparation.json_lines import open_json
 from gru4rec.preparation.plain_copies import Source, make_readable
+from gru4rec.preparation.stores import identify_anywhere, names_for_duckdb
 from gru4rec.preparation.text_layout import find_layout, read_beginning
 from gru4rec.preparation.text_options import WHITESPACE, TextOptions
 
@@ -38,7 +48,7 @@ _TEXT_LOG = "text_log"
 
 
 def read_log(
-    path: str | Path,
+    path: str | Location,
     *,
     delimiter: str | None = None,
     column_names: Sequence[str] | None = None,
@@ -52,7 +62,8 @@ def read_log(
         path: A text file with separated columns, JSON lines or Parquet, or several of one kind with
             the same columns: a folder, a glob, of which something must be there, or
             `name-{a,b}.csv`, of which both must be there. What a file is, its content tells; text
-            may be compressed by gzip, zstd, bzip2 or xz.
+            may be compressed by gzip, zstd, bzip2 or xz. An address such as `s3://bucket/log/*.csv`
+            likewise, of https:// one file; a `UPath` has the options of its store.
         delimiter: What separates the columns of a text file: up to four bytes, or `\s+` for runs
             of blanks and tabs; None finds out by the first lines.
         column_names: Names of all columns, for a text file without a header.
@@ -70,7 +81,8 @@ def read_log(
         DataError: It is not readable. Ragged rows of a text file are found only when `load_events`
             reads them.
     """
-    check_local(path, DataError)
+    log = locate(path, DataError)
+    path = show(log)
     if column_names is not None and not isinstance(column_names, str):
         column_names = list(column_names)
     options = TextOptions.parse(
@@ -82,7 +94,12 @@ def read_log(
         },
         origin=f"reading {path}",
     )
-    files = [identify(file) for file in _find_files(str(path))]
+    try:
+        files = [identify_anywhere(file) for file in _find_files(log)]
+    except FileNotFoundError:
+        raise _nothing_at([path]) from None
+    except OSError as error:
+        raise DataError(f"Cannot read {path}: {error}") from None
     kinds = {file.kind: file for file in files}
     if len(kinds) > 1:
         found = ", ".join(f"{file.path} ({kind})" for kind, file in kinds.items())
@@ -124,23 +141,30 @@ def find_damaged(files: Iterable[Path]) -> Path | None:
     return None
 
 
-def _find_files(path: str) -> list[Path]:
-    if Path(path).is_dir():
-        return _find_files_in(Path(path))
-    if Path(path).exists():
-        return [Path(path)]
-    found = {name: sorted(glob.glob(name, recursive=True)) for name in _expand_braces(path)}
+def _find_files(log: Location) -> list[Location]:
+    if is_remote(log) and is_web(log):
+        return [log]
+    with reaching(log):
+        is_folder = log.is_dir()
+    if is_folder:
+        return _find_files_in(log)
+    if exists(log):
+        return [log]
+    found = {name: matching(name, log) for name in _expand_braces(str(log))}
     missing = [name for name, files in found.items() if not files]
     if missing:
-        raise MissingLogError(
-            f"No file is at {' nor at '.join(missing)}; check the path (a glob must match "
-            "something)"
-        )
-    paths = [Path(file) for files in found.values() for file in files]
+        raise _nothing_at(missing)
+    paths = [file for files in found.values() for file in files]
     return [file for path in paths for file in (_find_files_in(path) if path.is_dir() else [path])]
 
 
-def _find_files_in(folder: Path) -> list[Path]:
+def _nothing_at(names: Sequence[str]) -> MissingLogError:
+    return MissingLogError(
+        f"No file is at {' nor at '.join(names)}; check the path (a glob must match something)"
+    )
+
+
+def _find_files_in(folder: Location) -> list[Location]:
     """All logs in a folder and below; what is, or is in, `_SUCCESS` or `.part` is none."""
     if (folder / "_delta_log").is_dir():
         raise DataError(
@@ -149,9 +173,8 @@ def _find_files_in(folder: Path) -> list[Path]:
         )
     present = [
         file
-        for file in sorted(folder.rglob("*"))
-        if file.is_file()
-        and not any(part.startswith((".", "_")) for part in file.relative_to(folder).parts)
+        for file in files_below(folder)
+        if not any(part.startswith((".", "_")) for part in file.parts[len(folder.parts) :])
     ]
     # what is less surely a log counts where there is nothing else: a folder of CSV files may have
     # a .json or .log that describes them
@@ -165,8 +188,8 @@ def _find_files_in(folder: Path) -> list[Path]:
     )
 
 
-def _is_named(file: Path, suffixes: set[str], prefix: str) -> bool:
-    return suffix_of(file) in suffixes or bool(prefix and file.name.startswith(prefix))
+def _is_named(file: Location, suffixes: set[str], prefix: str) -> bool:
+    return suffix_of(Path(file.name)) in suffixes or bool(prefix and file.name.startswith(prefix))
 
 
 def _expand_braces(path: str) -> list[str]:
@@ -181,7 +204,7 @@ def _expand_braces(path: str) -> list[str]:
 
 
 def _open_parquet(connection: Backend, files: list[LogFile]) -> ir.Table:
-    names = [glob.escape(str(file.path)) for file in files]
+    names = names_for_duckdb(connection, [file.path for file in files])
     try:
         if keys := _folder_keys(files):
             own = connection.read_parquet(names, hive_partitioning=False)

@@ -14,12 +14,14 @@ from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor
+from typing_extensions import TypeIs
+from upath import UPath
 
+from gru4rec.addresses import Location, local_copy, locate, show
 from gru4rec.errors import ModelFileError
-from gru4rec.files import check_local
 
-# a file, or a stream of bytes
-Place = str | os.PathLike[str] | BinaryIO
+# a file, on this machine or in a store, or a stream of bytes
+Place = str | os.PathLike[str] | Location | BinaryIO
 
 _SEAL = b"sha256:"
 _SEAL_LENGTH = len(_SEAL) + 64
@@ -47,13 +49,22 @@ def seal(file: BufferedRandom | BytesIO) -> None:
 
 @contextlib.contextmanager
 def as_file(source: Place) -> Iterator[Path]:
-    """Gives the path of a file; of a stream, that of a copy which goes at the block's end.
+    """Gives the path of a file; of a stream or a store, that of a copy, which goes at the end.
 
     Raises:
-        ModelFileError: It is neither a local path nor a stream that can be read.
+        FileNotFoundError: The store has no such file.
+        ModelFileError: It is neither a path or an address nor a stream, or cannot be read.
     """
-    if isinstance(source, str | os.PathLike) or not hasattr(source, "read"):
-        yield check_local(source, ModelFileError)
+    if is_place(source):
+        location = locate(source, ModelFileError)
+        with contextlib.ExitStack() as stack:
+            try:
+                path = stack.enter_context(local_copy(location))
+            except FileNotFoundError:
+                raise
+            except OSError as error:
+                raise ModelFileError(f"cannot read the model {show(location)}: {error}") from None
+            yield path
         return
     # only from a file does torch read tensors without believing what they say of their size
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
@@ -64,6 +75,11 @@ def as_file(source: Place) -> Iterator[Path]:
         except (OSError, ValueError, TypeError) as error:  # such as one that is closed, or of text
             raise ModelFileError(f"cannot read the model from {name_of(source)}: {error}") from None
         yield copy
+
+
+def is_place(place: Place) -> TypeIs[str | os.PathLike[str] | UPath]:
+    """Tells a path or an address from a stream."""
+    return not hasattr(place, "read") and not hasattr(place, "write")
 
 
 def write_stream(content: BytesIO, stream: BinaryIO) -> None:
@@ -82,8 +98,8 @@ def write_stream(content: BytesIO, stream: BinaryIO) -> None:
 
 def name_of(place: Place) -> str:
     """What messages call a file or a stream."""
-    if isinstance(place, str | os.PathLike):
-        return str(place)
+    if is_place(place):
+        return show(place)
     return f"the stream {str(getattr(place, 'name', type(place).__name__))[:200]}"
 
 

@@ -16,10 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gru4rec.addresses import Location, locate, show
 from gru4rec.config import ModelConfig
 from gru4rec.data.vocabulary import Vocabulary
 from gru4rec.errors import ConfigError, DataError, ModelFileError, OutOfMemoryError
-from gru4rec.files import check_local, written_whole
+from gru4rec.files import written_whole
 from gru4rec.learning.trainer import TrainingState
 from gru4rec.model.build import architecture_of, make_optimizer, new_generator
 from gru4rec.model.memory import why_out_of_memory
@@ -29,6 +30,7 @@ from gru4rec.storage.archive import (
     Place,
     as_file,
     check_archive,
+    is_place,
     name_of,
     own_tensors,
     seal,
@@ -68,7 +70,7 @@ class Checkpoint:
 
 
 def save_checkpoint(checkpoint: Checkpoint, place: Place, with_optimizer: bool) -> None:
-    """Writes a file whole or not at all: under a temporary name first, then renamed.
+    """Writes a file whole or not at all: under a temporary name first, then renamed or uploaded.
 
     Raises:
         DataError: A note is not a plain value.
@@ -101,8 +103,8 @@ def save_checkpoint(checkpoint: Checkpoint, place: Place, with_optimizer: bool) 
             "velocities": state.optimizer.velocities,
             "generator": state.generator.get_state(),
         }
-    if isinstance(place, str | os.PathLike) or not hasattr(place, "write"):
-        _write_file(content, check_local(place, ModelFileError))
+    if is_place(place):
+        _write_file(content, locate(place, ModelFileError))
     else:
         buffer = io.BytesIO()
         torch.save(content, buffer)
@@ -110,7 +112,7 @@ def save_checkpoint(checkpoint: Checkpoint, place: Place, with_optimizer: bool) 
         write_stream(buffer, place)
 
 
-def _write_file(content: dict[str, Any], path: Path) -> None:
+def _write_file(content: dict[str, Any], path: Location) -> None:
     try:
         with written_whole(path) as temporary, temporary.open("x+b") as file:
             torch.save(content, file)
@@ -118,7 +120,7 @@ def _write_file(content: dict[str, Any], path: Path) -> None:
     except (OSError, RuntimeError) as error:
         # torch hides why a file could not be written, such as a full disk, behind its own error
         reason = error.__context__ if isinstance(error.__context__, OSError) else error
-        raise ModelFileError(f"cannot write the model to {path}: {reason}") from None
+        raise ModelFileError(f"cannot write the model to {show(path)}: {reason}") from None
 
 
 def load_checkpoint(
@@ -147,8 +149,12 @@ def load_checkpoint(
 
 def read_content(place: Place, device: torch.device) -> dict[str, Any]:
     """Reads the dictionary in a file, without running code from it; see `load_checkpoint`."""
-    with as_file(place) as path:
-        return _read_file(path, name_of(place), device)
+    name = name_of(place)
+    try:
+        with as_file(place) as path:
+            return _read_file(path, name, device)
+    except FileNotFoundError:
+        raise ModelFileError(f"there is no model file {name}; train and save one first") from None
 
 
 def _read_file(path: Path, name: str, device: torch.device) -> dict[str, Any]:
@@ -159,7 +165,7 @@ def _read_file(path: Path, name: str, device: torch.device) -> dict[str, Any]:
         mapped = torch.load(path, map_location=place, weights_only=True, mmap=True)
         content = own_tensors(mapped, device, os.path.getsize(path))
     except FileNotFoundError:
-        raise ModelFileError(f"there is no model file {name}; train and save one first") from None
+        raise
     except pickle.UnpicklingError:
         raise ModelFileError(
             f"{name} is no model file of ours, is damaged, or was tampered with: it holds other "

@@ -5,29 +5,29 @@ import json
 import logging
 import warnings
 from collections.abc import Iterator
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F  # noqa: N812  (the name that everybody knows)
 from torch import Tensor, nn
 
+from gru4rec.addresses import Location, locate, show
 from gru4rec.data.vocabulary import UNKNOWN, Vocabulary
 from gru4rec.errors import MissingExtraError, ModelFileError
-from gru4rec.files import check_local, written_whole
+from gru4rec.files import written_whole
 from gru4rec.model.network import Network
 
 _LARGEST = 2**31 - 2**20  # bytes; protobuf ends at 2 GiB, and the ids need some of it
 
 
 def export_onnx(
-    network: Network, vocabulary: Vocabulary, path: str | Path, k: int | None = None
+    network: Network, vocabulary: Vocabulary, path: str | Location, k: int | None = None
 ) -> None:
     """Does what `GRU4Rec.export_onnx` does."""
     try:
         import onnxscript  # noqa: F401, PLC0415  (optional)
     except ImportError as error:
         raise MissingExtraError.of("onnx", "writing ONNX", error) from None
-    path, item_ids = check_local(path, ModelFileError), json.dumps(vocabulary.ids.tolist())
+    path, item_ids = locate(path, ModelFileError), json.dumps(vocabulary.ids.tolist())
     step = _Step(network.to(torch.device("cpu")), None if k is None else min(k, len(vocabulary)))
     size = sum(weight.nbytes for weight in step.buffers()) + len(item_ids)
     if size > _LARGEST:
@@ -40,7 +40,7 @@ def export_onnx(
         with written_whole(path) as temporary:
             temporary.write_bytes(content)
     except OSError as error:
-        raise ModelFileError(f"cannot write the model to {path}: {error}") from None
+        raise ModelFileError(f"cannot write the model to {show(path)}: {error}") from None
 
 
 class _Step(nn.Module):

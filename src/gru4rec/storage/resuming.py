@@ -6,13 +6,13 @@ the checkpoint was written. `training_checkpoints` writes them.
 
 import hashlib
 import logging
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from gru4rec.addresses import Location, exists
 from gru4rec.config import ModelConfig, TrainingConfig
 from gru4rec.data.schedule import Schedule
 from gru4rec.data.vocabulary import Vocabulary
@@ -101,7 +101,7 @@ def find_origin(
 
 
 def find_checkpoint(
-    path: Path, origin: Origin, config: ModelConfig, device: torch.device, schedule: Schedule
+    path: Location, origin: Origin, config: ModelConfig, device: torch.device, schedule: Schedule
 ) -> Resumed | None:
     """Reads the last checkpoint of a training.
 
@@ -120,7 +120,7 @@ def find_checkpoint(
         DataError: It was made on other data, or from another model.
         ModelFileError: It is damaged or no checkpoint.
     """
-    if not path.exists():
+    if not exists(path):
         logger.info("there is no checkpoint %s: training starts from the beginning", path)
         return None
     saved = load_checkpoint(path, device)
@@ -149,7 +149,7 @@ def find_checkpoint(
 
 
 def restore_sampler(
-    path: Path, sampler: PopularitySampler, state: SamplerState, generator: torch.Generator
+    path: Location, sampler: PopularitySampler, state: SamplerState, generator: torch.Generator
 ) -> None:
     """Lets a sampler go on where that of a checkpoint stood.
 
@@ -170,7 +170,7 @@ def restore_sampler(
     generator.set_state(now)
 
 
-def _check_options(path: Path, saved: ModelConfig, wanted: ModelConfig) -> None:
+def _check_options(path: Location, saved: ModelConfig, wanted: ModelConfig) -> None:
     others = [
         f"{name} is {wanted[name]!r}, there {saved[name]!r}"
         for name in wanted
@@ -183,7 +183,7 @@ def _check_options(path: Path, saved: ModelConfig, wanted: ModelConfig) -> None:
         )
 
 
-def _check_origin(path: Path, fit: dict[str, Any], origin: Origin, device: str) -> None:
+def _check_origin(path: Location, fit: dict[str, Any], origin: Origin, device: str) -> None:
     saved = Origin(**fit["origin"])
     were, are = {**saved.options, "device": fit["device"]}, {**origin.options, "device": device}
     for name in {**are, **were}:

@@ -11,11 +11,11 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
 
+from gru4rec.addresses import Location
 from gru4rec.config import TrainingConfig
 from gru4rec.errors import TrainingDivergedError
 from gru4rec.files import make_folders
@@ -64,7 +64,7 @@ class Checkpoints(NoCheckpoints):
 
     def __init__(
         self,
-        path: Path,
+        path: Location,
         origin: Origin,
         options: TrainingConfig,
         model: Checkpoint,

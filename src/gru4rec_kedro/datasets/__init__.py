@@ -7,7 +7,11 @@ from gru4rec_kedro.datasets.metrics import MetricsDataset
 from gru4rec_kedro.datasets.metrics_history import MetricsHistoryDataset
 from gru4rec_kedro.datasets.model import GRU4RecDataset, ModelPlaceDataset
 from gru4rec_kedro.datasets.parts import Part, Parts, PartsDataset
-from gru4rec_kedro.datasets.place import CheckpointDataset, PlaceDataset
+from gru4rec_kedro.datasets.place import (
+    CheckpointDataset,
+    LocalFolderDataset,
+    PlaceDataset,
+)
 from gru4rec_kedro.datasets.raw_log import RawLogDataset
 from gru4rec_kedro.datasets.spark_table import SparkTableDataset
 from gru4rec_kedro.datasets.study import StudyDataset
@@ -31,6 +35,7 @@ __all__ = [
     "ItemListDataset",
     "ItemsDataset",
     "JSONDataset",
+    "LocalFolderDataset",
     "MetricsDataset",
     "MetricsHistoryDataset",
     "ModelPlaceDataset",

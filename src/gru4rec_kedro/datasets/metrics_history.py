@@ -1,15 +1,15 @@
 """All versions of the metrics at once."""
 
+import glob
 import json
 import logging
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 
 from gru4rec import ConfigError
-from gru4rec.files import check_local
+from gru4rec.addresses import Location, exists, locate, matching, reaching, show
 from gru4rec_kedro.datasets.events import json_table
 from gru4rec_kedro.kedro_internals import TablePreview
 
@@ -23,16 +23,24 @@ class MetricsHistoryDataset(AbstractDataset[Any, dict[str, Metrics]]):
 
     Args:
         filepath: That of the versioned dataset.
+        credentials: Options of the store, where it is in one.
         metadata: For plugins.
     """
 
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = check_local(filepath, ConfigError)
+    def __init__(
+        self,
+        *,
+        filepath: str,
+        credentials: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        self._location = locate(filepath, ConfigError, credentials)
         self.metadata = metadata
 
     def load(self) -> dict[str, Metrics]:
         """Returns metrics by version, oldest first; a file that cannot be read is left out."""
-        files = sorted(self._filepath.glob(f"*/{self._filepath.name}"))
+        pattern = glob.escape(str(self._location)) + f"/*/{glob.escape(self._location.name)}"
+        files = matching(pattern, self._location)
         read = {path.parent.name: _read(path) for path in files}
         return {version: metrics for version, metrics in read.items() if metrics}
 
@@ -42,7 +50,7 @@ class MetricsHistoryDataset(AbstractDataset[Any, dict[str, Metrics]]):
         Raises:
             DatasetError: Always.
         """
-        raise DatasetError(f"the versions of {self._filepath} are only read here")
+        raise DatasetError(f"the versions of {show(self._location)} are only read here")
 
     def preview(self, nrows: int = 10) -> TablePreview:
         """Shows the newest versions in kedro-viz."""
@@ -55,15 +63,17 @@ class MetricsHistoryDataset(AbstractDataset[Any, dict[str, Metrics]]):
         return TablePreview(json_table(pd.DataFrame(plain)))
 
     def _exists(self) -> bool:
-        return self._filepath.exists()
+        return exists(self._location)
 
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}
+        return {"filepath": show(self._location)}
 
 
-def _read(path: Path) -> Metrics:
+def _read(path: Location) -> Metrics:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        with reaching(path):
+            text = path.read_text(encoding="utf-8")
+        content = json.loads(text)
         if isinstance(content, dict):
             return content
         reason = f"it holds {type(content).__name__}, not metrics by name"

@@ -1,18 +1,18 @@
 """The trained model as a catalog entry."""
 
 import json
-from pathlib import Path, PurePosixPath
 from typing import Any
 
-from kedro.io import AbstractVersionedDataset, Version
+from kedro.io import Version
 
 from gru4rec import GRU4Rec, describe_model
+from gru4rec.addresses import Location
 from gru4rec_kedro.datasets.place import PlaceDataset
-from gru4rec_kedro.datasets.written_whole import WrittenWhole
-from gru4rec_kedro.kedro_internals import JSONPreview
+from gru4rec_kedro.datasets.written_whole import StoredFile, WrittenWhole
+from gru4rec_kedro.kedro_internals import JSONPreview, location_of
 
 
-class _ModelFile(AbstractVersionedDataset[GRU4Rec, GRU4Rec]):
+class _ModelFile(StoredFile):
     """Reads and writes; see `GRU4RecDataset`."""
 
     def __init__(
@@ -21,22 +21,19 @@ class _ModelFile(AbstractVersionedDataset[GRU4Rec, GRU4Rec]):
         filepath: str,
         device: str | None = None,
         with_optimizer: bool = True,
+        credentials: dict[str, Any] | None = None,
         version: Version | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(PurePosixPath(filepath), version)
+        super().__init__(filepath, credentials, version, metadata)
         self.device = device
         self._with_optimizer = with_optimizer
-        self.metadata = metadata
 
     def load(self) -> GRU4Rec:
-        return GRU4Rec.load(str(self._get_load_path()), self.device or "auto")
+        return GRU4Rec.load(location_of(self, self._get_load_path()), self.device or "auto")
 
     def save(self, data: GRU4Rec) -> None:
-        data.save(str(self._get_save_path()), self._with_optimizer)
-
-    def _exists(self) -> bool:
-        return Path(self._get_load_path()).exists()
+        data.save(location_of(self, self._get_save_path()), self._with_optimizer)
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": self._filepath, "device": self.device, "version": self._version}
@@ -50,16 +47,17 @@ class GRU4RecDataset(WrittenWhole, _ModelFile):
         device: Where a loaded model goes: `auto`, `cpu`, `cuda:0`, ...; None: `auto`, but in this
             project where `model.device` of the parameters says.
         with_optimizer: Save what training further needs too.
+        credentials: Options of the store, where the file is in one.
         version: Kedro's version, where the entry is versioned.
         metadata: For plugins.
     """
 
-    def _write_and_rename(self, data: GRU4Rec, final: Path) -> None:  # noqa: ARG002
-        self._write(data)  # a model does that itself
+    def _write_whole(self, data: GRU4Rec, final: Location) -> None:
+        data.save(final, self._with_optimizer)  # a model does that itself
 
     def preview(self) -> JSONPreview:
         """Shows architecture, sizes, options and training history in kedro-viz."""
-        content = describe_model(str(self._get_load_path()))
+        content = describe_model(location_of(self, self._get_load_path()))
         return JSONPreview(json.dumps(content))
 
 
@@ -68,4 +66,4 @@ class ModelPlaceDataset(PlaceDataset):
 
     def preview(self) -> JSONPreview:
         """Shows architecture, sizes, options and training history in kedro-viz."""
-        return JSONPreview(json.dumps(describe_model(str(self.load()))))
+        return JSONPreview(json.dumps(describe_model(self.load())))

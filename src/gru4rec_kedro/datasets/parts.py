@@ -1,10 +1,9 @@
 """A table in parts, of which a rerun makes only those that are not there yet."""
 
 import contextlib
+import glob
 import logging
-import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import ibis.expr.types as ir
@@ -13,12 +12,22 @@ import pyarrow.parquet as pq
 from kedro.io import AbstractDataset
 
 from gru4rec import ConfigError
-from gru4rec.files import check_local, make_folders, remove_stale, written_whole
-from gru4rec.preparation import local_connection
+from gru4rec.addresses import (
+    Location,
+    brief,
+    exists,
+    is_remote,
+    locate,
+    matching,
+    reaching,
+    show,
+)
+from gru4rec.files import make_folders, remove_stale, written_whole
+from gru4rec.preparation import open_parquet
 from gru4rec_kedro.datasets.events import json_table
 from gru4rec_kedro.errors import FolderInUseError, MissingFileError, UnwritableError
 from gru4rec_kedro.kedro_internals import TablePreview
-from gru4rec_kedro.locking import FolderLock
+from gru4rec_kedro.locking import FolderLock, notes_of
 
 logger = logging.getLogger(__name__)
 
@@ -59,16 +68,23 @@ class PartsDataset(AbstractDataset[Parts, ir.Table]):
     Each file is written whole or not at all and holds the key of its part in its metadata
     (`made_from`), so a run that was ended, or that is repeated with a part of the same input, goes
     on where work is left. `_SUCCESS` is there once all parts are. A lock beside the folder keeps
-    two from writing it at once; where the file system has none, parts of different runs are told by
-    their keys, and never end under one `_SUCCESS`.
+    two from writing it at once; where the file system has none, or in a store from two machines,
+    parts of different runs are told by their keys, and never end under one `_SUCCESS`.
 
     Args:
-        path: The folder; it should hold nothing else.
+        path: The folder, a path or an address; it should hold nothing else.
+        credentials: Options of the store, where it is in one.
         metadata: For plugins.
     """
 
-    def __init__(self, *, path: str, metadata: dict[str, Any] | None = None) -> None:
-        self._path = check_local(path, ConfigError)
+    def __init__(
+        self,
+        *,
+        path: str,
+        credentials: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        self._path = locate(path, ConfigError, credentials)
         self.metadata = metadata
 
     def load(self) -> ir.Table:
@@ -79,10 +95,13 @@ class PartsDataset(AbstractDataset[Parts, ir.Table]):
         """
         if not self._exists():
             raise MissingFileError(
-                f"{self._path} is not complete; run the pipeline that makes it, which goes on "
-                "where it was ended"
+                f"{show(self._path)} is not complete; run the pipeline that makes it, which goes "
+                "on where it was ended"
             )
-        return local_connection().read_parquet(str(self._path / "part-*.parquet"))
+        return open_parquet(self._parts())
+
+    def _parts(self) -> list[Location]:
+        return matching(f"{glob.escape(str(self._path))}/part-*.parquet", self._path)
 
     def save(self, data: Parts) -> None:
         """Makes and writes the parts that are not there yet, and removes those of earlier runs.
@@ -91,12 +110,11 @@ class PartsDataset(AbstractDataset[Parts, ir.Table]):
             FolderInUseError: Another process writes the folder.
             UnwritableError: The folder or a file in it cannot be written.
         """
-        notes = self._path.with_name(f".{self._path.name}.runs")
-        with FolderLock(self._path, notes):
+        with FolderLock(self._path, notes_of(self._path)):
             self._write(data)
 
     def _write(self, data: Parts) -> None:
-        keys: dict[Path, str] = {}
+        keys: dict[Location, str] = {}
         n_made = 0
         with self._writing():
             self._begin()
@@ -113,19 +131,22 @@ class PartsDataset(AbstractDataset[Parts, ir.Table]):
         with self._writing():
             self._end(keys)
         there = f" ({len(keys) - n_made} were there)" if n_made < len(keys) else ""
-        logger.info("%d part(s)%s: %s", len(keys), there, os.path.relpath(self._path))
+        logger.info("%d part(s)%s: %s", len(keys), there, brief(self._path))
 
     def _begin(self) -> None:
         make_folders(self._path)
         self._mark_incomplete()
-        remove_stale(self._path.glob(".part-*"))
+        if not is_remote(self._path):  # to a store nothing is uploaded under such a name
+            remove_stale(self._path.glob(".part-*"))
 
     def _mark_incomplete(self) -> None:
-        (self._path / _COMPLETE).unlink(missing_ok=True)
+        with reaching(self._path):
+            (self._path / _COMPLETE).unlink(missing_ok=True)
 
-    def _end(self, keys: dict[Path, str]) -> None:
-        for left_by_a_longer_run in set(self._path.glob("part-*.parquet")).difference(keys):
-            left_by_a_longer_run.unlink()
+    def _end(self, keys: dict[Location, str]) -> None:
+        for left_by_a_longer_run in set(self._parts()).difference(keys):
+            with reaching(self._path):
+                left_by_a_longer_run.unlink()
         for path, key in keys.items():
             if _read_key(path) != key:
                 self._mark_incomplete()
@@ -133,7 +154,8 @@ class PartsDataset(AbstractDataset[Parts, ir.Table]):
                     f"{path} is of another run, which has written it in the meantime; run this "
                     "again when no other writes there"
                 )
-        (self._path / _COMPLETE).touch()
+        with reaching(self._path):
+            (self._path / _COMPLETE).write_bytes(b"")
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
@@ -141,8 +163,8 @@ class PartsDataset(AbstractDataset[Parts, ir.Table]):
             yield
         except OSError as error:
             raise UnwritableError(
-                f"cannot write {self._path}: {error}; check the path in the catalog, its rights "
-                "and the space on the disk"
+                f"cannot write {show(self._path)}: {error}; check the path in the catalog, its "
+                "rights and the space on the disk"
             ) from error
 
     def preview(self, nrows: int = 10) -> TablePreview:
@@ -150,16 +172,17 @@ class PartsDataset(AbstractDataset[Parts, ir.Table]):
         return TablePreview(json_table(self.load().limit(nrows).to_pandas()))
 
     def _exists(self) -> bool:
-        return (self._path / _COMPLETE).exists()
+        return exists(self._path / _COMPLETE)
 
     def _describe(self) -> dict[str, Any]:
-        return {"path": str(self._path)}
+        return {"path": show(self._path)}
 
 
-def _read_key(path: Path) -> str | None:
+def _read_key(path: Location) -> str | None:
     """Reads what a part was made from; None where there is no part."""
     try:
-        metadata = pq.read_schema(path).metadata or {}
+        with reaching(path), path.open("rb") as file:
+            metadata = pq.read_schema(file).metadata or {}
     except (OSError, pa.ArrowInvalid):
         return None
     key: str = metadata.get(_KEY, b"").decode()

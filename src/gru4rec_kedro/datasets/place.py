@@ -1,32 +1,37 @@
 """Places of files that nodes read and write themselves, as catalog entries."""
 
-from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
 
 from gru4rec import ConfigError
-from gru4rec.files import check_local
+from gru4rec.addresses import Location, check_local, exists, locate, show
 
 
-class PlaceDataset(AbstractDataset[Any, Path]):
+class PlaceDataset(AbstractDataset[Any, Location]):
     """A file or a folder that a node reads and writes as it goes.
 
     A dataset that is written cannot be read by the same node, so this one only says where.
 
     Args:
-        filepath: The file or folder.
+        filepath: The file or folder: a path or an address.
+        credentials: Options of the store, where it is in one.
         metadata: For plugins.
     """
 
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        check_local(filepath, ConfigError)
-        self._filepath = filepath
+    def __init__(
+        self,
+        *,
+        filepath: str,
+        credentials: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        self._location = locate(filepath, ConfigError, credentials)
         self.metadata = metadata
 
-    def load(self) -> Path:
-        """Returns the path, whether or not there is anything."""
-        return Path(self._filepath)
+    def load(self) -> Location:
+        """Returns the path, or the address with its store, whether or not there is anything."""
+        return self._location
 
     def save(self, data: Any) -> None:  # noqa: ARG002  (Kedro's signature)
         """Refuses: whoever loads the path writes there.
@@ -34,13 +39,27 @@ class PlaceDataset(AbstractDataset[Any, Path]):
         Raises:
             DatasetError: Always.
         """
-        raise DatasetError(f"{self._filepath} is written by whoever loads this entry, its path")
+        raise DatasetError(
+            f"{show(self._location)} is written by whoever loads this entry, its path"
+        )
 
     def _exists(self) -> bool:
-        return Path(self._filepath).exists()
+        return exists(self._location)
 
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": self._filepath}
+        return {"filepath": show(self._location)}
+
+
+class LocalFolderDataset(PlaceDataset):
+    """A folder in which processes take turns by locks, so it must be on this machine."""
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        reason = (
+            "processes that share it take turns by locks, which stores have not; give the entry a "
+            "local path in catalog.yml"
+        )
+        check_local(filepath, ConfigError, reason)
+        super().__init__(filepath=filepath, metadata=metadata)
 
 
 class CheckpointDataset(PlaceDataset):

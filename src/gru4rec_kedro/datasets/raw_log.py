@@ -6,7 +6,7 @@ import ibis.expr.types as ir
 from kedro.io import AbstractDataset, DatasetError
 
 from gru4rec import ConfigError, MissingLogError, read_log
-from gru4rec.files import check_local
+from gru4rec.addresses import locate, show
 from gru4rec.preparation import private_connection
 from gru4rec_kedro.datasets.events import json_table
 from gru4rec_kedro.kedro_internals import TablePreview
@@ -17,7 +17,8 @@ class RawLogDataset(AbstractDataset[Any, ir.Table]):
 
     Args:
         filepath: One file, a folder of them, a glob such as `data/01_raw/clicks_*.csv`, or
-            several that belong together such as `data/01_raw/2019-{Oct,Nov}.csv`.
+            several that belong together such as `data/01_raw/2019-{Oct,Nov}.csv`; here, or in a
+            store (`s3://bucket/clicks_*.csv`); of `https://` one file.
         source: What to download, from whom, and under which name it is expected; shown when the
             file is missing.
         delimiter: Of text files: up to four bytes, or `\s+` for runs of blanks and tabs; None finds
@@ -27,6 +28,7 @@ class RawLogDataset(AbstractDataset[Any, ir.Table]):
         comment: Lines of text files that begin with it are left out.
         memory_limit: What queries on it may use, such as `256MB`, before they spill to disk;
             None leaves it to DuckDB.
+        credentials: Options of the store, where the log is in one.
         metadata: For plugins.
     """
 
@@ -40,10 +42,10 @@ class RawLogDataset(AbstractDataset[Any, ir.Table]):
         skip_lines: int = 0,
         comment: str | None = None,
         memory_limit: str | None = None,
+        credentials: dict[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        check_local(filepath, ConfigError)
-        self._filepath = filepath
+        self._log = locate(filepath, ConfigError, credentials)
         self._source = source.strip()
         names = column_names.split() if isinstance(column_names, str) else column_names
         self._options: dict[str, Any] = {
@@ -63,7 +65,7 @@ class RawLogDataset(AbstractDataset[Any, ir.Table]):
         """
         try:
             return read_log(
-                self._filepath,
+                self._log,
                 **self._options,
                 connection=private_connection(self._memory_limit) if self._memory_limit else None,
             )
@@ -78,7 +80,7 @@ class RawLogDataset(AbstractDataset[Any, ir.Table]):
         Raises:
             DatasetError: Always.
         """
-        raise DatasetError(f"{self._filepath} is a raw log and is never written")
+        raise DatasetError(f"{show(self._log)} is a raw log and is never written")
 
     def preview(self, nrows: int = 10) -> TablePreview:
         """Shows the first rows in kedro-viz."""
@@ -92,4 +94,4 @@ class RawLogDataset(AbstractDataset[Any, ir.Table]):
         return True
 
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": self._filepath, **self._options}
+        return {"filepath": show(self._log), **self._options}

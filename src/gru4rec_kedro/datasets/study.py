@@ -2,12 +2,13 @@
 
 import time
 import warnings
+from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
 
 from gru4rec import ConfigError, MissingExtraError
-from gru4rec.files import check_local
+from gru4rec.addresses import check_local
 from gru4rec_kedro.errors import StoreError
 from gru4rec_kedro.redaction import hide_login, hide_login_in
 
@@ -15,6 +16,10 @@ from gru4rec_kedro.redaction import hide_login, hide_login_in
 GRACE_SECONDS = 60
 _HEARTBEAT_SECONDS = 10
 _ATTEMPTS = 5
+_WHY = (
+    "trials are in an SQLite file, which needs the locks of a disk of this machine; give the url "
+    "of a database as study_store in credentials.yml, or a local path in catalog.yml"
+)
 
 
 class StudyDataset(AbstractDataset[Any, Any]):
@@ -36,8 +41,8 @@ class StudyDataset(AbstractDataset[Any, Any]):
         credentials: dict[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        self._filepath = check_local(filepath, ConfigError)
         self._url = (credentials or {}).get("url")
+        self._filepath = Path(filepath) if self._url else check_local(filepath, ConfigError, _WHY)
         self.metadata = metadata
 
     def load(self) -> Any:

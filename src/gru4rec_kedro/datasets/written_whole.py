@@ -1,9 +1,13 @@
 """Files are written whole or not at all."""
 
-from pathlib import Path, PurePosixPath
+import re
+from pathlib import PurePosixPath
 from typing import Any, Self
 
+import fsspec
 import pandas as pd
+from kedro.io import AbstractVersionedDataset, DatasetError, Version
+from kedro.io.core import get_filepath_str, get_protocol_and_path
 from kedro_datasets.json import JSONDataset as KedroJSONDataset
 from kedro_datasets.pandas import CSVDataset as KedroCSVDataset
 from kedro_datasets.pandas import ParquetDataset as KedroParquetDataset
@@ -12,34 +16,65 @@ from kedro_datasets.text import TextDataset as KedroTextDataset
 from kedro_datasets.yaml import YAMLDataset as KedroYAMLDataset
 
 from gru4rec import ConfigError
-from gru4rec.files import check_local, make_folders, written_whole
-from gru4rec_kedro.errors import MissingFileError, UnwritableError
-from gru4rec_kedro.kedro_internals import has_version, unwrapped
+from gru4rec.addresses import Location, is_remote, locate, show, without_secrets
+from gru4rec.files import make_folders, written_whole
+from gru4rec_kedro.errors import MissingFileError, UnreachableError, UnwritableError
+from gru4rec_kedro.kedro_internals import has_version, location_of, unwrapped, writing_to
+
+
+class StoredFile(AbstractVersionedDataset[Any, Any]):
+    """Base of our own datasets of one file, with what Kedro's datasets of files have.
+
+    Args:
+        filepath: The file: a path or an address.
+        credentials: Options of its store.
+        version: Kedro's version, where the entry is versioned.
+        metadata: For plugins.
+    """
+
+    def __init__(
+        self,
+        filepath: str,
+        credentials: dict[str, Any] | None,
+        version: Version | None,
+        metadata: dict[str, Any] | None,
+    ) -> None:
+        self._protocol, path = get_protocol_and_path(filepath, version)
+        self._fs = fsspec.filesystem(self._protocol, **(credentials or {}))
+        super().__init__(
+            PurePosixPath(path),
+            version,
+            exists_function=self._fs.exists,
+            glob_function=self._fs.glob,
+        )
+        self.metadata = metadata
+
+    def _exists(self) -> bool:
+        return bool(self._fs.exists(get_filepath_str(self._get_load_path(), self._protocol)))
 
 
 class WrittenWhole:
-    """Mixin for file datasets: they write to a temporary name beside the file and rename it.
+    """Mixin for file datasets: they write to a temporary file, which is renamed or uploaded.
 
     A writer that is killed otherwise leaves a broken file under the final name, which
     `--only-missing-outputs` then trusts.
     """
-
-    _temporary_path: PurePosixPath | None = None
 
     # not __init__, whose arguments Kedro takes for those of the entry
     def __new__(cls, *_: Any, **given: Any) -> Self:
         """Makes a dataset.
 
         Raises:
-            ConfigError: The file is not on this machine.
+            ConfigError: The file is nowhere that could be reached.
         """
         if "filepath" in given:  # in a copy it is not
-            check_local(given["filepath"], ConfigError)
+            locate(given["filepath"], ConfigError)
+            if re.match("memory://[^/]", str(given["filepath"])):
+                raise ConfigError(
+                    f"{given['filepath']}: write memory:/// and the path; Kedro would leave out "
+                    "the first part of it"
+                )
         return super().__new__(cls)
-
-    def _get_save_path(self) -> PurePosixPath:
-        path: PurePosixPath = self._temporary_path or super()._get_save_path()  # type: ignore[misc]
-        return path
 
     def resolve_load_version(self) -> str | None:
         """The version to load: that of `--load-versions`, or this run's own, or the newest."""
@@ -55,14 +90,30 @@ class WrittenWhole:
 
         Raises:
             MissingFileError: The file, or the version that was asked for, is not there.
+            UnreachableError: Its store cannot be reached.
         """
-        if not self.exists():  # type: ignore[attr-defined]
+        if not self._is_there():
             version = getattr(self, "_version", None)
             wanted = f"version {version.load} of " if version and version.load else ""
             raise MissingFileError(
-                f"there is no {wanted}{self._filepath}; run the pipeline that makes it first"  # type: ignore[attr-defined]
+                f"there is no {wanted}{show(self._place)}; run the pipeline that makes it first"
             )
         return super().load()  # type: ignore[misc]
+
+    @property
+    def _place(self) -> Location:
+        return location_of(self, self._filepath)  # type: ignore[attr-defined]
+
+    def _is_there(self) -> bool:
+        if is_remote(self._place):
+            self._fs.invalidate_cache()  # type: ignore[attr-defined]  # others write there, too
+        try:
+            return bool(self.exists())  # type: ignore[attr-defined]
+        except DatasetError as error:
+            if not is_remote(self._place):
+                raise
+            reason = without_secrets(str(error.__cause__ or error), self._place)
+            raise UnreachableError(f"cannot reach {show(self._place)}: {reason}") from None
 
     def save(self, data: Any) -> None:
         """Saves data, or leaves what was there before.
@@ -70,28 +121,21 @@ class WrittenWhole:
         Raises:
             UnwritableError: The file or its folder cannot be written.
         """
-        final = Path(self._get_save_path())
+        final = location_of(self, self._get_save_path())  # type: ignore[attr-defined]
         try:
             make_folders(final.parent)
-            self._write_and_rename(data, final)
+            self._write_whole(data, final)
         except OSError as error:
             # left to itself, Kedro would blame versioning
             raise UnwritableError(
-                f"cannot write {final}: {error}; check the path in the catalog, its rights and "
-                "the space on the disk"
+                f"cannot write {show(final)}: {error}; check the path in the catalog, its rights "
+                "and the space on the disk"
             ) from error
 
-    def _write_and_rename(self, data: Any, final: Path) -> None:
+    def _write_whole(self, data: Any, final: Location) -> None:
         with written_whole(final) as temporary:
-            self._temporary_path = PurePosixPath(temporary)
-            try:
-                self._write(data)
-            finally:
-                self._temporary_path = None
-
-    def _write(self, data: Any) -> None:
-        # Kedro's wrapper around save() would look for the file under its final name already
-        unwrapped(super().save)(self, data)  # type: ignore[misc]
+            # Kedro's wrapper around save() would look for the file under its final name already
+            unwrapped(super().save)(writing_to(temporary, self), data)  # type: ignore[misc]
 
 
 class JSONDataset(WrittenWhole, KedroJSONDataset):

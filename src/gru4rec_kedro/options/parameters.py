@@ -1,6 +1,6 @@
 """All parameters of the project: what is not declared here is refused."""
 
-from pathlib import Path
+import glob
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -12,7 +12,9 @@ from pydantic import (
     model_validator,
 )
 
-from gru4rec.config import CommonSections, LocalPath, Section
+from gru4rec import ConfigError
+from gru4rec.addresses import Location, locate, matching
+from gru4rec.config import Address, CommonSections, Section, WritableAddress
 from gru4rec.evaluation import METRICS, check_metric, check_metrics
 from gru4rec_kedro.options.backtest import BacktestConfig
 from gru4rec_kedro.options.baselines import BaselinesConfig
@@ -37,16 +39,17 @@ class ExperimentConfig(Section):
     train_on: Literal["train_full", "train"] = "train_full"
     evaluate_on: Literal["test", "valid"] = "test"
     valid_each_epoch: bool = False
-    continue_from: LocalPath | None = None
+    continue_from: Address | None = None
     refit: bool = False
 
     @property
-    def earlier_model(self) -> Path | None:
+    def earlier_model(self) -> Location | None:
         """File of the model to train further; of a folder of versions, the newest."""
         if self.continue_from is None:
             return None
-        path = Path(self.continue_from)
-        return max(path.glob(f"*/{path.name}"), default=path)
+        path = locate(self.continue_from, ConfigError)
+        versions = matching(f"{glob.escape(str(path))}/*/{glob.escape(path.name)}", path)
+        return versions[-1] if versions else path
 
     @model_validator(mode="after")
     def _no_leak(self) -> Self:
@@ -127,12 +130,13 @@ class Globals(Section):
     """What `globals.yml` sets; names of your own, for entries of the catalog, may stand beside.
 
     Attributes:
-        outputs: Folder of everything that a run makes.
+        outputs: Folder of everything that a run makes: a path, or an address such as
+            `s3://bucket/run`.
         memory_limit: What DuckDB may use, such as `4GB`; None leaves it to DuckDB.
         when_locked: What a run does while another is at work in `outputs`: `refuse`, or `wait`.
     """
 
-    outputs: LocalPath = "data"
+    outputs: WritableAddress = "data"
     memory_limit: str | None = None
     when_locked: WhenLocked = "refuse"
 
@@ -148,13 +152,13 @@ class Parameters(CommonSections):
     backtest: BacktestConfig = BacktestConfig()
     promotion: PromotionConfig = PromotionConfig()
     # what --params may name: --params events=path
-    events: LocalPath | None = None  # the raw log
+    events: Address | None = None  # the raw log
     delimiter: str | None = None  # of its text files
     column_names: str | list[str] | None = None  # likewise, where they have no header
-    prepared: LocalPath | None = None  # a folder of parts for the pipeline prepared
-    sessions: LocalPath | None = None  # of the pipelines recommendation and vectors
-    candidates: LocalPath | None = None  # the only items that it recommends
-    titles: LocalPath | None = None  # of items, for reports and recommendations
+    prepared: Address | None = None  # a folder of parts for the pipeline prepared
+    sessions: Address | None = None  # of the pipelines recommendation and vectors
+    candidates: Address | None = None  # the only items that it recommends
+    titles: Address | None = None  # of items, for reports and recommendations
     # --params when_locked=wait, in place of what globals.yml says
     when_locked: WhenLocked | None = None
 

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from kedro.config import OmegaConfigLoader
+from kedro.config import MissingConfigException, OmegaConfigLoader
 from omegaconf.errors import OmegaConfBaseException
 from yaml import MarkedYAMLError, YAMLError
 
 from gru4rec import ConfigError
+from gru4rec.addresses import expand_home
 from gru4rec.config import load_yaml
 from gru4rec_kedro.errors import RunError
 from gru4rec_kedro.kedro_internals import configuration_files, unreadable_file
@@ -25,11 +26,31 @@ class ConfigLoader(OmegaConfigLoader):
         try:
             if key in self.config_patterns and key not in self:
                 self._refuse_endless_files(key)
-            return super().__getitem__(key)
+            files = super().__getitem__(key)
+            return self._complete(files) if key == "catalog" else files
         except YAMLError as error:
             raise RunError(_describe(error)) from None
         except OmegaConfBaseException as error:
             raise RunError(f"{key}.yml: {str(error).splitlines()[0]}") from None
+
+    def _complete(self, entries: dict[str, Any]) -> dict[str, Any]:
+        """Writes `~/…` out, and gives each store the credentials of its name if it has none.
+
+        What `credentials.yml` has under `s3` is for all entries at `s3://…` that name no other.
+        """
+        try:
+            known = self["credentials"]
+        except MissingConfigException:
+            known = {}
+        for entry in entries.values():
+            for name in ("filepath", "path"):
+                if not isinstance(entry, dict) or not isinstance(entry.get(name), str):
+                    continue
+                entry[name] = expand_home(entry[name])
+                store, slashes, _ = entry[name].partition("://")
+                if slashes and store in known:
+                    entry.setdefault("credentials", store)
+        return entries
 
     def _refuse_endless_files(self, key: str) -> None:
         """Looks at files before Kedro, which would write out all that their aliases stand for."""

@@ -1,7 +1,6 @@
 """What a run shows on the console: log lines readable at 80 columns, and at the end its results."""
 
 import logging
-import os
 import textwrap
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +10,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
+from gru4rec.addresses import brief
 from gru4rec_kedro.kedro_internals import file_of
 from gru4rec_kedro.options.backtest import BacktestConfig
 from gru4rec_kedro.options.parameters import PublishedConfig
@@ -53,7 +53,7 @@ class ConsoleHooks(NodeLines):
                 break
         for name in _PAGES:
             if name in outputs and (path := file_of(catalog.get(name))):
-                logger.info("Report: %s", os.path.relpath(path))
+                logger.info("Report: %s", brief(path))
 
 
 def _warn(catalog: CatalogProtocol[Any, Any], outputs: set[str]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from kedro.io import CatalogProtocol, DatasetError
 
 from gru4rec import ConfigError
+from gru4rec.addresses import expand_home, show
 from gru4rec_kedro.options.parameters import Parameters
 
 logger = logging.getLogger(__name__)
@@ -59,12 +60,14 @@ def check_paths(
             continue
         if name not in runtime_params:
             raise ConfigError(
-                f"{name} is {path!r} in a file of parameters, where it has no effect; set the "
-                f"path of {dataset} in catalog.yml of the same environment, or use kedro run "
-                f"--params {name}=..."
+                f"{name} is {show(path)!r} in a file of parameters, where it has no effect; "
+                f"set the path of {dataset} in catalog.yml of the same environment, or use kedro "
+                f"run --params {name}=..."
             )
-        read = entries[dataset].get("filepath")
-        if not f"{read}/".startswith(f"{path}/"):  # of a folder, files in it may be read
+        read = str(entries[dataset].get("filepath"))
+        # of a folder, files in it may be read
+        is_read, path, read = f"{read}/".startswith(f"{expand_home(path)}/"), show(path), show(read)
+        if not is_read:
             raise ConfigError(
                 f"{name} is {path!r}, but the entry {dataset} in catalog.yml reads {read!r}; "
                 f"write there filepath: ${{runtime_params:{name}, {read}}}, or leave {name} out"

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import threading
 from collections.abc import Generator
 from pathlib import Path
@@ -13,12 +14,15 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
 from gru4rec import ConfigError
-from gru4rec_kedro.errors import FolderInUseError, RunError
-from gru4rec_kedro.locking import FolderLock
+from gru4rec.addresses import Location, brief, is_remote, locate
+from gru4rec_kedro.errors import FolderInUseError, RunError, UnreachableError
+from gru4rec_kedro.locking import FolderLock, notes_of
 from gru4rec_kedro.options.parameters import Globals, Parameters
 from gru4rec_kedro.options.search_space import comparable
 from gru4rec_kedro.pipelines import backtest, tuning
 from gru4rec_kedro.running.versions import make_newest
+
+logger = logging.getLogger(__name__)
 
 _NOTES = ".runs"
 
@@ -31,7 +35,7 @@ class ExclusiveHooks:
     """
 
     def __init__(self) -> None:
-        self._outputs = Path()
+        self._outputs: Location = Path()
         self._wait = False
         self._parameters = Parameters()
         # by thread: Kedro does not say when Ctrl-C has ended a run, but the thread's next one does
@@ -45,7 +49,8 @@ class ExclusiveHooks:
         ours = {name: value for name, value in loader["globals"].items() if name in known}
         options = Globals.parse(ours, origin="globals.yml")
         self._parameters = Parameters.parse(loader["parameters"], origin="parameters")
-        self._outputs = context.project_path / options.outputs
+        outputs = locate(options.outputs, ConfigError)
+        self._outputs = outputs if is_remote(outputs) else context.project_path / outputs
         self._wait = (self._parameters.when_locked or options.when_locked) == "wait"
 
     @hook_impl(wrapper=True)
@@ -56,7 +61,16 @@ class ExclusiveHooks:
         self._leave()
         if not pipeline.all_outputs():
             return (yield)
-        lock = FolderLock(self._outputs, self._outputs / _NOTES, self._group(pipeline))
+        if is_remote(self._outputs):
+            notes = notes_of(self._outputs)
+            logger.info(
+                "%s has no locks: runs on this machine take turns there, but make sure that none "
+                "on another machine writes there, too",
+                brief(self._outputs),
+            )
+        else:
+            notes = self._outputs / _NOTES
+        lock = FolderLock(self._outputs, notes, self._group(pipeline))
         try:
             lock.acquire(self._wait)
         except FolderInUseError as error:
@@ -69,7 +83,7 @@ class ExclusiveHooks:
         try:
             make_newest(catalog, pipeline)
             return (yield)
-        except ConfigError as error:
+        except (ConfigError, UnreachableError) as error:
             self._leave()
             raise RunError(str(error)) from None
         except BaseException:

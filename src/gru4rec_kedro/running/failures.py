@@ -10,6 +10,7 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline import Node, Pipeline
 
 from gru4rec import DataError, GRU4RecError
+from gru4rec.addresses import is_remote
 from gru4rec.preparation import find_damaged, say_cannot_spill
 from gru4rec_kedro.datasets import EventsDataset
 from gru4rec_kedro.errors import RunError
@@ -61,7 +62,7 @@ def _find_mistake(
             datasets = [catalog.get(name) for name in sorted(names)]
             events = [data for data in datasets if isinstance(data, EventsDataset)]
             files = [file_of(data) for data in events if data.exists()]
-            damaged = find_damaged(path for path in files if path)
+            damaged = find_damaged(path for path in files if path and not is_remote(path))
             if damaged:
                 return DataError(
                     f"{damaged} is damaged ({str(error).splitlines()[0]}); run the pipeline again "

@@ -13,6 +13,7 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
 from gru4rec import ConfigError, MissingExtraError
+from gru4rec.addresses import local_copy, show
 from gru4rec.config import LocalPath, Section
 from gru4rec_kedro.errors import RunError
 from gru4rec_kedro.kedro_internals import file_of
@@ -102,9 +103,11 @@ class TrackingHooks:
         if "metrics" in made:
             self._log_metrics(catalog.load("metrics"), "", "")
         if "report" in made and (path := file_of(catalog.get("report"))):
-            self._client.log_artifact(self._run_id, str(path))
+            with local_copy(path) as file:
+                self._client.log_artifact(self._run_id, str(file))
         if "model" in made and (path := file_of(catalog.get("model"))):
-            self._log_model(path)
+            with local_copy(path) as file:
+                self._log_model(file)
         self._end("FINISHED")
 
     @hook_impl(tryfirst=True)  # FailureHooks raises
@@ -176,4 +179,4 @@ def _flatten(options: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str
         if isinstance(value, Mapping) and value:
             yield from _flatten(value, f"{prefix}{name}.")
         else:
-            yield f"{prefix}{name}", value
+            yield f"{prefix}{name}", show(value) if isinstance(value, str) else value

@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import ibis.expr.types as ir
@@ -23,6 +22,7 @@ from gru4rec import (
     TrainingConfig,
     columns,
 )
+from gru4rec.addresses import Location
 from gru4rec.evaluation import TIE_MODES, of_ranks, summarise
 from gru4rec_kedro.options.parameters import ExperimentConfig
 from gru4rec_kedro.pipelines.modelling.coverage import K, count_recommendations
@@ -45,7 +45,7 @@ def train_model(
     training: TrainingConfig,
     evaluation: EvaluationConfig,
     experiment: ExperimentConfig,
-    checkpoint: Path | None = None,
+    checkpoint: Location | None = None,
     data_origin: Origin | None = None,
 ) -> tuple[GRU4Rec, pd.DataFrame]:
     """Trains a new model, or an earlier one further, on the part that `experiment.train_on` names.
@@ -115,7 +115,9 @@ def train_model(
     return gru, gru.history
 
 
-def _two_files(checkpoint: Path | None, resume: bool) -> tuple[Path | None, Path | None]:
+def _two_files(
+    checkpoint: Location | None, resume: bool
+) -> tuple[Location | None, Location | None]:
     """Files of the checkpoints of a search, and of the training that comes after it."""
     if checkpoint is None:
         return None, None
@@ -152,7 +154,7 @@ def _describe_search(searched: GRU4Rec) -> dict[str, Any]:
     return {"search_history": json.dumps(history), "search_epoch": searched.best_epoch}
 
 
-def _refuse_other_ids(gru: GRU4Rec, part: pd.DataFrame, path: Path, name: str) -> None:
+def _refuse_other_ids(gru: GRU4Rec, part: pd.DataFrame, path: Location, name: str) -> None:
     try:
         gru.vocabulary.encode(part[columns.ITEM].head(1))
     except DataError as error:

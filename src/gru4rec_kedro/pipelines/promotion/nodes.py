@@ -1,7 +1,6 @@
 """Puts a model into service, if it is not worse; the work is done by `gru4rec`."""
 
 import logging
-from pathlib import Path
 from typing import Any
 
 import ibis.expr.types as ir
@@ -16,6 +15,7 @@ from gru4rec import (
     RankedEvents,
     columns,
 )
+from gru4rec.addresses import Location, exists
 from gru4rec.evaluation import METRICS, check_metric, compare, mean_metrics, of_ranks, rank_shared
 from gru4rec.files import make_folders
 from gru4rec_kedro.options.parameters import PromotionConfig
@@ -35,7 +35,7 @@ _COLUMNS = ["what", "in_service", "model", "between", "newest"]
 
 def compare_with_service(
     model: GRU4Rec,
-    service: Path,
+    service: Location,
     test: ir.Table,
     evaluation: EvaluationConfig,
     promotion: PromotionConfig,
@@ -68,7 +68,7 @@ def compare_with_service(
     if promotion.days is not None:
         refuse_ordinal(loading, "promotion.days")
     part = _keep_newest(read_part({"test": test}, "test"), promotion.days)
-    old = GRU4Rec.load(service, model.device) if service.exists() else None
+    old = GRU4Rec.load(service, model.device) if exists(service) else None
     if old is not None:
         _refuse_other_ids(model, old, service)
     verdict: dict[str, Any] = {
@@ -99,7 +99,7 @@ def compare_with_service(
     return pd.DataFrame(rows).reindex(columns=_COLUMNS), verdict
 
 
-def promote_model(model: GRU4Rec, service: Path, verdict: dict[str, Any]) -> None:
+def promote_model(model: GRU4Rec, service: Location, verdict: dict[str, Any]) -> None:
     """Writes the new model over the one in service, whole or not at all, if the verdict says so.
 
     Raises:
@@ -114,7 +114,7 @@ def promote_model(model: GRU4Rec, service: Path, verdict: dict[str, Any]) -> Non
             "promotion"
         )
     if verdict["promote"]:
-        now = GRU4Rec.load(service, "cpu").digest if service.exists() else None
+        now = GRU4Rec.load(service, "cpu").digest if exists(service) else None
         if now != verdict["in_service"]:
             raise DataError(
                 f"the verdict is about another model in service ({verdict['in_service']}) than "
@@ -133,7 +133,7 @@ def _keep_newest(part: pd.DataFrame, days: float | None) -> pd.DataFrame:
     return newest
 
 
-def _refuse_other_ids(model: GRU4Rec, old: GRU4Rec, service: Path) -> None:
+def _refuse_other_ids(model: GRU4Rec, old: GRU4Rec, service: Location) -> None:
     try:
         old.vocabulary.encode(model.vocabulary.ids[:1])
     except DataError as error:
