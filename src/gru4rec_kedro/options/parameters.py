@@ -159,7 +159,8 @@ class Parameters(CommonSections):
     sessions: Address | None = None  # of the pipelines recommendation and vectors
     candidates: Address | None = None  # the only items that it recommends
     titles: Address | None = None  # of items, for reports and recommendations
-    # --params when_locked=wait, in place of what globals.yml says
+    # --params outputs=… and when_locked=wait, in place of what globals.yml says
+    outputs: WritableAddress | None = None
     when_locked: WhenLocked | None = None
 
     @model_validator(mode="after")

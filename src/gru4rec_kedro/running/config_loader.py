@@ -27,6 +27,9 @@ class ConfigLoader(OmegaConfigLoader):
             if key in self.config_patterns and key not in self:
                 self._refuse_endless_files(key)
             files = super().__getitem__(key)
+            if key == "globals" and "outputs" in (self.runtime_params or {}):
+                # for one run; Kedro has no ${runtime_params:…} in globals.yml
+                return {**files, "outputs": self.runtime_params["outputs"]}
             return self._complete(files) if key == "catalog" else files
         except YAMLError as error:
             raise RunError(_describe(error)) from None
