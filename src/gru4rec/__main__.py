@@ -56,7 +56,9 @@ def _parser() -> argparse.ArgumentParser:
         epilog="The variables GRU4REC_API_KEY and GRU4REC_STORE keep secrets off the command line.",
     )
     serve.set_defaults(run=_serve)
-    serve.add_argument("model", help="the file, or a folder whose newest .pth file is taken")
+    serve.add_argument(
+        "model", help="the file, or a folder whose newest .pth file is taken; or its address"
+    )
     serve.add_argument("--host", default="127.0.0.1", help="0.0.0.0: all (default: 127.0.0.1)")
     serve.add_argument("--port", type=int, default=8000, help="(default: 8000)")
     serve.add_argument("--workers", type=int, default=1, help="processes (default: 1)")

@@ -160,12 +160,12 @@ def reaching(location: Location) -> Iterator[None]:
         # a server of the web that cannot be reached is one cause
         if isinstance(error, FileNotFoundError) and not isinstance(error.__cause__, OSError):
             raise FileNotFoundError(f"there is no {show(location)}") from None
-        reason = without_secrets(str(error.__cause__ or error).partition("\n")[0], location)
-        raise OSError(f"{type(error).__name__}: {shortened(reason)}") from None
+        cause = error.__cause__ or error
+        reason = _without_secrets(str(cause).partition("\n")[0], location)
+        raise OSError(f"{type(cause).__name__}: {shortened(reason)}") from None
 
 
-def without_secrets(text: str, location: Location) -> str:
-    """Hides in a message what must not be shown of an address and the options of its store."""
+def _without_secrets(text: str, location: Location) -> str:
     options = location.storage_options if isinstance(location, UPath) else {}
     text = text.replace(str(location), show(location))
     for secret in _texts_in(options):
@@ -269,5 +269,9 @@ def uploaded(location: UPath) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         temporary = Path(folder) / location.name
         yield temporary
-        with reaching(location):
-            location.fs.put_file(str(temporary), location.path)
+        try:
+            with reaching(location):
+                location.fs.put_file(str(temporary), location.path)
+        except FileNotFoundError:
+            place = location.path.lstrip("/").partition("/")[0]
+            raise OSError(f"there is no bucket or container {place!r}") from None

@@ -4,6 +4,7 @@ What Kedro shows to those who write datasets (`_exists`, `_describe`, `_filepath
 `_get_load_path`, `_get_save_path`) is used by the project's own datasets, of themselves.
 """
 
+import contextlib
 import copy
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
@@ -17,7 +18,8 @@ from kedro_datasets._typing import JSONPreview, TablePreview
 from upath import UPath
 from yaml import YAMLError
 
-from gru4rec.addresses import Location
+from gru4rec.addresses import Location, is_remote, reaching, show
+from gru4rec_kedro.errors import UnreachableError
 
 __all__ = [
     "RUNNER",
@@ -32,6 +34,7 @@ __all__ = [
     "has_version",
     "location_of",
     "missing_pipeline",
+    "reaching_entry",
     "set_save_version",
     "unreadable_file",
     "unwrapped",
@@ -70,6 +73,23 @@ def location_of(dataset: Any, path: PurePosixPath) -> Location:
     if protocol == "file" or store is None:
         return Path(path)
     return cast(UPath, UPath(f"{protocol}://{path}", **store.storage_options))
+
+
+@contextlib.contextmanager
+def reaching_entry(dataset: Any) -> Iterator[None]:
+    """Makes of what a store's client raises, and Kedro wraps, a message that tells no secret.
+
+    Raises:
+        UnreachableError: The store cannot be reached, or refuses.
+    """
+    place = location_of(dataset, dataset._filepath)
+    try:
+        with reaching(place):
+            yield
+    except OSError as error:
+        if not is_remote(place):
+            raise
+        raise UnreachableError(f"cannot reach {show(place)}: {error}") from None
 
 
 def writing_to(path: Path, dataset: Any) -> Any:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from gru4rec.addresses import Location, files_below, locate, reaching, show
 from gru4rec.errors import DataError, GRU4RecError, ModelFileError
 from gru4rec.recommender import GRU4Rec
 from gru4rec.server.options import ServerOptions
@@ -38,9 +39,9 @@ class Served:
     loaded_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
-    def file(self) -> Path:
+    def file(self) -> Location:
         """The model file."""
-        return Path(self.stamps[0][0])
+        return locate(self.stamps[0][0], ModelFileError)
 
 
 class ModelKeeper:
@@ -98,7 +99,7 @@ class ModelKeeper:
 
     def _stamps(self) -> tuple[Stamp, ...]:
         options = self._options
-        files = [newest_model(options.model), *options.shortlists.values()]
+        files = [newest_model(locate(options.model, ModelFileError)), *options.shortlists.values()]
         return tuple(
             _stamp(file) for file in (*files, *([options.titles] if options.titles else []))
         )
@@ -131,7 +132,7 @@ class ModelKeeper:
         return Served(gru, shortlists, titles, stamps)
 
 
-def newest_model(path: Path) -> Path:
+def newest_model(path: Location) -> Location:
     """Returns a file itself; of a folder, the `.pth` file below it that was written last.
 
     Raises:
@@ -139,7 +140,7 @@ def newest_model(path: Path) -> Path:
     """
     if not path.is_dir():
         return path
-    files = [file for file in path.rglob("*.pth") if file.is_file() and file.name[0] != "."]
+    files = [file for file in files_below(path) if file.suffix == ".pth" and file.name[0] != "."]
     if not files:
         raise ModelFileError(f"there is no .pth file in {path}; train and save a model first")
     return max(files, key=lambda file: (file.stat().st_mtime_ns, str(file)))
@@ -163,9 +164,10 @@ def _read_titles(file: Path, gru: GRU4Rec) -> dict[Any, str]:
     return {gru.vocabulary.from_text(item.strip()): title.strip() for item, _, title in parts}
 
 
-def _stamp(file: Path) -> Stamp:
+def _stamp(file: Location) -> Stamp:
     try:
-        status = file.stat()
+        with reaching(file):
+            status = file.stat()
     except OSError as error:
-        raise DataError(f"{file} cannot be read: {error.strerror}") from None
+        raise DataError(f"{show(file)} cannot be read: {error.strerror or error}") from None
     return str(file), status.st_mtime_ns, status.st_size, status.st_ino

@@ -15,7 +15,8 @@ class ServerOptions(BaseModel):
     """Options of the server.
 
     Attributes:
-        model: A model file, or a folder in which the newest `.pth` file is taken.
+        model: A model file, or a folder in which the newest `.pth` file is taken; a path or an
+            address, whose store has its credentials in the environment.
         shortlists: Files of the only items to recommend, by name: UTF-8 text, an id a line.
         titles: A file of titles: UTF-8 text, an id, a tab and a title a line.
         device: Where the model goes.
@@ -35,7 +36,7 @@ class ServerOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    model: Path
+    model: str | Path
     shortlists: dict[str, Path] = {}
     titles: Path | None = None
     device: str = "auto"

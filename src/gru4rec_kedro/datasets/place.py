@@ -53,13 +53,19 @@ class PlaceDataset(AbstractDataset[Any, Location]):
 class LocalFolderDataset(PlaceDataset):
     """A folder in which processes take turns by locks, so it must be on this machine."""
 
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        filepath: str,
+        credentials: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
         reason = (
             "processes that share it take turns by locks, which stores have not; give the entry a "
             "local path in catalog.yml"
         )
         check_local(filepath, ConfigError, reason)
-        super().__init__(filepath=filepath, metadata=metadata)
+        super().__init__(filepath=filepath, credentials=credentials, metadata=metadata)
 
 
 class CheckpointDataset(PlaceDataset):

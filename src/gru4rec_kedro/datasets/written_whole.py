@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import fsspec
 import pandas as pd
-from kedro.io import AbstractVersionedDataset, DatasetError, Version
+from kedro.io import AbstractVersionedDataset, Version
 from kedro.io.core import get_filepath_str, get_protocol_and_path
 from kedro_datasets.json import JSONDataset as KedroJSONDataset
 from kedro_datasets.pandas import CSVDataset as KedroCSVDataset
@@ -16,10 +16,16 @@ from kedro_datasets.text import TextDataset as KedroTextDataset
 from kedro_datasets.yaml import YAMLDataset as KedroYAMLDataset
 
 from gru4rec import ConfigError
-from gru4rec.addresses import Location, is_remote, locate, show, without_secrets
+from gru4rec.addresses import Location, is_remote, locate, show
 from gru4rec.files import make_folders, written_whole
-from gru4rec_kedro.errors import MissingFileError, UnreachableError, UnwritableError
-from gru4rec_kedro.kedro_internals import has_version, location_of, unwrapped, writing_to
+from gru4rec_kedro.errors import MissingFileError, UnwritableError
+from gru4rec_kedro.kedro_internals import (
+    has_version,
+    location_of,
+    reaching_entry,
+    unwrapped,
+    writing_to,
+)
 
 
 class StoredFile(AbstractVersionedDataset[Any, Any]):
@@ -107,13 +113,8 @@ class WrittenWhole:
     def _is_there(self) -> bool:
         if is_remote(self._place):
             self._fs.invalidate_cache()  # type: ignore[attr-defined]  # others write there, too
-        try:
+        with reaching_entry(self):
             return bool(self.exists())  # type: ignore[attr-defined]
-        except DatasetError as error:
-            if not is_remote(self._place):
-                raise
-            reason = without_secrets(str(error.__cause__ or error), self._place)
-            raise UnreachableError(f"cannot reach {show(self._place)}: {reason}") from None
 
     def save(self, data: Any) -> None:
         """Saves data, or leaves what was there before.

@@ -9,7 +9,12 @@ from kedro.io import AbstractVersionedDataset, CatalogProtocol
 from kedro.pipeline import Pipeline
 
 from gru4rec import ConfigError
-from gru4rec_kedro.kedro_internals import TIMESTAMP, generate_timestamp, set_save_version
+from gru4rec_kedro.kedro_internals import (
+    TIMESTAMP,
+    generate_timestamp,
+    reaching_entry,
+    set_save_version,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +29,7 @@ def make_newest(catalog: CatalogProtocol[Any, Any], pipeline: Pipeline) -> None:
 
     Raises:
         ConfigError: There is a version that nothing comes after.
+        UnreachableError: The store of the versions cannot be reached.
     """
     datasets = [catalog.get(name) for name in sorted(pipeline.datasets())]
     versioned = [
@@ -31,7 +37,10 @@ def make_newest(catalog: CatalogProtocol[Any, Any], pipeline: Pipeline) -> None:
         for dataset in datasets
         if isinstance(dataset, AbstractVersionedDataset) and dataset.resolve_save_version()
     ]
-    folders = [Path(file).parent for dataset in versioned for file in dataset.list_versions()]
+    folders = []
+    for dataset in versioned:
+        with reaching_entry(dataset):
+            folders += [Path(file).parent for file in dataset.list_versions()]
     if not folders:
         return
     newest = max(folders, key=lambda folder: folder.name)
