@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
+from tests.object_store import ObjectStore, running_store
 
 torch.set_num_threads(1)  # pytest-xdist has a process for each core already
 
@@ -124,3 +125,10 @@ def spark_backend(spark: Any) -> Any:
 
     configure_spark({})
     return spark_connection()
+
+
+@pytest.fixture(scope="session")
+def object_store() -> Iterator[ObjectStore]:
+    """A real S3-compatible server with a bucket."""
+    with running_store() as store:
+        yield store

@@ -12,8 +12,8 @@ import pandas as pd
 import torch
 
 from gru4rec import columns
-from gru4rec.cards import Card, Shown, call, counted
 from gru4rec.addresses import Location
+from gru4rec.cards import Card, Shown, call, counted
 from gru4rec.compute import Best
 from gru4rec.config import (
     Config,

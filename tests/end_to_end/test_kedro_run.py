@@ -6,11 +6,15 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 from kedro.framework.session import KedroSession
 from kedro.runner import SequentialRunner, ThreadRunner
+from tests.object_store import SECRET
 
 from gru4rec import GRU4Rec, GRU4RecError
 from gru4rec_kedro.errors import RunError
+
+PART = "part-00000.parquet"
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +36,12 @@ def files(project: Path) -> dict[str, int]:
     }
 
 
+def version_less(name: str) -> str:
+    return re.sub(r"/\d{4}-[^/]*/[^/]*$", "", name)
+
+
 def test_run_writes_every_catalog_entry_and_nothing_else(finished):
-    written = {re.sub(r"/\d{4}-[^/]*/[^/]*$", "", name) for name in files(finished)}
+    written = {version_less(name) for name in files(finished)}
     assert written == {
         f"data/test/{name}"
         for name in (
@@ -253,12 +261,12 @@ def test_bad_log_is_one_message_and_writes_nothing(finished, run, tmp_path, cont
             "experiment.continue_from: there is no model file old.pth",
         ),
         (
-            {"experiment": {"continue_from": "s3://shop/old.pth"}},
-            "experiment.continue_from: s3://shop/old.pth is no local path",
+            {"experiment": {"continue_from": "memory:///old.pth"}},
+            "experiment.continue_from: there is no model file memory://old.pth",
         ),
         (
             {"events": "https://me:secret@shop/log.csv"},
-            r"events: https://…@shop/log.csv is no local path, [^(]*$",
+            r"events: https://…@shop/log.csv has a login, [^(]*$",
         ),
     ],
     ids=[
@@ -277,22 +285,64 @@ def test_what_cannot_end_well_is_refused_before_it_begins(finished, run, params,
     assert files(finished) == before
 
 
-@pytest.mark.parametrize("address", ["s3://shop/gru4rec", "memory://gru4rec", "dbfs:/gru4rec"])
-def test_outputs_elsewhere_are_refused_before_anything_runs(new_project, run, address):
+def test_a_run_in_a_bucket_is_the_same_and_tells_no_secret(
+    finished, new_project, kedro, object_store, environment, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(environment, "XDG_CACHE_HOME", str(tmp_path))
+    project = new_project()
+    before = files(project)
+    options = yaml.safe_dump({"s3": object_store.options})
+    (project / "conf/test/credentials.yml").write_text(options)
+    logging = project / "conf/logging.yml"
+    kept = logging.read_text()
+    logging.write_text(kept.replace("  kedro:\n    level: INFO", "  kedro:\n    level: DEBUG"))
+    log = object_store.path("runs/01_raw/clicks.csv")
+    log.write_bytes((project / "data/01_raw/sample_clicks.csv").read_bytes())
+
+    ran = kedro(project, "run", "--params", f"events={log},outputs=s3://shop/runs")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    recommend = f"sessions={log},outputs=s3://shop/runs"
+    made = kedro(project, "run", "--pipelines", "recommendation", "--params", recommend)
+    assert made.returncode == 0, made.stdout + made.stderr
+
+    wanted = {version_less(name).removeprefix("data/test/") for name in files(finished)}
+    wanted -= {".runs/lock"}
+    wanted |= {f"07_model_output/recommendations/{name}" for name in ("_SUCCESS", PART)}
+    found = {version_less(name) for name in object_store.names("runs")}
+    assert found == wanted | {"01_raw/clicks.csv"}
+    assert files(project) == before
+    store = object_store.path("runs/08_reporting")
+    metrics = json.loads(next(store.glob("metrics.json/*/metrics.json")).read_text())
+    local = json.loads(newest(finished / "data/test/08_reporting/metrics.json").read_text())
+    assert metrics.keys() == local.keys()
+    assert {name: metrics[name] for name in metrics if "@" in name} == {
+        name: local[name] for name in local if "@" in name
+    }
+    said = "".join((ran.stdout, ran.stderr, made.stdout, made.stderr))
+    assert "DEBUG" in said
+    assert SECRET not in said
+    for name in object_store.names("runs"):
+        assert SECRET.encode() not in object_store.path(f"runs/{name}").read_bytes()
+
+
+@pytest.mark.parametrize("address", ["https://shop/gru4rec", "dbfs:/gru4rec"])
+def test_outputs_where_nothing_is_written_are_refused_before_anything_runs(
+    new_project, run, address
+):
     project = new_project()
     (project / "conf/test/globals.yml").write_text(f"outputs: {address}\n")
     before = files(project)
-    with pytest.raises(RunError, match=f"globals.yml has 1 mistake.*\n  outputs: {address} is no"):
+    with pytest.raises(RunError, match=f"globals.yml has 1 mistake.*\n  outputs: {address}: files"):
         run(project)
     assert files(project) == before
 
 
 def test_an_entry_elsewhere_is_refused_before_anything_runs(new_project, run):
     project = new_project()
-    entry = "{type: gru4rec_kedro.datasets.TextDataset, filepath: s3://shop/report.html}"
+    entry = "{type: gru4rec_kedro.datasets.TextDataset, filepath: nostore://report.html}"
     (project / "conf/test/catalog.yml").write_text(f"report: {entry}\n")
     before = files(project)
-    with pytest.raises(RunError, match=r"catalog.yml: \s*s3://shop/report.html is no local path"):
+    with pytest.raises(RunError, match=r"catalog.yml: \s*nostore://report.html: fsspec knows no"):
         run(project)
     assert files(project) == before
 

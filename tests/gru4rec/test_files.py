@@ -1,14 +1,11 @@
 import errno
-import io
 import os
-import re
 import time
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 
 import pytest
 
-from gru4rec.errors import DataError
-from gru4rec.files import check_local, make_folders, written_whole
+from gru4rec.files import make_folders, written_whole
 
 DAY = 24 * 60 * 60
 
@@ -142,63 +139,3 @@ def test_what_killed_writers_of_earlier_versions_left_is_removed(tmp_path: Path)
         temporary.write_text("new")
 
     assert not stale.exists()
-
-
-@pytest.mark.parametrize(
-    "address",
-    [
-        "s3://bucket/model.pth",
-        "S3A://bucket",
-        "gs://bucket",
-        "abfss://container@account.dfs.core.windows.net/data",
-        "dbfs:/mnt/log.parquet",
-        "hdfs:///log",
-        "https://shop.org/log.csv",
-        "memory://log",
-        "file:///home/me/log.csv",
-        "simplecache::s3://bucket/log.csv",
-        " s3://bucket/log.csv",
-        Path("s3://bucket/model.pth"),
-        PureWindowsPath("s3://bucket/model.pth"),
-    ],
-)
-def test_an_address_is_no_local_path(address: str | Path | PureWindowsPath) -> None:
-    shown = re.escape(str(address).replace("//container@", "//…@"))
-    message = f"^{shown} is no local path, and only local paths are read and written; copy it here"
-    with pytest.raises(DataError, match=message):
-        check_local(address, DataError)
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "model.pth",
-        "/data/model.pth",
-        r"C:\models\model.pth",
-        "C:/models/model.pth",
-        r"\\server\share\model.pth",
-        "2019-10-01 12:00/clicks.csv",
-        "a:b.csv",
-        "data/s3://x",
-        "",
-        Path("data/model.pth"),
-        PureWindowsPath(r"C:\models\model.pth"),
-    ],
-)
-def test_a_local_path_is_one(path: str | Path | PureWindowsPath) -> None:
-    check_local(path, DataError)
-
-
-def test_an_address_is_shown_without_its_secrets() -> None:
-    with pytest.raises(DataError) as caught:
-        check_local("https://me:secret@host/log.csv?signature=secret", DataError)
-    assert str(caught.value).startswith("https://…@host/log.csv is no local path")
-    with pytest.raises(DataError) as caught:
-        check_local("s3://bucket/" + "x" * 10_000, DataError)
-    assert len(str(caught.value)) < 400
-
-
-@pytest.mark.parametrize("path", [b"model.pth", 3, None, io.BytesIO()])
-def test_what_is_no_path_is_refused(path: object) -> None:
-    with pytest.raises(DataError, match=f"a path is expected, not {type(path).__name__}"):
-        check_local(path, DataError)

@@ -71,7 +71,7 @@ LocalPath = Annotated[str, AfterValidator(_local)]
 
 def _writable(path: str) -> str:
     if reason := why_read_only(locate(path, ConfigError)):
-        raise ValueError(f"{show(path)}: {reason}")
+        raise ConfigError(f"{show(path)}: {reason}")
     return path
 
 

@@ -16,9 +16,8 @@ from gru4rec.preparation.pandas_split import split_data, train_valid_test_split
 from gru4rec.preparation.reading import find_damaged, read_log
 from gru4rec.preparation.splitting import Split, split_sessions
 from gru4rec.preparation.statistics import describe_parts
-from gru4rec.preparation.streaming import cut_sessions, stream_sessions
 from gru4rec.preparation.stores import open_parquet
-from gru4rec.preparation.streaming import stream_sessions
+from gru4rec.preparation.streaming import cut_sessions, stream_sessions
 
 __all__ = [
     "Split",

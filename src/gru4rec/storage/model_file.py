@@ -119,7 +119,8 @@ def _write_file(content: dict[str, Any], path: Location) -> None:
             seal(file)
     except (OSError, RuntimeError) as error:
         # torch hides why a file could not be written, such as a full disk, behind its own error
-        reason = error.__context__ if isinstance(error.__context__, OSError) else error
+        hidden = isinstance(error, RuntimeError) and isinstance(error.__context__, OSError)
+        reason = error.__context__ if hidden else error
         raise ModelFileError(f"cannot write the model to {show(path)}: {reason}") from None
 
 

@@ -15,7 +15,8 @@ KINDS = {
     for name in datasets.__all__
     if isinstance(kind := getattr(datasets, name), type) and issubclass(kind, AbstractDataset)
 }
-ADDRESSES = ["s3://shop/data", "memory://data", "file:///data", "dbfs:/data", "https://x.org/data"]
+# which share files by locks
+LOCAL = {"LocalFolderDataset", "StudyDataset"}
 
 
 def place(name: str, path: str) -> dict[str, str]:
@@ -23,14 +24,28 @@ def place(name: str, path: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_an_address_is_refused_before_anything_is_made(tmp_path, monkeypatch, name):
+def test_what_is_nowhere_is_refused_before_anything_is_made(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
-    for address in ADDRESSES:
-        with pytest.raises(ConfigError, match=f"{address} is no local path, and only local paths"):
+    refused = {"dbfs:/data": "files of Databricks", "s3:/data": "neither a path nor an address"}
+    refused |= {"s3://shop/data": "is not on this machine"} if name in LOCAL else {}
+    for address, message in refused.items():
+        with pytest.raises(ConfigError, match=f"{address}.*{message}"):
             KINDS[name](**place(name, address))
         entry = {"type": f"gru4rec_kedro.datasets.{name}", **place(name, address)}
-        with pytest.raises(ConfigError, match=rf"(?s)^catalog.yml: .*{address} is no local path"):
+        with pytest.raises(ConfigError, match=rf"(?s)^catalog.yml: .*{address}.*{message}"):
             make_datasets(DataCatalog.from_config({"mine": entry}), ["mine"])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", sorted(KINDS.keys() - LOCAL))
+def test_an_address_is_taken_and_copied(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    options = {"token": "hunter2"}
+    dataset = KINDS[name](**place(name, "memory:///data/a"), credentials=options)
+    for other in (dataset, copy.deepcopy(dataset), pickle.loads(pickle.dumps(dataset))):  # noqa: S301
+        assert not other.exists()
+        assert "data/a" in str(other._describe())
+        assert "hunter2" not in f"{other}{other._describe()}"
     assert list(tmp_path.iterdir()) == []
 
 
