@@ -6,8 +6,12 @@ pandas DataFrame goes in and comes out as one.
 
 from gru4rec.frames import require_columns
 from gru4rec.preparation.accounting import account_for_events, count_log
-from gru4rec.preparation.connection import local_connection, private_connection, say_cannot_spill
 from gru4rec.preparation.databricks import load_databricks_table
+from gru4rec.preparation.engine.connection import (
+    local_connection,
+    private_connection,
+    say_cannot_spill,
+)
 from gru4rec.preparation.engine.spark import configure_spark, spark_connection
 from gru4rec.preparation.events import in_order
 from gru4rec.preparation.filtering import filter_sessions

@@ -3,16 +3,12 @@
 import string
 from typing import cast
 
-import ibis
 import ibis.expr.types as ir
+
+from gru4rec.preparation.engine.functions import trim
 
 _NO_BREAK = "\u00a0"
 _BLANKS = string.whitespace + _NO_BREAK
-
-
-@ibis.udf.scalar.builtin(name="trim")  # type: ignore[untyped-decorator]
-def _trim(text: str, characters: str) -> str:  # type: ignore[empty-body]
-    """DuckDB's function."""
 
 
 def begins_with_blank(text: ir.StringColumn) -> ir.BooleanColumn:
@@ -26,7 +22,5 @@ def has_blanks(text: ir.StringColumn) -> ir.BooleanColumn:
 
 
 def without_blanks(text: ir.StringColumn) -> ir.StringColumn:
-    """Takes the blanks around text away; elsewhere than on DuckDB those of ASCII alone."""
-    if text.get_backend().name != "duckdb":
-        return text.strip()
-    return cast(ir.StringColumn, _trim(text, _BLANKS))
+    """Takes the blanks around text away."""
+    return trim(text, _BLANKS)

@@ -11,7 +11,7 @@ from gru4rec.errors import DataError
 from gru4rec.frames.events import TABLE, refuse_missing, require_columns
 from gru4rec.frames.foreign_frames import as_frame
 from gru4rec.frames.times import LATEST_TIME
-from gru4rec.preparation.connection import private_connection
+from gru4rec.preparation.engine.connection import private_connection
 from gru4rec.preparation.memory_tables import frame_to_table
 from gru4rec.preparation.missing import is_missing
 from gru4rec.preparation.queries import fetch_row, is_stored

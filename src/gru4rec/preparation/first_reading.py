@@ -9,7 +9,7 @@ import ibis
 import ibis.expr.types as ir
 
 from gru4rec.errors import DataError
-from gru4rec.preparation.connection import say_cannot_spill
+from gru4rec.preparation.engine.connection import say_cannot_spill
 from gru4rec.preparation.queries import fetch_row
 from gru4rec.preparation.reading import find_damaged, is_text_log, parquet_files
 

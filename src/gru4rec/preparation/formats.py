@@ -5,10 +5,16 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import ibis
-import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
 from gru4rec.errors import DataError
+from gru4rec.preparation.engine.functions import (
+    engine_of,
+    is_on_spark,
+    names_a_zone,
+    parse_format,
+    read_moment,
+)
 
 # Abbreviations that DuckDB knows as some zone, but that others mean otherwise (BST is Dhaka's time
 # there, not London's) or that leave open whether summer time counts. UTC, GMT, EST, MST, HST and
@@ -22,25 +28,13 @@ DAY_FORMAT = "%Y-%m-%d"
 _WIDTHS = {"%Y": 4, "%j": 3, **dict.fromkeys(["%y", "%m", "%d", "%H", "%I", "%M", "%S"], 2)}
 
 
-def _as_moment(text: str, layout: str) -> Any:
-    """Stands for DuckDB's try_strptime: null where a text is not of the format."""
-
-
-_read_naive = ibis.udf.scalar.builtin(
-    _as_moment, name="try_strptime", signature=((dt.string, dt.string), dt.timestamp)
-)
-_read_zoned = ibis.udf.scalar.builtin(
-    _as_moment, name="try_strptime", signature=((dt.string, dt.string), dt.Timestamp("UTC"))
-)
-
-
 def read_formats(text: ir.StringColumn, formats: Sequence[str]) -> ir.TimestampColumn:
     """Reads text as moments in UTC, by the first format that fits; null where none does.
 
     Raises:
         DataError: The text is not on DuckDB.
     """
-    if (engine := text.get_backend().name) != "duckdb":
+    if (engine := engine_of(text)) != "duckdb":
         raise DataError(
             f"time_format and date_format are read by DuckDB, but this log is a table of {engine}; "
             "turn the column into timestamps there (a view does), and set time_unit: timestamp "
@@ -53,8 +47,8 @@ def read_formats(text: ir.StringColumn, formats: Sequence[str]) -> ir.TimestampC
 
 def _read_one(text: ir.StringColumn, layout: str) -> Any:
     if has_zone(layout):
-        return _read_zoned(text, layout).cast("timestamp")
-    moments = _read_naive(text, layout).cast("timestamp")
+        return parse_format(text, layout, zoned=True).cast("timestamp")
+    moments = parse_format(text, layout, zoned=False).cast("timestamp")
     width = width_of(layout)
     # digits without anything between them are read from the left, however many there are
     return moments if width is None else ibis.cases((text.length() == width, moments))
@@ -83,20 +77,23 @@ def read_iso(text: ir.StringColumn, zoned: bool | None = True) -> ir.TimestampCo
         zoned: Whether some have a zone other than UTC (see `is_zoned`). False is faster; so is
             None, which may be hours off for times without a zone where others name one.
     """
-    if zoned is None:
-        return cast(ir.TimestampColumn, text.try_cast("timestamp('UTC')").cast("timestamp"))
+    if zoned is None or is_on_spark(text):  # where each time is read by itself
+        return read_moment(text)
     naive = text.try_cast("timestamp")  # reads past an offset, and is null with a name
     if not zoned:
         return cast(ir.TimestampColumn, naive)
     # After the name of a zone DuckDB reads times without one in that zone, too; so those are never
     # left to it.
     without = naive.notnull() & ~text.re_search(r":\d\d.*[+-]")
-    return cast(ir.TimestampColumn, ibis.cases((without, naive), else_=read_iso(text, None)))
+    return cast(ir.TimestampColumn, ibis.cases((without, naive), else_=read_moment(text)))
 
 
 def is_zoned(text: ir.StringColumn) -> ir.BooleanColumn:
     """True where ISO 8601 text may have a zone other than UTC."""
-    naive, moments = read_iso(text, False), read_iso(text, None)
+    moments = read_moment(text)
+    if is_on_spark(text):
+        return cast(ir.BooleanColumn, moments.notnull() & names_a_zone(text))
+    naive = read_iso(text, False)
     return cast(ir.BooleanColumn, moments.notnull() & (naive.isnull() | (naive != moments)))
 
 

@@ -10,7 +10,7 @@ from gru4rec.columns import ITEM
 from gru4rec.config import MISSING_WORDS, DataConfig, LoadingConfig
 from gru4rec.frames.events import require_columns
 from gru4rec.frames.foreign_frames import as_frame
-from gru4rec.preparation.connection import private_connection
+from gru4rec.preparation.engine.connection import private_connection
 from gru4rec.preparation.events import EVENT_COLUMNS, Events, columns_of, table_to_frame
 from gru4rec.preparation.first_reading import fetch_facts
 from gru4rec.preparation.identifiers import IdColumn

@@ -12,6 +12,7 @@ from ibis import _
 from gru4rec.columns import ITEM, PLACE, SESSION, TIME
 from gru4rec.config import MANY_EQUAL_TIMES, LoadingConfig
 from gru4rec.errors import DataError
+from gru4rec.preparation.engine.functions import engine_of, read_number
 from gru4rec.preparation.raw_columns import Facts, RawColumn
 
 ROW = "_row"
@@ -27,7 +28,7 @@ def has_order(log: ir.Table) -> bool:
     # what joins or groups gives its rows in another order each time
     steps = (ops.PhysicalTable, ops.Project, ops.Filter)
     in_order = all(isinstance(step, steps) for step in log.op().find(ops.Relation))
-    return bool(log.get_backend().name == "duckdb" and in_order)
+    return bool(engine_of(log) == "duckdb" and in_order)
 
 
 def with_rows(log: ir.Table) -> ir.Table:
@@ -43,7 +44,7 @@ class OrderColumn(RawColumn):
         column = self.present(rows)
         if not column.type().is_string():
             return {}
-        number, whole = column.try_cast("float64"), column.try_cast("int64")
+        number, whole = read_number(column), column.try_cast("int64")
         broken = column.notnull() & number.isnull()
         # a cast of text to whole numbers rounds
         is_fraction = whole.isnull() | (whole.cast("float64") != number)
@@ -148,4 +149,6 @@ def add_place(events: ir.Table) -> ir.Table:
     if ROW not in events.columns:
         keys.append(ITEM)
     window = ibis.window(group_by=SESSION, order_by=keys)
-    return events.mutate(**{PLACE: ibis.row_number().over(window)})
+    # Spark's numbers have 32 bits; Ibis, which takes them for 64, would leave one cast out
+    place = ibis.row_number().over(window).cast("int32").cast("int64")
+    return events.mutate(**{PLACE: place})

@@ -14,7 +14,7 @@ from gru4rec.errors import ConfigError, DataError
 from gru4rec.frames.events import pick_events
 from gru4rec.frames.foreign_frames import as_frame
 from gru4rec.frames.times import as_times, in_seconds
-from gru4rec.preparation.connection import private_connection
+from gru4rec.preparation.engine.connection import private_connection
 from gru4rec.preparation.splitting import split_table
 
 _ROW = "_row"

@@ -6,6 +6,7 @@ from typing import Any, cast
 import ibis.expr.types as ir
 
 from gru4rec.errors import DataError
+from gru4rec.preparation.engine.functions import is_infinite
 from gru4rec.preparation.queries import fetch_row
 
 DAY = 86_400.0
@@ -79,7 +80,7 @@ def _count_units(numbers: ir.NumericColumn, unit: str) -> dict[str, Any]:
     numbers = cast(ir.NumericColumn, table["number"])
     outside = lies_outside(numbers, unit)
     real = cast(ir.FloatingColumn, numbers.cast("float64"))
-    finite = ~(real.isnan() | real.isinf())
+    finite = ~(real.isnan() | is_infinite(real))
     fits = {f"fits_{name}": (~lies_outside(numbers, name)).sum() for name in UNITS_PER_SECOND}
     return fetch_row(
         table.aggregate(

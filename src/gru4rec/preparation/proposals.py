@@ -7,6 +7,7 @@ from typing import cast
 import ibis.expr.types as ir
 
 from gru4rec.config import LoadingConfig
+from gru4rec.preparation.engine.functions import engine_of, read_number
 from gru4rec.preparation.formats import DAY_FORMAT, read_formats, read_iso
 from gru4rec.preparation.plausibility import find_unit
 from gru4rec.preparation.queries import fetch_row
@@ -116,7 +117,7 @@ def advise_for_text(text: ir.StringColumn, loading: LoadingConfig, *, all_times:
     advice = advise_format(text, loading, all_times=all_times)
     if advice and (loading.time_format or not all_iso):
         return advice
-    unit, fitting = find_unit(cast(ir.NumericColumn, text.try_cast("float64")))
+    unit, fitting = find_unit(cast(ir.NumericColumn, read_number(text)))
     is_number = unit not in (None, loading.time_unit)
     if not all_times and (all_iso or is_number):
         return "the log mixes kinds of times: bring them to one before they are loaded"
@@ -152,7 +153,7 @@ def advise_format(
         at_least: Share of the values that the format must read.
         all_times: Whether the log has no others, besides the nulls.
     """
-    if text.get_backend().name != "duckdb":
+    if engine_of(text) != "duckdb":
         return None
     values = _values(text)
     before = _DATE_BEFORE if loading.date_key is not None else ""

@@ -23,7 +23,7 @@ from gru4rec.addresses import (
     show,
 )
 from gru4rec.errors import DataError, MissingLogError
-from gru4rec.preparation.connection import local_connection
+from gru4rec.preparation.engine.connection import local_connection
 from gru4rec.preparation.file_kinds import (
     JSON_SUFFIXES,
     OTHER_TEXT_SUFFIXES,

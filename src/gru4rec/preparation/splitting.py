@@ -151,9 +151,10 @@ def _find_newest(sessions: ir.Table, fraction: float, n_sessions: int) -> float:
     if fraction == 0:
         return math.inf
     wanted = min(max(1, round(fraction * n_sessions)), max(1, count_rows(sessions)))
-    newest = sessions.order_by(sessions["place"].desc()).select("place")
-    places = newest.limit(1, offset=wanted - 1).to_pyarrow()["place"].to_pylist()
-    return places[0] if places else math.inf
+    newest = sessions.order_by(sessions["place"].desc()).limit(wanted)
+    # not limit(1, offset=…), which numbers the rows of Spark in no order
+    place = newest.aggregate(place=newest["place"].min()).to_pyarrow()["place"].to_pylist()[0]
+    return math.inf if place is None else place
 
 
 def _cut(events: ir.Table, sessions: ir.Table, boundary: float, options: DataSplitConfig) -> _Cut:

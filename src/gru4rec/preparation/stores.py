@@ -15,7 +15,7 @@ from upath import UPath
 
 from gru4rec.addresses import Location, fetch, is_remote, is_web, reaching, show
 from gru4rec.files import make_folders, written_whole
-from gru4rec.preparation.connection import local_connection
+from gru4rec.preparation.engine.connection import local_connection
 from gru4rec.preparation.file_kinds import LogFile, identify
 from gru4rec.preparation.plain_copies import cache_folder
 

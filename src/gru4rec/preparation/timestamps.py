@@ -9,6 +9,7 @@ import ibis.expr.types as ir
 from gru4rec.columns import SESSION
 from gru4rec.config import LoadingConfig
 from gru4rec.frames.exactness import largest_exact
+from gru4rec.preparation.engine.functions import is_infinite, microsecond, read_number
 from gru4rec.preparation.formats import (
     DAY_FORMAT,
     is_zoned,
@@ -53,7 +54,7 @@ class TimeColumn(RawColumn):
         present = ~is_missing(column)
         broken = present & numbers.isnull()
         reals = cast(ir.FloatingColumn, numbers.cast("float64"))
-        infinite = present & (reals.isinf() | reals.isnan())
+        infinite = present & (is_infinite(reals) | reals.isnan())
         facts = {
             "broken": broken.sum(),
             "example": column.cast("string").min(where=broken),
@@ -94,7 +95,7 @@ class TimeColumn(RawColumn):
         """Reads moments as seconds since 1970."""
         moments = _read_moments(rows[self.name], self.loading, bool(facts[self.name].get("zoned")))
         seconds = _seconds(moments)
-        return seconds if whole else cast(ir.Column, seconds + moments.microsecond() / 1e6)
+        return seconds if whole else cast(ir.Column, seconds + microsecond(moments) / 1e6)
 
     def _count_seconds(self, rows: ir.Table, facts: Facts) -> ir.Column:
         """Reads numbers of any unit, behind the date of their session where they have one."""
@@ -139,8 +140,9 @@ def _read_numbers(column: ir.Column, loading: LoadingConfig) -> ir.NumericColumn
     """Reads times as numbers in their unit; null where that fails."""
     if loading.time_unit == "timestamp":
         return _seconds(_read_moments(column, loading, zoned=None))
-    numbers = column.try_cast("float64") if column.type().is_string() else column.cast("float64")
-    return cast(ir.NumericColumn, numbers)
+    if column.type().is_string():
+        return read_number(cast(ir.StringColumn, column))
+    return cast(ir.NumericColumn, column.cast("float64"))
 
 
 def _as_text(column: ir.Column) -> ir.StringColumn:

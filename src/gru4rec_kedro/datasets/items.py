@@ -6,7 +6,7 @@ import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 
 from gru4rec import ConfigError, DataError, columns, read_log
-from gru4rec.files import check_local
+from gru4rec.addresses import locate, show
 from gru4rec_kedro.datasets.events import json_table
 from gru4rec_kedro.kedro_internals import TablePreview
 
@@ -20,16 +20,19 @@ class ItemsDataset(AbstractDataset[Any, pd.DataFrame]):
     address of one.
 
     Args:
-        filepath: The file; None for no titles.
+        filepath: The file: a path or an address; None for no titles.
+        credentials: Options of the store, where it is in one.
         metadata: For plugins.
     """
 
     def __init__(
-        self, *, filepath: str | None = None, metadata: dict[str, Any] | None = None
+        self,
+        *,
+        filepath: str | None = None,
+        credentials: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
     ) -> None:
-        if filepath:
-            check_local(filepath, ConfigError)
-        self._filepath = filepath
+        self._file = locate(filepath, ConfigError, credentials) if filepath else None
         self.metadata = metadata
 
     def load(self) -> pd.DataFrame:
@@ -38,13 +41,13 @@ class ItemsDataset(AbstractDataset[Any, pd.DataFrame]):
         Raises:
             DataError: A column is missing, or two titles are of one item.
         """
-        if not self._filepath:
+        if self._file is None:
             return pd.DataFrame({"title": [], "picture": []}, dtype=str)
-        table = read_log(self._filepath)
+        table = read_log(self._file)
         id_key = next((name for name in _IDS if name in table.columns), None)
         if id_key is None or "title" not in table.columns:
             raise DataError(
-                f"{self._filepath} has the columns {', '.join(table.columns)}; titles of items "
+                f"{show(self._file)} has the columns {', '.join(table.columns)}; titles of items "
                 f"need {_IDS[0]} (or {_IDS[1]}) and title, and may have picture"
             )
         wanted = [id_key, "title", *({"picture"} & {*table.columns})]
@@ -54,7 +57,7 @@ class ItemsDataset(AbstractDataset[Any, pd.DataFrame]):
         if not frame.index.is_unique:
             twice = frame.index[frame.index.duplicated()][0]
             raise DataError(
-                f"{self._filepath} has more than one title of {twice!r}: leave one line an item"
+                f"{show(self._file)} has more than one title of {twice!r}: leave one line an item"
             )
         return frame
 
@@ -64,14 +67,14 @@ class ItemsDataset(AbstractDataset[Any, pd.DataFrame]):
         Raises:
             DatasetError: Always.
         """
-        raise DatasetError(f"{self._filepath} has titles of items and is never written")
+        raise DatasetError(f"{show(self._file)} has titles of items and is never written")
 
     def preview(self, nrows: int = 10) -> TablePreview:
         """Shows the first titles in kedro-viz."""
         return TablePreview(json_table(self.load().head(nrows).reset_index()))
 
     def _exists(self) -> bool:
-        return self._filepath is not None
+        return self._file is not None
 
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": self._filepath}
+        return {"filepath": self._file and show(self._file)}

@@ -69,6 +69,7 @@ def spark_connection() -> "SparkBackend":
             if session.conf.isModifiable(name):
                 session.conf.set(name, value)
         backend = SparkBackend()
+        backend.register_options()
         backend.do_connect(session)
         _shared[:] = [backend]
         return backend

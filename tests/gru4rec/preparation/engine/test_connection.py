@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from gru4rec.preparation.connection import private_connection, say_cannot_spill
+from gru4rec.preparation.engine.connection import private_connection, say_cannot_spill
 
 SPILLS = "create table sorted as select range as i from range(3_000_000) order by hash(i)"
 

@@ -11,7 +11,7 @@ import platformdirs
 from ibis.backends.duckdb import Backend
 
 from gru4rec.errors import ConfigError
-from gru4rec.preparation.local_backend import LocalBackend
+from gru4rec.preparation.engine.local_backend import LocalBackend
 
 _LOCK = threading.Lock()
 
