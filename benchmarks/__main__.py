@@ -1,4 +1,7 @@
-"""Runs the benchmarks and prints their table: `python -m benchmarks [section ...]`."""
+"""Runs the benchmarks and prints their table: `python -m benchmarks [section ...]`.
+
+`python -m benchmarks gpu` is apart: it checks and measures on a GPU.
+"""
 
 import argparse
 import json
@@ -10,6 +13,7 @@ from pathlib import Path
 
 import torch
 
+from benchmarks import gpu
 from benchmarks.cases import SECTIONS, STARTS_PROCESSES, Row
 
 COLUMNS = ["what", "time", "to products", "to plain", "peak memory", "note"]
@@ -17,6 +21,9 @@ COLUMNS = ["what", "time", "to products", "to plain", "peak memory", "note"]
 
 def main() -> None:
     """Runs each section in a process of its own, so that none finds the caches of another."""
+    if sys.argv[1:2] == ["gpu"]:
+        gpu.main(sys.argv[2:])
+        return
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("sections", nargs="*", metavar="section", help=", ".join(SECTIONS))
     parser.add_argument("--threads", type=int, default=2, help="torch's threads (default: 2)")

@@ -27,7 +27,7 @@ from gru4rec.evaluation import prepare_evaluation, rank_prepared
 from gru4rec.learning.trainer import Trainer, TrainingState
 from gru4rec.model.build import architecture_of, make_optimizer
 from gru4rec.model.negatives import PopularitySampler
-from gru4rec.model.network import new_network, seeded_draw
+from gru4rec.model.network import Network, new_network, seeded_draw
 from gru4rec.storage.model_file import Checkpoint, save_checkpoint
 
 N_ITEMS, N_SAMPLE = 37_000, 2048
@@ -73,9 +73,9 @@ Row = dict[str, object]
 Ints = npt.NDArray[np.int64]
 
 
-def config_of(case: str) -> ModelConfig:
+def config_of(case: str, device: str = "cpu") -> ModelConfig:
     """Options of a case."""
-    return ModelConfig(n_sample=N_SAMPLE, device="cpu", **CASES[case])
+    return ModelConfig(n_sample=N_SAMPLE, device=device, **CASES[case])
 
 
 def popularity(n_items: int) -> Tensor:
@@ -94,23 +94,21 @@ def draw_sessions(n_items: int, n_sessions: int, length: int) -> tuple[Ints, Int
     return items.numpy(), np.arange(n_sessions + 1) * length
 
 
-def make_trainer(n_items: int, config: ModelConfig) -> Trainer:
-    """A trainer with its sampler, from fresh weights."""
-    cpu, generator = torch.device("cpu"), torch.Generator().manual_seed(3)
-    network = new_network(architecture_of(config), n_items, seeded_draw(generator))
-    counts = popularity(n_items)
-    state = TrainingState(network, make_optimizer(network, config), counts, generator)
-    alpha, n = config.sample_alpha, config.n_sample
-    sampler = PopularitySampler(counts, alpha, n, generator, 10_000_000, cpu)
-    return Trainer(state, config, sampler)
-
-
-def make_epoch(n_items: int, config: ModelConfig, steps: int) -> Callable[[], object]:
+def make_epoch(
+    n_items: int, config: ModelConfig, steps: int, network: Network | None = None
+) -> Callable[[], object]:
     """An epoch of so many full steps on sessions of five events, schedule included.
 
     It ends with a look at all weights, which should not weigh more than in a long epoch.
     """
-    trainer = make_trainer(n_items, config)
+    device, generator = torch.device(config.device), torch.Generator().manual_seed(3)
+    if network is None:
+        network = new_network(architecture_of(config), n_items, seeded_draw(generator)).to(device)
+    counts, generator = popularity(n_items), torch.Generator(device).manual_seed(3)
+    state = TrainingState(network, make_optimizer(network, config), counts, generator)
+    alpha, n = config.sample_alpha, config.n_sample
+    sampler = PopularitySampler(counts, alpha, n, generator, 10_000_000, device)
+    trainer = Trainer(state, config, sampler)
     items, offsets = draw_sessions(n_items, config.batch_size * steps // 4, 5)
     order = np.arange(len(offsets) - 1)
 
@@ -123,17 +121,20 @@ def make_epoch(n_items: int, config: ModelConfig, steps: int) -> Callable[[], ob
 
 def make_plain_epoch(n_items: int, config: ModelConfig, steps: int) -> Callable[[], object]:
     """The same with the yardstick."""
-    trainer = PlainTrainer(n_items, config, popularity(n_items))
+    trainer = PlainTrainer(n_items, config, popularity(n_items), config.device)
     items, _ = draw_sessions(n_items, config.batch_size * steps // 4, 5)
-    events = torch.from_numpy(items).view(steps // 4, config.batch_size, 5)
+    events = torch.from_numpy(items).view(steps // 4, config.batch_size, 5).to(config.device)
+    first = torch.ones(2, config.batch_size, dtype=torch.bool, device=config.device)
+    first[1] = False
 
     def run() -> None:
-        hidden = torch.zeros(config.batch_size, config.layers[0])
+        hidden = torch.zeros(config.batch_size, config.layers[0], device=config.device)
         for sessions in events:
             for place in range(4):
-                starts = torch.full((config.batch_size,), place == 0)
+                starts = first[int(place > 0)]
                 inputs, targets = sessions[:, place], sessions[:, place + 1]
                 hidden = trainer.step(inputs, targets, starts, hidden)
+        hidden.sum().item()  # a GPU has done all of it now
 
     return run
 
@@ -269,7 +270,7 @@ def scoring(n_items: int, units: int) -> list[Row]:
     size = f"{n_items:,} × {units}"
     work = {
         "evaluation": (
-            lambda: rank_prepared(gru.network, data, 512, "conservative"),
+            lambda: rank_prepared(gru, data, 512, "conservative"),
             plain_evaluation,
         ),
         "recommendation, k = 20": (lambda: gru.recommend(lists, k=20), plain_recommendation),

@@ -69,19 +69,23 @@ class SparseAdagrad(torch.optim.Optimizer):
 class PlainTrainer:
     """Trains on mini-batches; negatives are drawn in large portions, as is common."""
 
-    def __init__(self, n_items: int, config: ModelConfig, counts: Tensor) -> None:
-        self.network = PlainNetwork(n_items, config)
+    def __init__(
+        self, n_items: int, config: ModelConfig, counts: Tensor, device: str = "cpu"
+    ) -> None:
+        self.device, counts = device, counts.to(device)
+        self.network = PlainNetwork(n_items, config).to(device)
         parameters = list(self.network.parameters())
         self.optimizer = SparseAdagrad(parameters, config.learning_rate, config.momentum)
         self.config = config
         self.log_counts = counts.float().log()
         self.cumulative = (counts.double() ** config.sample_alpha).cumsum(0)
-        self.drawn = torch.empty(0, config.n_sample, dtype=torch.int64)
+        self.drawn = torch.empty(0, config.n_sample, dtype=torch.int64, device=device)
 
     def negatives(self) -> Tensor:
         """Draws the negatives of a step, shape (n_sample,)."""
         if not len(self.drawn):
-            uniform = torch.rand(1000, self.config.n_sample, dtype=torch.float64)
+            size = (1000, self.config.n_sample)
+            uniform = torch.rand(size, dtype=torch.float64, device=self.device)
             self.drawn = torch.searchsorted(self.cumulative, uniform * self.cumulative[-1])
         negatives, self.drawn = self.drawn[0], self.drawn[1:]
         return negatives
@@ -109,7 +113,7 @@ class PlainTrainer:
         if config.elu_param:
             scores = F.elu(scores, config.elu_param)
         own = scores.diagonal()
-        mask = torch.eye(*scores.shape, dtype=torch.bool)
+        mask = torch.eye(*scores.shape, dtype=torch.bool, device=self.device)
         weights = F.softmax(scores.masked_fill(mask, -torch.inf), dim=1)
         wins = (weights * torch.sigmoid(own[:, None] - scores)).sum(dim=1)
         return -torch.log(wins + 1e-24) + config.bpreg * (weights * scores**2).sum(dim=1)

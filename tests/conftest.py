@@ -29,6 +29,13 @@ settings.register_profile(
 )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker("gpu"):
+                item.add_marker(pytest.mark.skip(reason="there is no GPU here"))
+
+
 def _assert_same(one: Any, other: Any) -> None:
     """Contents of model files are equal, tensors to the last bit."""
     assert type(one) is type(other)

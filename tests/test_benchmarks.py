@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from benchmarks import decay, parity, rival
+from benchmarks import decay, gpu, parity, rival
 from benchmarks.parity import Measured, beside, config_of, main
 from benchmarks.serving import __main__ as serving
 from benchmarks.serving.clients import load, post
@@ -177,3 +177,37 @@ def test_rivals_are_tuned_and_measured_alike(
     assert f"SASRec, {best['SASRec'].n_epochs} epochs, {best['SASRec'].options}" in told
     ahead = (1 / ours.ranks).mean() - (1 / theirs.ranks).mean()  # of 7 items all are in the top
     assert float(told.splitlines()[-1].split()[5]) == pytest.approx(ahead, abs=1e-4)
+
+
+def test_the_script_for_a_gpu_runs_to_its_end_without_one(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    gpu.main(["--device", "cpu", "--small"])
+    _, *parts = capsys.readouterr().out.split("\n## ")
+    told = {part.partition("\n")[0]: part for part in parts}
+    assert [*told] == [*gpu.SECTIONS]
+    assert [row["case"] for row in rows_of(told["training"])] == ["a", "b", "c", "d"]
+    assert [row["steps in a graph"] for row in rows_of(told["graphs"])] == ["2", "8"]
+    for section, column in (("scoring", "rows/s"), ("memory", "steps/s"), ("threads", "case d")):
+        for row in rows_of(told[section]):
+            assert float(row[column].removesuffix("/s").replace(",", "")) > 0
+    for row in rows_of(told["whole"]):
+        assert float(row["of it the epoch"]) <= float(row["fit"])
+    assert "aten::segment_reduce" in told["profile"]
+
+
+def test_a_section_that_fails_is_told_and_the_others_run(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: gpu.Setting) -> None:
+        """Fails."""
+        raise ValueError("no such kernel")
+
+    monkeypatch.setitem(gpu.SECTIONS, "graphs", fail)
+    with pytest.raises(SystemExit, match=r"failed or left out: graphs$"):
+        gpu.main(["graphs", "environment", "--device", "cpu", "--small"])
+    told = capsys.readouterr()
+    assert "no such kernel" in told.err
+    assert "torch 2" in told.out
+    with pytest.raises(SystemExit, match="failed or left out: environment"):
+        gpu.main(["environment", "--device", "cpu", "--minutes", "0"])

@@ -797,7 +797,7 @@ def test_dropout_changes_training(events: pd.DataFrame, option: str, mode: dict[
 # --- GPU ---
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
+@pytest.mark.gpu
 @pytest.mark.parametrize("loss", LOSSES)
 def test_training_on_a_gpu_equals_training_on_a_cpu(events: pd.DataFrame, loss: str) -> None:
     options = {**OPTIONS, "n_sample": 0, "loss": loss, "n_epochs": 2}

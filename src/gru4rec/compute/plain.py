@@ -179,13 +179,9 @@ class Plain:
 
     # --- ranking
 
-    def tile_rows(self, n_items: int, device: torch.device) -> int:
+    def tile_rows(self, n_items: int, device: torch.device) -> int:  # noqa: ARG002
         """Returns how many rows of scores of all items are in memory at once."""
-        block = self._block
-        if device.type == "cuda":
-            # scores, their comparisons and a copy should leave room for others
-            block = min(block, torch.cuda.mem_get_info(device)[0] // 64)
-        return max(1, block // n_items)
+        return max(1, self._block // n_items)
 
     def pairs(self, lists: Sequence[Sequence[int]], device: torch.device) -> tuple[Tensor, Tensor]:
         """Returns rows and items of lists of items, a list a row; shape (n_listed,) each."""

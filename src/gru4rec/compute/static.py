@@ -70,6 +70,16 @@ class Static(Plain):
             self.steps_together = 1
             return None
 
+    def tile_rows(self, n_items: int, device: torch.device) -> int:
+        """See `Plain`; fewer where memory is short."""
+        block = self._block
+        if device.type == "cuda":
+            free, _ = torch.cuda.mem_get_info(device)
+            free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+            # of four bytes each, and what is made of them
+            block = min(block, free // 32)
+        return max(1, block // n_items)
+
     def best_items(
         self,
         output: Tensor,

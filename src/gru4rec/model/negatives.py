@@ -60,10 +60,11 @@ class PopularitySampler:
         cache_size: int,
         device: torch.device,
     ) -> None:
-        weights = counts.to(generator.device, torch.float64) ** alpha
+        weights = counts.to("cpu", torch.float64) ** alpha  # a GPU sums in no fixed order
         cumulative = torch.cumsum(weights, 0) / weights.sum()
         cumulative[-1] = 1.0
-        self._invert = engine_of(weights.device).make_inverse(cumulative)
+        cumulative = cumulative.to(generator.device)
+        self._invert = engine_of(cumulative.device).make_inverse(cumulative)
         self._n_sample = n_sample
         self._n_steps = most_draws(n_sample, cache_size) // max(1, n_sample)
         self._generator = generator

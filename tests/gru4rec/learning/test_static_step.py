@@ -122,8 +122,8 @@ def test_five_million_items_of_512_units_train_in_40_gb() -> None:
     with Sizes() as sizes:
         step(*events, hidden)
 
-    # counts, their logarithms, and the distribution of the sampler in 64 bits with its making
-    of_items = n_items * (8 + 4 + 3 * 8)
+    # counts and their logarithms, and the distribution of the sampler in 64 bits
+    of_items = n_items * (4 + 4 + 8)
     of_draws = most_draws(2048, 10_000_000) * 3 * 8
     of_epoch = 100_000_000 * (8 + 8 + 1)  # inputs, targets and starts of as many events
     assert sizes.largest < 4 * n_items  # no tensor of a step has a number an item

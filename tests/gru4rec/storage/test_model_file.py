@@ -455,7 +455,7 @@ def test_the_old_file_stays_where_writing_fails_half_way(
 # --- devices ---
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
+@pytest.mark.gpu
 def test_a_model_moves_between_devices(events: pd.DataFrame, tmp_path: Path) -> None:
     gru = GRU4Rec(**{**OPTIONS, "device": "cuda"}).fit(events)
     gru.save(tmp_path / "model.pth")
