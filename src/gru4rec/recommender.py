@@ -112,7 +112,7 @@ class GRU4Rec(Shown):
         elu_param: α of bpr-max's ELU; 0: linear scores.
         logq: Strength of the log-Q correction of cross-entropy; 0: none.
         device: `auto` (CUDA, then MPS, then CPU), `cpu`, `mps`, `cuda` or `cuda:N`, or a
-            `torch.device`.
+            `torch.device`. Not yet run on a GPU.
         seed: Fixes initial weights (outside compatibility mode), negatives and dropout.
 
     Attributes:

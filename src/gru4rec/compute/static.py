@@ -19,6 +19,7 @@ from gru4rec.errors import ConfigError
 logger = logging.getLogger(__name__)
 
 VARIABLE = "GRU4REC_CUDA_GRAPHS"
+_BLOCK, _MOST = 1 << 25, 1 << 28  # scores in memory at once: elsewhere, on a GPU
 _STEPS = 32  # in a graph: launching it costs little then, and capturing it not yet much
 
 
@@ -41,16 +42,16 @@ class Static(Plain):
     """Does what `Plain` does, with all transfers to the host at the end.
 
     Args:
-        block: See `Plain`.
+        block: See `Plain`; None: much on a GPU, where the memory is free, and as `Plain` elsewhere.
         steps_together: Training steps that are recorded and repeated as one.
     """
 
     name = "static"
     block_rows = 1 << 16  # between two of them the device is waited for
 
-    def __init__(self, block: int = 1 << 28, steps_together: int = 1) -> None:
-        super().__init__(block)
-        self.steps_together = steps_together
+    def __init__(self, block: int | None = None, steps_together: int = 1) -> None:
+        super().__init__(block or _BLOCK)
+        self._most, self.steps_together = block or _MOST, steps_together
 
     def describe(self) -> str:
         """See `Plain`."""
@@ -72,13 +73,12 @@ class Static(Plain):
 
     def tile_rows(self, n_items: int, device: torch.device) -> int:
         """See `Plain`; fewer where memory is short."""
-        block = self._block
-        if device.type == "cuda":
-            free, _ = torch.cuda.mem_get_info(device)
-            free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-            # of four bytes each, and what is made of them
-            block = min(block, free // 32)
-        return max(1, block // n_items)
+        if device.type != "cuda":
+            return super().tile_rows(n_items, device)
+        free, _ = torch.cuda.mem_get_info(device)
+        free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        # a score has four bytes, and as many are made of it
+        return max(1, min(self._most, free // 32) // n_items)
 
     def best_items(
         self,

@@ -61,3 +61,14 @@ def test_ties_for_the_last_place_and_nan_are_told_as_by_the_plain_engine(k: int)
         for one, other in zip(*best, strict=True):
             assert one.dtype == other.dtype
             np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(("free", "rows"), [(1 << 40, (1 << 28) // 1000), (1 << 25, 1048), (0, 1)])
+def test_tiles_are_sized_to_the_memory_that_is_free(
+    monkeypatch: pytest.MonkeyPatch, free: int, rows: int
+) -> None:
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda _: (free // 2, 1 << 42))
+    monkeypatch.setattr("torch.cuda.memory_reserved", lambda _: free)
+    monkeypatch.setattr("torch.cuda.memory_allocated", lambda _: free // 2)
+    assert Static().tile_rows(1000, CUDA.device) == rows
+    assert Static().tile_rows(1000, torch.device("cpu")) == Plain().tile_rows(1000, CUDA.device)
