@@ -38,7 +38,10 @@ from gru4rec.model.network import Network
 
 # steps a second of the official PyTorch code in case a, as published for an A30
 PUBLISHED = {"a": "405/s"}
-TESTS = ["test_gpu.py", "test_parity.py", "test_recommender.py", "storage/test_model_file.py"]
+TESTS = [
+    *("test_gpu.py", "learning/test_replay.py", "test_parity.py"),
+    *("test_recommender.py", "storage/test_model_file.py"),
+]
 _SMALL = {"layers": [8], "batch_size": 8, "n_sample": 16}
 
 

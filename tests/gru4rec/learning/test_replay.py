@@ -1,4 +1,7 @@
-"""Steps that are taken together give the bits of steps that are taken one by one."""
+"""Steps that are taken together give the bits of steps that are taken one by one.
+
+On a CPU they are called again, on a GPU they are CUDA graphs.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ from gru4rec import GRU4Rec
 from gru4rec.compute import Static, using
 from gru4rec.learning.replay import Replay
 from gru4rec.learning.trainer import EpochState
+from gru4rec.model.losses import LOSSES
 from gru4rec.storage.training_checkpoints import Checkpoints
 
 OPTIONS: dict[str, Any] = {
@@ -25,8 +29,26 @@ OPTIONS: dict[str, Any] = {
     "dropout_p_embed": 0.2,
     "dropout_p_hidden": 0.3,
     "logq": 1.0,
-    "device": "cpu",
 }
+
+
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def device(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+def fit(
+    device: str,
+    engine: Static,
+    n_sessions: int = 60,
+    options: dict[str, Any] | None = None,
+    **more: Any,
+) -> GRU4Rec:
+    """Trains with the engine; `more` is for `fit`."""
+    with using(engine, device):
+        gru = GRU4Rec(**{**OPTIONS, "device": device, **(options or {})})
+        return gru.fit(make_log(n_sessions), **more)
 
 
 def make_log(n_sessions: int = 60) -> pd.DataFrame:
@@ -66,26 +88,25 @@ def n_together(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     n_drawn=st.integers(1, 9),
     options=st.fixed_dictionaries(
         {
+            "loss": st.sampled_from([*LOSSES]),
             "n_sample": st.sampled_from([0, 6]),
             "batch_size": st.sampled_from([2, 5, 100]),  # 100: more than there are sessions
             "constrained_embedding": st.booleans(),
+            "embedding": st.sampled_from([0, 3]),
         }
     ),
 )
-def test_bits_are_those_of_single_steps(assert_same, n_steps, n_drawn, options) -> None:
+def test_bits_are_those_of_single_steps(assert_same, device, n_steps, n_drawn, options) -> None:
     cache = n_drawn * 6  # draws of as many steps: blocks end between and within
-    grus = []
-    for together in (1, n_steps):
-        with using(Static(steps_together=together)):
-            gru = GRU4Rec(**{**OPTIONS, **options})
-            grus.append(gru.fit(make_log(30), sample_cache_max_size=cache))
-    one, other = map(content, grus)
-    assert_same(one, other)
+    one, other = (
+        fit(device, Static(steps_together=n), 30, options, sample_cache_max_size=cache)
+        for n in (1, n_steps)
+    )
+    assert_same(content(one), content(other))
 
 
-def test_full_batches_are_taken_together(n_together: list[int]) -> None:
-    with using(Static(steps_together=5)):
-        gru = GRU4Rec(**OPTIONS).fit(make_log())
+def test_full_batches_are_taken_together(device: str, n_together: list[int]) -> None:
+    gru = fit(device, Static(steps_together=5))
     n_events = 2 * gru.history["events"].iloc[0]
     # but for the first step, the end of the epochs and what is left of their lanes
     assert set(n_together) == {5}
@@ -93,49 +114,49 @@ def test_full_batches_are_taken_together(n_together: list[int]) -> None:
 
 
 def test_where_nothing_can_be_recorded_steps_are_taken_one_by_one(
-    assert_same: Any, n_together: list[int]
+    assert_same: Any, device: str, n_together: list[int]
 ) -> None:
     class Refuses(Static):
         def record(self, *_: Any) -> None:
             return None
 
-    grus = []
-    for engine in (Static(), Refuses(steps_together=5)):
-        with using(engine):
-            grus.append(content(GRU4Rec(**OPTIONS).fit(make_log())))
-    assert_same(*grus)
+    one, other = (fit(device, engine) for engine in (Static(), Refuses(steps_together=5)))
+    assert_same(content(one), content(other))
     assert n_together == []
 
 
-def test_other_samplers_are_asked_once_a_step(n_together: list[int]) -> None:
+def test_other_samplers_are_asked_once_a_step(device: str, n_together: list[int]) -> None:
     class Counting:
         n = 0
 
         def sample(self) -> torch.Tensor:
             self.n += 1
-            return torch.arange(6)
+            return torch.arange(6, device=device)
 
     sampler = Counting()
-    with using(Static(steps_together=5)):
-        GRU4Rec(**OPTIONS).fit(make_log(), sampler=sampler)
+    fit(device, Static(steps_together=5), sampler=sampler)
     assert n_together == []
     assert sampler.n > 2
 
 
 def test_a_rate_that_decays_and_further_training_are_recorded_anew(
-    assert_same: Any, n_together: list[int]
+    assert_same: Any, device: str, n_together: list[int]
 ) -> None:
     grus = []
-    for together in (1, 5):
-        with using(Static(steps_together=together)):
-            gru = GRU4Rec(**OPTIONS).fit(make_log(), learning_rate_decay=0.5)
+    for n in (1, 5):
+        gru = fit(device, Static(steps_together=n), learning_rate_decay=0.5)
+        with using(Static(steps_together=n), device):
             grus.append(content(gru.fit(make_log(80))))
     assert_same(*grus)
     assert n_together
 
 
 def test_a_checkpoint_among_them_goes_on_to_the_same_bits(
-    assert_same: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_together: list[int]
+    assert_same: Any,
+    device: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    n_together: list[int],
 ) -> None:
     class EndedError(Exception):
         pass
@@ -148,16 +169,13 @@ def test_a_checkpoint_among_them_goes_on_to_the_same_bits(
             self.write(epoch)
             raise EndedError
 
-    path = tmp_path / "fit.pth"
-    with using(Static(steps_together=5)):
-        whole = content(GRU4Rec(**OPTIONS).fit(make_log(), sample_cache_max_size=42))
-        monkeypatch.setattr(Checkpoints, "after_step", end)
-        with pytest.raises(EndedError):
-            GRU4Rec(**OPTIONS).fit(make_log(), sample_cache_max_size=42, checkpoint=path)
-        monkeypatch.setattr(Checkpoints, "after_step", after_step)
-        done = len(n_together)
-        again = GRU4Rec(**OPTIONS).fit(
-            make_log(), sample_cache_max_size=42, checkpoint=path, resume=True
-        )
-    assert_same(content(again), whole)
+    engine, cache, path = Static(steps_together=5), 42, tmp_path / "fit.pth"
+    whole = fit(device, engine, sample_cache_max_size=cache)
+    monkeypatch.setattr(Checkpoints, "after_step", end)
+    with pytest.raises(EndedError):
+        fit(device, engine, sample_cache_max_size=cache, checkpoint=path)
+    monkeypatch.setattr(Checkpoints, "after_step", after_step)
+    done = len(n_together)
+    again = fit(device, engine, sample_cache_max_size=cache, checkpoint=path, resume=True)
+    assert_same(content(again), content(whole))
     assert len(n_together) > done
