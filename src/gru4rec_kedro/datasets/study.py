@@ -12,9 +12,7 @@ from gru4rec.addresses import check_local
 from gru4rec_kedro.errors import StoreError
 from gru4rec_kedro.redaction import hide_login, hide_login_in
 
-# a trial whose process has given no sign of life for so long is taken for dead
-GRACE_SECONDS = 60
-_HEARTBEAT_SECONDS = 10
+_HEARTBEATS = 6  # in the time of grace
 _ATTEMPTS = 5
 _WHY = (
     "trials are in an SQLite file, which needs the locks of a disk of this machine; give the url "
@@ -29,6 +27,7 @@ class StudyDataset(AbstractDataset[Any, Any]):
 
     Args:
         filepath: The SQLite file.
+        grace_seconds: A trial whose process has given no sign of life for so long counts no longer.
         credentials: `url`: address of a database instead, such as
             `postgresql+psycopg://user:password@host/name`.
         metadata: For plugins.
@@ -38,9 +37,11 @@ class StudyDataset(AbstractDataset[Any, Any]):
         self,
         *,
         filepath: str,
+        grace_seconds: int = 60,
         credentials: dict[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
+        self._grace_seconds = grace_seconds
         self._url = (credentials or {}).get("url")
         self._filepath = Path(filepath) if self._url else check_local(filepath, ConfigError, _WHY)
         self.metadata = metadata
@@ -69,8 +70,8 @@ class StudyDataset(AbstractDataset[Any, Any]):
                     return RDBStorage(
                         url,
                         engine_kwargs=options,
-                        heartbeat_interval=_HEARTBEAT_SECONDS,
-                        grace_period=GRACE_SECONDS,
+                        heartbeat_interval=max(self._grace_seconds // _HEARTBEATS, 1),
+                        grace_period=self._grace_seconds,
                     )
             except (SQLAlchemyError, ImportError, OSError, ValueError) as error:
                 # processes that start together may both make the tables: the later one looks again

@@ -12,7 +12,7 @@ from plotly.offline import get_plotlyjs
 
 from gru4rec import EvaluationConfig, ModelConfig, TrainingConfig
 from gru4rec.evaluation import METRICS, Metric
-from gru4rec_kedro.datasets import MetricsDataset
+from gru4rec_kedro.datasets import MetricsDataset, StudyDataset
 from gru4rec_kedro.datasets.metrics_history import MetricsHistoryDataset
 from gru4rec_kedro.options.baselines import BaselinesConfig
 from gru4rec_kedro.options.parameters import ExperimentConfig, PublishedConfig
@@ -183,10 +183,12 @@ def test_the_report_has_it(results):
     assert f"<td>{results.metrics['rbp@6']:.4f}</td>" in page
 
 
-def test_options_are_tuned_by_it(table):
+def test_options_are_tuned_by_it(table, tmp_path):
+    pytest.importorskip("optuna")
+    store = StudyDataset(filepath=f"{tmp_path}/tuning.db").load()
     tuning = TuningConfig.parse({"metric": "rbp@3", "repeats": 1}, "tuning")
     best = {"run": {"params": {"model": {"n_epochs": 1}}}}
-    found = measure_gain(best, table, table, OPTIONS, TrainingConfig(), tuning)
+    found = measure_gain(store, best, table, table, OPTIONS, TrainingConfig(), tuning)
     assert found["metric"] == "rbp@3"
     assert 0 < found["best"]["mean"] < 1
 

@@ -17,6 +17,7 @@ from gru4rec_kedro.options.search_space import TuningConfig, comparable, with_op
 from gru4rec_kedro.pipelines.tuning.study import (
     decoded,
     finished_trials,
+    measure_once,
     open_study,
     run_study,
     starting_point,
@@ -50,7 +51,7 @@ def search_options(
     sections = {"model": model, "training": training}
     values = {name: _value(sections, name) for name in tuning.search.options}
     start = starting_point(values, tuning)
-    name = f"{tuning.study}-{_fingerprint(*parts, sections, tuning)}"
+    name = f"{tuning.study}-{_fingerprint(*parts, *comparable(sections, tuning))}"
     study = open_study(store, name, tuning)
     logger.info("Study %s: %d of %d trials", name, len(finished_trials(study)), tuning.n_trials)
 
@@ -72,6 +73,7 @@ def search_options(
 
 
 def measure_gain(
+    store: Any,
     best_parameters: dict[str, Any],
     train: ir.Table,
     valid: ir.Table,
@@ -82,6 +84,7 @@ def measure_gain(
     """Trains the starting point and the best options with further seeds and compares them.
 
     The best value of a study is that of the luckiest trial: only new seeds tell what was gained.
+    Of several processes one does it, and all get what it found.
 
     Returns:
         Mean, standard deviation (None of one value) and values of the metric on `valid`, for
@@ -94,11 +97,18 @@ def measure_gain(
         for section, options in best_parameters["run"]["params"].items()
         for name, value in options.items()
     }
-    values: dict[str, list[float]] = {"start": [], "best": []}
-    for repeat in range(1, tuning.repeats + 1):
-        seed = {"model.seed": model.seed + repeat}
-        values["start"].append(_measure(*parts, sections, seed, tuning))
-        values["best"].append(_measure(*parts, sections, found | seed, tuning))
+    seeds = [{"model.seed": model.seed + repeat} for repeat in range(1, tuning.repeats + 1)]
+
+    def measure() -> dict[str, list[float]]:
+        values: dict[str, list[float]] = {"start": [], "best": []}
+        for seed in seeds:
+            values["start"].append(_measure(*parts, sections, seed, tuning))
+            values["best"].append(_measure(*parts, sections, found | seed, tuning))
+        return values
+
+    start = {name: _value(sections, name) for name in tuning.search.options}
+    what = _fingerprint(*parts, *comparable(sections, tuning), start, found, seeds)
+    values = measure_once(store, f"gain-{tuning.study}-{what}", tuning, measure)
     summary = {name: _summarise(numbers) for name, numbers in values.items()}
     gain = summary["best"]["mean"] - summary["start"]["mean"]
     logger.info(
@@ -162,12 +172,10 @@ def _measure(
     return float(gru.history.set_index("epoch")[tuning.metric][gru.best_epoch])
 
 
-def _fingerprint(
-    train: pd.DataFrame, valid: pd.DataFrame, sections: dict[str, Any], tuning: TuningConfig
-) -> str:
-    """Sums up what makes trials comparable."""
+def _fingerprint(train: pd.DataFrame, valid: pd.DataFrame, *options: Any) -> str:
+    """Sums up what makes measurements comparable."""
     data = [sum_up(part) for part in (train, valid)]
-    text = json.dumps([data, *comparable(sections, tuning)], sort_keys=True)
+    text = json.dumps([data, *options], sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
 
 

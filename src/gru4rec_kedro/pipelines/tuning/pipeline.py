@@ -20,7 +20,7 @@ def create_pipeline(**_: object) -> Pipeline:
             ),
             Node(
                 nodes.measure_gain,
-                inputs=["best_parameters", *_DATA_AND_OPTIONS],
+                inputs=["study_store", "best_parameters", *_DATA_AND_OPTIONS],
                 outputs="tuning_gain",
                 name="measure_gain",
                 tags="tuning",

@@ -2,6 +2,8 @@
 
 import json
 import logging
+import os
+import socket
 import time
 import warnings
 from collections.abc import Callable
@@ -28,6 +30,10 @@ _PRUNE_FROM_EPOCH = 2
 
 class _TrialFailedError(Exception):
     """A trial failed by its options; why is in its attributes, too."""
+
+
+class _OneTooManyError(Exception):
+    """Processes that began at the same moment have begun more than is left."""
 
 
 Measure = Callable[[dict[str, Any], Callable[[int, float], None]], float]
@@ -68,9 +74,6 @@ def run_study(
 ) -> None:
     """Works on a study until it has its trials or the time is over.
 
-    Trials of other processes count. Where these hold all that is left, it waits for them: the
-    trials of a process that was killed count no longer once its sign of life is missing.
-
     Args:
         study: The study.
         store: The storage that it is in.
@@ -79,15 +82,69 @@ def run_study(
         tuning: Budget and space.
         seed: Of the proposals; with the number of a trial it fixes what is random in its proposal.
     """
+    begun, at_begin = time.monotonic(), len(finished_trials(study))
+    _share(
+        study,
+        store,
+        lambda trial: _run_trial(trial, measure, start, tuning, seed),
+        tuning.n_trials,
+        is_over=lambda: _is_over(begun, tuning),
+        tell=lambda: _tell_progress(study, tuning, begun, at_begin),
+    )
+
+
+def measure_once(
+    store: Any, name: str, tuning: TuningConfig, measure: Callable[[], dict[str, Any]]
+) -> dict[str, Any]:
+    """Lets one of the processes that want a measurement make it, and returns what it found.
+
+    It is the only trial of a study of its own: the others wait for it, one of them makes it where
+    its process was killed, and a later run finds it made.
+
+    Args:
+        store: The storage that all of them use.
+        name: Of what is measured and by what.
+        tuning: As of the search.
+        measure: Returns what JSON can hold.
+    """
+    study = open_study(store, name, tuning)
+
+    def make(trial: Any) -> float:
+        trial.set_user_attr("found", measure())
+        return 0.0
+
+    _share(study, store, make, n_trials=1)
+    found: dict[str, Any] = finished_trials(study)[0].user_attrs["found"]
+    return found
+
+
+def _share(
+    study: "optuna.Study",
+    store: Any,
+    run: Callable[[Any], float],
+    n_trials: int,
+    is_over: Callable[[], bool] = lambda: False,
+    tell: Callable[[], None] = lambda: None,
+) -> None:
+    """Runs trials until there are `n_trials`, of this process and of others, or the time is over.
+
+    Where others hold all that is left, it waits for them: the trials of a process that was killed
+    count no longer once its sign of life is missing.
+    """
     from optuna.storages import fail_stale_trials  # noqa: PLC0415
 
-    begun, at_begin = time.monotonic(), len(finished_trials(study))
+    def run_if_wanted(trial: Any) -> float:
+        if _is_one_too_many(trial, n_trials):
+            raise _OneTooManyError
+        trial.set_user_attr("process", f"{socket.gethostname()}:{os.getpid()}")
+        return run(trial)
+
     waited_for: set[int] = set()
-    while not _is_over(begun, tuning):
+    while not is_over():
         n_finished, running = _count_trials(study)
-        if n_finished >= tuning.n_trials:
+        if n_finished >= n_trials:
             break
-        if n_finished + len(running) >= tuning.n_trials:
+        if n_finished + len(running) >= n_trials:
             if not waited_for:
                 logger.info("Waiting for the trials of other processes")
             # once in their name: who was killed before its first sign of life has none that ages
@@ -98,12 +155,14 @@ def run_study(
             time.sleep(_WAIT_SECONDS)
             _quietly(fail_stale_trials, study)
             continue
-        study.optimize(
-            lambda trial: _run_trial(trial, measure, start, tuning, seed),
-            n_trials=1,
-            catch=(_TrialFailedError,),
-        )
-        _tell_progress(study, tuning, begun, at_begin)
+        study.optimize(run_if_wanted, n_trials=1, catch=(_TrialFailedError, _OneTooManyError))
+        tell()
+
+
+def _is_one_too_many(trial: Any, n_trials: int) -> bool:
+    """Whether the trials before this one suffice: the store numbers them one after the other."""
+    earlier = trial.study.get_trials(deepcopy=False)[: trial.number]
+    return sum(not one.state.is_finished() or _counts(one) for one in earlier) >= n_trials
 
 
 def finished_trials(study: "optuna.Study") -> list[Any]:

@@ -2,6 +2,7 @@ import itertools
 import json
 import logging
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import ibis
@@ -12,12 +13,13 @@ import yaml
 from kedro.config import OmegaConfigLoader
 
 from gru4rec import GRU4Rec, GRU4RecError, ModelConfig, TrainingConfig, TrainingDivergedError
-from gru4rec_kedro.datasets import study as study_dataset
+from gru4rec_kedro.datasets import StudyDataset
 from gru4rec_kedro.options.parameters import Parameters
 from gru4rec_kedro.options.search_space import TuningConfig, as_option
 from gru4rec_kedro.pipelines.tuning import nodes
 from gru4rec_kedro.pipelines.tuning.study import (
     finished_trials,
+    measure_once,
     open_study,
     run_study,
     starting_point,
@@ -39,14 +41,13 @@ TWO_TRIALS = TuningConfig(n_trials=2, search={"model": {"learning_rate": LEARNIN
 
 @pytest.fixture
 def store(tmp_path):
-    return study_dataset.StudyDataset(filepath=f"{tmp_path}/tuning.db").load()
+    return StudyDataset(filepath=f"{tmp_path}/tuning.db").load()
 
 
 @pytest.fixture
-def impatient_store(tmp_path, monkeypatch):
-    """Takes processes for dead after a second, though they give a sign of life every ten."""
-    monkeypatch.setattr(study_dataset, "GRACE_SECONDS", 1)
-    return study_dataset.StudyDataset(filepath=f"{tmp_path}/tuning.db").load()
+def impatient_store(tmp_path):
+    """Takes processes for dead after a second or two."""
+    return StudyDataset(filepath=f"{tmp_path}/tuning.db", grace_seconds=1).load()
 
 
 def run(store, measure):
@@ -163,13 +164,56 @@ def test_published_options_are_in_the_search_space(environment):
     assert {name: as_option(name, value) for name, value in start.items()} == options
 
 
-def measure_gain(monkeypatch, best, repeats):
+@pytest.mark.filterwarnings("ignore:Heartbeat of storage")  # ask() gives none
+def test_processes_that_begin_the_last_trial_at_once_make_no_trial_too_many(store, monkeypatch):
+    study = open_study(store, "study", TWO_TRIALS)
+    look, looks = study.get_trials, itertools.count()
+    others = []
+
+    def look_and_let_others_begin(*args, **options):
+        found = look(*args, **options)
+        if next(looks) == 1:  # the first counts what is there before this process begins
+            others.extend(study.ask() for _ in range(2))
+        return found
+
+    monkeypatch.setattr(study, "get_trials", look_and_let_others_begin)
+    monkeypatch.setattr("time.sleep", lambda _: [study.tell(others.pop(), 0.1)] if others else None)
+    run_study(study, store, raising(AssertionError("is one too many")), START, TWO_TRIALS, seed=1)
+    assert [trial.number for trial in finished_trials(study)] == [0, 1]
+    assert [trial.state.name for trial in look()] == ["COMPLETE", "COMPLETE", "FAIL"]
+
+
+# threads stand for processes
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_one_of_several_processes_measures_and_all_have_what_it_found(store):
+    calls, all_begin = itertools.count(), threading.Barrier(3, timeout=30)
+
+    def measure():
+        return {"best": [0.5 + next(calls)]}
+
+    def want(_):
+        all_begin.wait()
+        return measure_once(store, "gain", TWO_TRIALS, measure)
+
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(want, range(3))) == [{"best": [0.5]}] * 3
+
+
+@pytest.mark.filterwarnings("ignore:Heartbeat of storage")  # ask() gives none
+def test_a_measurement_whose_process_was_killed_is_made_by_another(impatient_store):
+    open_study(impatient_store, "gain", TWO_TRIALS).ask()
+    found = measure_once(impatient_store, "gain", TWO_TRIALS, lambda: {"best": [0.5]})
+    assert found == {"best": [0.5]}
+
+
+def measure_gain(store, monkeypatch, best, repeats):
     """Of a start that is worth 0.5."""
     monkeypatch.setattr(
         nodes, "_measure", lambda *args: best if "model.momentum" in args[3] else 0.5
     )
-    part = ibis.memtable({"ItemId": [1]})
+    part = ibis.memtable({"SessionId": [1], "ItemId": [1], "Time": [1]})
     return nodes.measure_gain(
+        store,
         {"run": {"params": {"model": {"momentum": 0.3}}}},
         part,
         part,
@@ -180,8 +224,8 @@ def measure_gain(monkeypatch, best, repeats):
 
 
 @pytest.mark.parametrize(("best", "is_told"), [(0.4, True), (0.5, True), (0.6, False)])
-def test_best_options_that_gain_nothing_are_told(monkeypatch, caplog, best, is_told):
-    gain = measure_gain(monkeypatch, best, repeats=2)
+def test_best_options_that_gain_nothing_are_told(store, monkeypatch, caplog, best, is_told):
+    gain = measure_gain(store, monkeypatch, best, repeats=2)
     assert gain["gain"] == pytest.approx(best - 0.5)
     told = [record.message for record in caplog.records if record.levelno == logging.WARNING]
     assert [message.partition(":")[0] for message in told] == [
@@ -189,9 +233,9 @@ def test_best_options_that_gain_nothing_are_told(monkeypatch, caplog, best, is_t
     ] * is_told
 
 
-def test_one_repeat_has_no_deviation(monkeypatch, caplog):
+def test_one_repeat_has_no_deviation(store, monkeypatch, caplog):
     with caplog.at_level(logging.INFO):
-        gain = measure_gain(monkeypatch, 0.6, repeats=1)
+        gain = measure_gain(store, monkeypatch, 0.6, repeats=1)
     assert "1 seed(s): start 0.5000, best 0.6000" in caplog.text
     assert gain["best"]["deviation"] is None
     json.dumps(gain, allow_nan=False)
