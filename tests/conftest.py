@@ -29,13 +29,6 @@ settings.register_profile(
 )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if not torch.cuda.is_available():
-        for item in items:
-            if item.get_closest_marker("gpu"):
-                item.add_marker(pytest.mark.skip(reason="there is no GPU here"))
-
-
 def _assert_same(one: Any, other: Any) -> None:
     """Contents of model files are equal, tensors to the last bit."""
     assert type(one) is type(other)
@@ -77,8 +70,10 @@ def torch_threads(request: pytest.FixtureRequest) -> Iterator[int]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks what needs Spark, which is in files whose names say so."""
+    """Marks what needs Spark, which is in files whose names say so; skips what needs a GPU."""
     for item in items:
+        if item.get_closest_marker("gpu") and not torch.cuda.is_available():
+            item.add_marker(pytest.mark.skip(reason="there is no GPU here"))
         if "spark" in getattr(item, "fixturenames", ()):
             assert "spark" in item.path.name, f"{item.path} needs spark in its name"
             item.add_marker(pytest.mark.spark)

@@ -2,6 +2,7 @@
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -49,3 +50,12 @@ def test_nothing_is_loaded_from_the_network(site):
             r"<(?:script|img|link)[^>]+(?:src|href)=\"?(https?:[^\" >]+)", page.read_text()
         )
         assert not loaded, page.name
+
+
+def test_figures_are_as_their_script_draws_them(tmp_path):
+    script = runpy.run_path(str(ROOT / "docs/draw_figures.py"))
+    script["draw_lanes"].__globals__["FOLDER"] = tmp_path
+    script["draw_lanes"]()
+    script["draw_step"]()
+    drawn = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert drawn == {path.name: path.read_text() for path in (ROOT / "docs/figures").iterdir()}

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import (
     Field,
     NonNegativeFloat,
+    NonNegativeInt,
     PositiveFloat,
     PositiveInt,
     field_validator,
@@ -153,8 +154,10 @@ class Parameters(CommonSections):
     promotion: PromotionConfig = PromotionConfig()
     # what --params may name: --params events=path
     events: Address | None = None  # the raw log
-    delimiter: str | None = None  # of its text files
-    column_names: str | list[str] | None = None  # likewise, where they have no header
+    delimiter: str | None = None  # of its text files, as the next three: see RawLogDataset
+    column_names: str | list[str] | None = None
+    skip_lines: NonNegativeInt | None = None
+    comment: str | None = None
     prepared: Address | None = None  # a folder of parts for the pipeline prepared
     sessions: Address | None = None  # of the pipelines recommendation and vectors
     candidates: Address | None = None  # the only items that it recommends

@@ -22,6 +22,9 @@ NAMED_FILES = {
     "titles": ("items", "modelling"),
 }
 
+# what --params may say of the raw log's text files, and what its entry has without that
+_OF_TEXT = {"delimiter": "null", "column_names": "null", "skip_lines": "0", "comment": "null"}
+
 
 def check_types(entries: Mapping[str, Any]) -> None:
     """Refuses entries that are not whole.
@@ -52,7 +55,7 @@ def check_paths(
 
     Raises:
         ConfigError: A file is named in a file of parameters, or its entry reads another, or has
-            another delimiter or other names of columns.
+            another of what is said of its text.
     """
     for name, (dataset, _) in NAMED_FILES.items():
         path = parameters[name]
@@ -72,13 +75,13 @@ def check_paths(
                 f"{name} is {path!r}, but the entry {dataset} in catalog.yml reads {read!r}; "
                 f"write there filepath: ${{runtime_params:{name}, {read}}}, or leave {name} out"
             )
-    for name in ("delimiter", "column_names"):
+    for name, default in _OF_TEXT.items():
         value, read = parameters[name], entries.get("raw_log", {}).get(name)
         if value is not None and read != value:
             raise ConfigError(
                 f"{name} is {value!r}, but the entry raw_log in catalog.yml has {read!r}; write "
-                f"there {name}: ${{runtime_params:{name}, null}}, or the value itself, and leave "
-                f"{name} out"
+                f"there {name}: ${{runtime_params:{name}, {default}}}, or the value itself, and "
+                f"leave {name} out"
             )
 
 

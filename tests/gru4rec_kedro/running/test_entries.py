@@ -68,7 +68,10 @@ def test_a_misspelt_entry_is_named(caplog):
     ]
 
 
-@pytest.mark.parametrize(("name", "value"), [("delimiter", ";"), ("column_names", "a b c")])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("delimiter", ";"), ("column_names", "a b c"), ("skip_lines", 1), ("comment", "%")],
+)
 def test_what_is_said_of_the_log_is_refused_where_its_entry_does_not_take_it(name, value):
     parameters = Parameters.parse({name: value}, "here")
     check_paths(parameters, {name: value}, {"raw_log": RAW_LOG | {name: value}})
