@@ -17,7 +17,7 @@ from importlib import import_module
 import torch
 
 from gru4rec.compute.plain import Best, Compact, Plain, SessionIndex, zeros_like
-from gru4rec.compute.static import Static, wanted_steps
+from gru4rec.compute.static import Static
 from gru4rec.errors import ConfigError
 
 __all__ = [
@@ -35,6 +35,8 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 VARIABLE = "GRU4REC_COMPUTE"
+GRAPHS_VARIABLE = "GRU4REC_CUDA_GRAPHS"
+_STEPS = 32  # in a graph: launching it costs little then, and capturing it not yet much
 
 
 def _make_compiled() -> Plain:
@@ -95,7 +97,7 @@ def _choose(device: torch.device) -> Plain:
         )
     level, engine, why = logging.INFO, Plain(), ""
     if device.type == "cuda":
-        engine = Static(steps_together=wanted_steps())
+        engine = Static(steps_together=_wanted_steps())
     elif device.type == "cpu" and wanted:
         engine, why = _make(wanted), f", as {VARIABLE} says"
     elif device.type == "cpu":
@@ -113,3 +115,14 @@ def _make(name: str) -> Plain:
         return ENGINES[name]()
     except ImportError as error:
         raise ConfigError(f"{VARIABLE} is {name!r}, which cannot be had here: {error}") from None
+
+
+def _wanted_steps() -> int:
+    """How many training steps make a CUDA graph; 1: none is made."""
+    given = os.environ.get(GRAPHS_VARIABLE, "")
+    if given not in {"", "0", "1"}:
+        raise ConfigError(
+            f"the environment variable {GRAPHS_VARIABLE} is {given!r}; expected 1 to record "
+            "training steps as CUDA graphs, 0 or nothing to run them one by one"
+        )
+    return _STEPS if given == "1" else 1

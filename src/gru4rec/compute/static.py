@@ -4,7 +4,6 @@ It uses torch alone, so it runs on any device; on a CPU it is slower than compil
 """
 
 import logging
-import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,28 +13,10 @@ import torch
 from torch import Tensor
 
 from gru4rec.compute.plain import Best, Plain
-from gru4rec.errors import ConfigError
 
 logger = logging.getLogger(__name__)
 
-VARIABLE = "GRU4REC_CUDA_GRAPHS"
 _BLOCK, _MOST = 1 << 25, 1 << 28  # scores in memory at once: elsewhere, on a GPU
-_STEPS = 32  # in a graph: launching it costs little then, and capturing it not yet much
-
-
-def wanted_steps() -> int:
-    """Returns how many training steps make a CUDA graph; 1: none is made.
-
-    Raises:
-        ConfigError: The environment variable `GRU4REC_CUDA_GRAPHS` is neither 0 nor 1.
-    """
-    given = os.environ.get(VARIABLE, "")
-    if given not in {"", "0", "1"}:
-        raise ConfigError(
-            f"the environment variable {VARIABLE} is {given!r}; expected 1 to record training "
-            "steps as CUDA graphs, 0 or nothing to run them one by one"
-        )
-    return _STEPS if given == "1" else 1
 
 
 class Static(Plain):
