@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from gru4rec.compute import using
+from gru4rec.compute import Static, using
 from gru4rec.config import ModelConfig, TrainingConfig
 from gru4rec.learning.autograd_step import AutogradStep
 from gru4rec.learning.replay import Replay
@@ -87,6 +87,26 @@ def test_nothing_waits(loss: str, mode: str) -> None:
             replay(*events[:2], torch.tensor([True, False, True]), events[2][None], hidden)
     with using("plain"), NoWaiting(), pytest.raises(AssertionError, match=r"unique.* waits"):
         make_step(config, state, AutogradStep)(*events, hidden)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("mode", MODES)
+def test_all_tensors_are_on_the_device_of_the_model(loss: str, mode: str) -> None:
+    options = {"loss": loss, "logq": 1.0, "momentum": 0.2, **MODES[mode]}
+    config = ModelConfig(layers=[6, 4], batch_size=3, n_sample=7, **options)
+    state = make_state(config, 20, META)  # which computes nothing, and refuses tensors of a CPU
+    hidden = state.network.zero_state(3)
+    two = [torch.zeros(2, n, dtype=torch.int64, device=META) for n in (3, 3, 7)]
+    starts = torch.zeros(2, 3, dtype=torch.bool, device=META)
+    with using(Static(steps_together=2), "meta") as engine:
+        step = make_step(config, state)
+        loss_of, states = step(*(events[0] for events in two), hidden)
+        replay = Replay(step, hidden, 7, engine, state.generator)
+        losses, others = replay(two[0], two[1], starts, two[2], hidden)
+    assert {tensor.device for tensor in (loss_of, *states, *losses, *others)} == {META}
+    on_cpu = make_step(config, make_state(config, 20, CPU))
+    with pytest.raises((RuntimeError, NotImplementedError)):
+        on_cpu(*(events[0] for events in two), hidden)
 
 
 class Sizes(TorchDispatchMode):
