@@ -12,7 +12,9 @@ from gru4rec.preparation.engine.connection import (
     private_connection,
     say_cannot_spill,
 )
+from gru4rec.preparation.engine.functions import is_on_spark
 from gru4rec.preparation.engine.spark import configure_spark, spark_connection
+from gru4rec.preparation.engine.spark_errors import say_of_spark
 from gru4rec.preparation.events import in_order
 from gru4rec.preparation.filtering import filter_sessions
 from gru4rec.preparation.loading import load_and_describe, load_events, load_items
@@ -33,6 +35,7 @@ __all__ = [
     "filter_sessions",
     "find_damaged",
     "in_order",
+    "is_on_spark",
     "load_and_describe",
     "load_databricks_table",
     "load_events",
@@ -43,6 +46,7 @@ __all__ = [
     "read_log",
     "require_columns",
     "say_cannot_spill",
+    "say_of_spark",
     "spark_connection",
     "split_data",
     "split_sessions",

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
@@ -106,11 +105,12 @@ def _count(table: ir.Table) -> dict[str, int]:
 
 def _count_parts(*parts: ir.Table) -> dict[str, int]:
     counts = [_count(part) for part in parts]
-    items = ibis.union(*(part.select(ITEM) for part in parts), distinct=True).count()
+    # small, and perhaps on different connections
+    items = pd.concat([part.select(ITEM).distinct().to_pyarrow().to_pandas() for part in parts])
     return {
         # no session is in two parts
         **{name: sum(count[name] for count in counts) for name in ("events", "sessions")},
-        "items": int(items.to_pyarrow().as_py()),
+        "items": items[ITEM].nunique(),
     }
 
 

@@ -1,14 +1,12 @@
 """Blanks around text: those of ASCII, and U+00A0, which spreadsheets and web pages write."""
 
-import string
 from typing import cast
 
 import ibis.expr.types as ir
 
-from gru4rec.preparation.engine.functions import trim
+from gru4rec.preparation.engine.functions import strip_blanks
 
 _NO_BREAK = "\u00a0"
-_BLANKS = string.whitespace + _NO_BREAK
 
 
 def begins_with_blank(text: ir.StringColumn) -> ir.BooleanColumn:
@@ -23,4 +21,4 @@ def has_blanks(text: ir.StringColumn) -> ir.BooleanColumn:
 
 def without_blanks(text: ir.StringColumn) -> ir.StringColumn:
     """Takes the blanks around text away."""
-    return trim(text, _BLANKS)
+    return strip_blanks(text)

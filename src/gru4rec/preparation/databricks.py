@@ -13,9 +13,10 @@ from ibis.backends import BaseBackend
 from gru4rec.columns import ITEM, SESSION, TIME
 from gru4rec.errors import DatabricksError, DataError
 from gru4rec.frames.events import require_columns
+from gru4rec.preparation.engine.spark import find_session, to_arrow
+from gru4rec.preparation.engine.spark_errors import first_line
 
 _VARIABLES = ("DATABRICKS_SERVER_HOSTNAME", "DATABRICKS_HTTP_PATH", "DATABRICKS_TOKEN")
-_SPARK_INTEGERS = {"tinyint", "smallint", "int", "bigint"}
 
 
 def load_databricks_table(
@@ -39,8 +40,10 @@ def load_databricks_table(
             `DATABRICKS_SERVER_HOSTNAME`, `DATABRICKS_HTTP_PATH` and `DATABRICKS_TOKEN` say.
 
     Returns:
-        The columns under their own names; integers exact. The rows of a table have no order: where
-        events of a session share their time, sort them by a column that orders them.
+        The columns under the names given here; integers exact. Moments are in UTC, whatever the
+        zone of the session; a `timestamp_ntz` stays as it is. Decimals are int64 or float64, dates
+        datetime64. The rows of a table have no order: where events of a session share their time,
+        sort them by a column that orders them.
 
     Raises:
         DatabricksError: There is no way to reach Databricks, or the table cannot be read.
@@ -50,7 +53,7 @@ def load_databricks_table(
     parts = _split_name(table)
     names = list(dict.fromkeys(columns or (session_key, item_key, time_key)))
     if connection is None:
-        session = _find_spark_session()
+        session = find_session()
         if session is not None:
             return _load_with_spark(session, parts, names)
         connection = _connect()
@@ -67,29 +70,18 @@ def _split_name(table: str) -> list[str]:
     return parts
 
 
-def _find_spark_session() -> Any:
-    try:
-        from pyspark.sql import SparkSession  # noqa: PLC0415  (optional)
-    except ImportError:
-        return None
-    return SparkSession.getActiveSession()
-
-
 def _load_with_spark(session: Any, parts: list[str], names: list[str]) -> pd.DataFrame:
     table = ".".join(parts)
     try:
-        rows = session.table(".".join(f"`{part}`" for part in parts))
-        require_columns(rows.columns, names, f"The table {table}")
-        rows = rows.select(*(f"`{name}`" for name in names))
-        kinds = dict(rows.dtypes)
-        frame: pd.DataFrame = rows.toPandas()
+        rows = session.table(".".join(map(_quoted, parts)))
+        found = _find_columns(rows.columns, names, table)
+        rows = rows.selectExpr(*(f"{_quoted(of)} AS {_quoted(name)}" for name, of in found.items()))
+        arrow = to_arrow(rows)
     except DataError:
         raise
     except Exception as error:  # Spark raises Py4J, Connect and analysis errors of many kinds
-        raise _unreadable(table, error) from None
-    integers = [name for name in names if kinds[name] in _SPARK_INTEGERS]
-    _refuse_nulls(table, {name: int(frame[name].isna().sum()) for name in integers})
-    return frame
+        raise _unreadable(table, error) from _without_token(error)
+    return _as_frame(arrow, table)
 
 
 def _load_with_ibis(connection: BaseBackend, parts: list[str], names: list[str]) -> pd.DataFrame:
@@ -98,16 +90,57 @@ def _load_with_ibis(connection: BaseBackend, parts: list[str], names: list[str])
         # the parts before the name are (catalog, schema) or (schema)
         place: Any = tuple(parts[:-1]) if len(parts) == 3 else (parts[0] if parts[1:] else None)
         source = connection.table(parts[-1], database=place)
-        require_columns(source.columns, names, f"The table {table}")
-        rows: pa.Table = source.select(*names).to_pyarrow()
+        found = _find_columns(source.columns, names, table)
+        arrow = source.select(**{name: source[of] for name, of in found.items()}).to_pyarrow()
     except DataError:
         raise
     except Exception as error:  # each backend has its own errors
-        raise _unreadable(table, error) from None
-    integers = [name for name in names if pa.types.is_integer(rows.schema.field(name).type)]
-    _refuse_nulls(table, {name: rows[name].null_count for name in integers})
-    frame: pd.DataFrame = rows.to_pandas()
+        raise _unreadable(table, error) from _without_token(error)
+    return _as_frame(arrow, table)
+
+
+def _quoted(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
+
+
+def _find_columns(present: Sequence[str], names: list[str], table: str) -> dict[str, str]:
+    """Finds columns by name; as in Spark, capitals do not count where only one can be meant."""
+    found = {}
+    for name in names:
+        alike = [column for column in present if column.lower() == name.lower()]
+        found[name] = alike[0] if name not in present and len(alike) == 1 else name
+    require_columns(present, found.values(), f"The table {table}")
+    return found
+
+
+def _as_frame(arrow: pa.Table, table: str) -> pd.DataFrame:
+    """Turns to pandas: integers exact, moments in UTC, dates and decimals not as objects."""
+    columns = {name: arrow[name] for name in arrow.column_names}
+    whole = [name for name, values in columns.items() if _is_whole(values.type)]
+    _refuse_nulls(table, {name: columns[name].null_count for name in whole})
+    try:
+        plain = {name: values.cast(_plain_type(values.type)) for name, values in columns.items()}
+    except pa.ArrowInvalid as error:
+        raise DataError(
+            f"The table {table} has decimals that are no 64-bit integers ({error}); cast the "
+            "column to text in a view"
+        ) from None
+    frame: pd.DataFrame = pa.table(plain).to_pandas()
     return frame
+
+
+def _is_whole(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or (pa.types.is_decimal(kind) and kind.scale == 0))
+
+
+def _plain_type(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_decimal(kind):
+        return pa.int64() if kind.scale == 0 else pa.float64()
+    if pa.types.is_date(kind):
+        return pa.timestamp("s")
+    if pa.types.is_timestamp(kind) and kind.tz is not None:
+        return pa.timestamp(kind.unit, "UTC")
+    return kind
 
 
 def _connect() -> BaseBackend:
@@ -136,11 +169,25 @@ def _connect() -> BaseBackend:
 
 
 def _unreadable(table: str, error: Exception) -> DatabricksError:
-    reason = (_hide_token(str(error)).strip().splitlines() or [""])[0]
+    reason = _hide_token(first_line(error))
     return DatabricksError(
-        f"Cannot read the table {table} ({type(error).__name__}: {reason}); check its name and "
-        "that you may SELECT from it"
+        f"Cannot read the table {table} ({type(error).__name__}: {reason}){_advise(reason)}"
     )
+
+
+def _advise(reason: str) -> str:
+    if "maxResultSize" in reason:
+        return (
+            "; it is larger than what a query may bring to this process: raise "
+            "spark.driver.maxResultSize, load fewer columns, or prepare the log on Spark "
+            "(kedro run --env spark)"
+        )
+    return "; check its name and that you may SELECT from it"
+
+
+def _without_token(error: Exception) -> Exception | None:
+    """The cause to show, unless it quotes the token."""
+    return error if _hide_token(str(error)) == str(error) else None
 
 
 def _hide_token(text: str) -> str:

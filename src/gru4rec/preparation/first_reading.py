@@ -10,6 +10,7 @@ import ibis.expr.types as ir
 
 from gru4rec.errors import DataError
 from gru4rec.preparation.engine.connection import say_cannot_spill
+from gru4rec.preparation.engine.spark_errors import say_of_spark
 from gru4rec.preparation.queries import fetch_row
 from gru4rec.preparation.reading import find_damaged, is_text_log, parquet_files
 
@@ -38,7 +39,11 @@ def fetch_facts(rows: ir.Table, groups: Groups) -> dict[str, dict[str, Any]]:
 def _fetch_first(facts: ir.Table) -> dict[str, Any]:
     try:
         return fetch_row(facts)
-    except duckdb.Error as error:
+    except Exception as error:
+        if said := say_of_spark(error):
+            raise DataError(f"The log cannot be read: {said}") from error
+        if not isinstance(error, duckdb.Error):
+            raise
         if no_room := say_cannot_spill(error):
             raise DataError(no_room) from None
         if isinstance(error, duckdb.OutOfMemoryException):

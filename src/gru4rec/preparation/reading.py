@@ -1,6 +1,7 @@
 """Raw logs from files: CSV and its relatives and JSON lines as text, Parquet as it is."""
 
 import glob
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -130,8 +131,13 @@ def parquet_files(table: ir.Table) -> Iterator[Path]:
 
 
 def find_damaged(files: Iterable[Path]) -> Path | None:
-    """Finds the first Parquet file that cannot be read to its end, by reading them one by one."""
-    for file in files:
+    """Finds the first Parquet file that cannot be read to its end, by reading them one by one.
+
+    Args:
+        files: They, or folders of them.
+    """
+    folders = (sorted(path.glob("*.parquet")) if path.is_dir() else [path] for path in files)
+    for file in itertools.chain.from_iterable(folders):
         try:
             duckdb.connect().execute(
                 "SELECT bit_xor(hash(log)) FROM read_parquet(?) AS log", [glob.escape(str(file))]

@@ -1,5 +1,6 @@
 """Events between nodes: Parquet files, as Ibis tables or DataFrames."""
 
+from contextlib import nullcontext
 from typing import Any, Literal, TypeAlias
 
 import duckdb
@@ -8,8 +9,9 @@ import pandas as pd
 from kedro.io import Version
 
 from gru4rec import DataError
-from gru4rec.addresses import local_copy
-from gru4rec.preparation import local_connection, open_parquet, say_cannot_spill
+from gru4rec.addresses import Location, is_remote, local_copy, show
+from gru4rec.preparation import is_on_spark, local_connection, open_parquet, say_cannot_spill
+from gru4rec_kedro.datasets.spark_folder import set_aside, write_folder
 from gru4rec_kedro.datasets.written_whole import StoredFile, WrittenWhole
 from gru4rec_kedro.kedro_internals import TablePreview, location_of
 
@@ -40,7 +42,7 @@ class _ParquetEvents(StoredFile):
         if self.load_as == "frame":
             with local_copy(path) as file:
                 return pd.read_parquet(file)
-        return open_parquet([path], local_connection(self.memory_limit))
+        return open_parquet(_files_of(path), local_connection(self.memory_limit))
 
     def save(self, data: Events) -> None:
         path = self._get_save_path()
@@ -58,10 +60,18 @@ class _ParquetEvents(StoredFile):
         return {"filepath": self._filepath, "load_as": self.load_as, "version": self._version}
 
 
-class EventsDataset(WrittenWhole, _ParquetEvents):
-    """A log of events in a Parquet file.
+def _files_of(path: Location) -> list[Location]:
+    if is_remote(path) or not path.is_dir():
+        return [path]
+    files: list[Location] = [*path.glob("*.parquet")]
+    return sorted(files, key=str)
 
-    Saves an Ibis table, without bringing it into memory, or a DataFrame; loads as either.
+
+class EventsDataset(WrittenWhole, _ParquetEvents):
+    """A log of events in a Parquet file; what Spark saves is a folder of them.
+
+    Saves an Ibis table, without bringing it into memory, or a DataFrame; loads as either, through
+    DuckDB whoever has saved it.
 
     Args:
         filepath: The file.
@@ -73,10 +83,25 @@ class EventsDataset(WrittenWhole, _ParquetEvents):
         metadata: For plugins.
     """
 
+    def _write_whole(self, data: Events, final: Location) -> None:
+        is_of_spark = isinstance(data, ir.Table) and is_on_spark(data)
+        if is_remote(final):
+            if is_of_spark:
+                raise DataError(
+                    f"Spark writes folders of this machine or of a volume, not {show(final)}: set "
+                    "outputs in globals.yml to a path, or copy them there"
+                )
+            super()._write_whole(data, final)
+        elif is_of_spark:
+            write_folder(data, final)
+        else:
+            with set_aside(final) if final.is_dir() else nullcontext():
+                super()._write_whole(data, final)
+
     def preview(self, nrows: int = 10) -> TablePreview:
         """Shows the first rows in kedro-viz."""
-        file = location_of(self, self._get_load_path())
-        return TablePreview(json_table(open_parquet([file]).limit(nrows).to_pandas()))
+        files = _files_of(location_of(self, self._get_load_path()))
+        return TablePreview(json_table(open_parquet(files).limit(nrows).to_pandas()))
 
 
 def json_table(frame: pd.DataFrame) -> dict[str, Any]:

@@ -67,7 +67,8 @@ def check_paths(
                 f"set the path of {dataset} in catalog.yml of the same environment, or use kedro "
                 f"run --params {name}=..."
             )
-        read = str(entries[dataset].get("filepath"))
+        entry = entries[dataset]
+        read = str(entry.get("filepath", entry.get("table")))
         # of a folder, files in it may be read
         is_read, path, read = f"{read}/".startswith(f"{expand_home(path)}/"), show(path), show(read)
         if not is_read:

@@ -9,9 +9,9 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Node, Pipeline
 
-from gru4rec import DataError, GRU4RecError
+from gru4rec import DataError, GRU4RecError, SparkError
 from gru4rec.addresses import is_remote
-from gru4rec.preparation import find_damaged, say_cannot_spill
+from gru4rec.preparation import find_damaged, say_cannot_spill, say_of_spark
 from gru4rec_kedro.datasets import EventsDataset
 from gru4rec_kedro.errors import RunError
 from gru4rec_kedro.kedro_internals import file_of
@@ -51,6 +51,8 @@ def _find_mistake(
         catalog: Has them.
     """
     while error is not None and not isinstance(error, GRU4RecError):
+        if said := say_of_spark(error):
+            return SparkError(f"Spark: {said}; kedro --verbose run shows all that it says")
         if isinstance(error, duckdb.Error) and (no_room := say_cannot_spill(error)):
             return DataError(no_room)
         if isinstance(error, duckdb.OutOfMemoryException):

@@ -8,7 +8,6 @@ import sys
 import types
 
 import ibis
-import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -54,16 +53,12 @@ class FakeFrame:
     def columns(self) -> list[str]:
         return list(self.rows)
 
-    @property
-    def dtypes(self) -> list[tuple[str, str]]:
-        kinds = {"Time": "double"}
-        return [(name, kinds.get(name, "bigint")) for name in self.rows]
+    def selectExpr(self, *names: str) -> "FakeFrame":  # noqa: N802
+        pairs = [[part.strip("`") for part in name.split(" AS ")] for name in names]
+        return FakeFrame({name: self.rows[of] for of, name in pairs})
 
-    def select(self, *names: str) -> "FakeFrame":
-        return FakeFrame({name.strip("`"): self.rows[name.strip("`")] for name in names})
-
-    def toPandas(self) -> pd.DataFrame:  # noqa: N802
-        return pd.DataFrame(self.rows)
+    def toArrow(self) -> pa.Table:  # noqa: N802
+        return pa.table(self.rows)
 
 
 class FakeSession:
@@ -80,6 +75,7 @@ class FakeSession:
 
 def activate(monkeypatch: pytest.MonkeyPatch, session: FakeSession | None) -> None:
     package, sql = types.ModuleType("pyspark"), types.ModuleType("pyspark.sql")
+    package.SparkContext = types.SimpleNamespace(_active_spark_context=None)  # type: ignore[attr-defined]
     sql.SparkSession = types.SimpleNamespace(getActiveSession=lambda: session)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "pyspark", package)
     monkeypatch.setitem(sys.modules, "pyspark.sql", sql)

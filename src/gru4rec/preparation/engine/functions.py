@@ -1,6 +1,7 @@
 """What DuckDB and Spark write, or understand, in different ways: one function for both."""
 
 import math
+import string
 from typing import Any, cast
 
 import ibis
@@ -26,7 +27,6 @@ def _of_two(value: Any, option: str) -> Any:
 _UTC, _TEXTS = dt.Timestamp("UTC"), (dt.string, dt.string)
 _builtin = ibis.udf.scalar.builtin
 _trim = _builtin(_of_two, name="trim", signature=(_TEXTS, dt.string))
-_btrim = _builtin(_of_two, name="btrim", signature=(_TEXTS, dt.string))
 _try_strptime = _builtin(_of_two, name="try_strptime", signature=(_TEXTS, dt.timestamp))
 _try_strptime_zoned = _builtin(_of_two, name="try_strptime", signature=(_TEXTS, _UTC))
 _unix_micros = _builtin(_of_one, name="unix_micros", signature=((_UTC,), dt.int64))
@@ -43,10 +43,12 @@ def is_on_spark(value: ir.Expr) -> bool:
     return engine_of(value) in {"pyspark", "databricks"}
 
 
-def trim(text: ir.StringColumn, characters: str) -> ir.StringColumn:
-    """Takes characters away at both ends of text."""
-    function = _btrim if is_on_spark(text) else _trim
-    return cast(ir.StringColumn, function(text, characters))
+def strip_blanks(text: ir.StringColumn) -> ir.StringColumn:
+    """Takes the blanks around text away: those of ASCII, and U+00A0."""
+    if is_on_spark(text):
+        # not btrim: of the list of blanks in a query, Spark reads \v and \f as letters
+        return text.re_replace(r"^[\s\xA0]+|[\s\xA0]+$", "")
+    return cast(ir.StringColumn, _trim(text, string.whitespace + "\u00a0"))
 
 
 def parse_format(text: ir.StringColumn, layout: str, *, zoned: bool) -> Any:

@@ -3,9 +3,10 @@
 from typing import Any
 
 import ibis.expr.types as ir
-import pyarrow as pa
 from ibis.backends.pyspark import Backend
 from ibis.formats.pyarrow import PyArrowData
+
+from gru4rec.preparation.engine.spark import to_arrow
 
 
 class SparkBackend(Backend):  # type: ignore[misc]  # Ibis has no types
@@ -25,9 +26,7 @@ class SparkBackend(Backend):  # type: ignore[misc]  # Ibis has no types
         self._run_pre_execute_hooks(expr)
         table = expr.as_table()
         rows = self._session.sql(self.compile(table, params=params, limit=limit))
-        # toArrow is of Spark 4
-        found = rows.toArrow() if hasattr(rows, "toArrow") else _collect_as_arrow(rows)
-        return expr.__pyarrow_result__(PyArrowData.convert_table(found, table.schema()))
+        return expr.__pyarrow_result__(PyArrowData.convert_table(to_arrow(rows), table.schema()))
 
     def _create_cached_table(self, name: str, expr: ir.Table) -> ir.Table:
         rows = self._session.sql(self.compile(expr))
@@ -43,7 +42,3 @@ class SparkBackend(Backend):  # type: ignore[misc]  # Ibis has no types
         """Whether a folder is set for them, where they outlive a lost executor."""
         context = getattr(self._session, "_sc", None)
         return context is not None and context.getCheckpointDir() is not None
-
-
-def _collect_as_arrow(rows: Any) -> pa.Table:
-    return pa.Table.from_batches(rows._collect_as_arrow())  # noqa: SLF001

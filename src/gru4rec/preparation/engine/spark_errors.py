@@ -21,3 +21,9 @@ def first_line(error: BaseException) -> str:
 
 def _without_package(line: str) -> str:
     return re.sub(r"^(Caused by)?:? ?([\w$]+\.)+([\w$]+): ", r"\3: ", line).rstrip(".")
+
+
+def say_of_spark(error: BaseException) -> str | None:
+    """Says in a line what Spark says in pages; None where the error is not of Spark."""
+    kinds = (f"{kind.__module__}." for kind in type(error).__mro__)
+    return first_line(error) if any(k.startswith(("pyspark.", "py4j.")) for k in kinds) else None
