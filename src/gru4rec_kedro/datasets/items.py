@@ -6,7 +6,7 @@ import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 
 from gru4rec import ConfigError, DataError, columns, read_log
-from gru4rec.addresses import locate, show
+from gru4rec.addresses import exists, locate, show
 from gru4rec_kedro.datasets.events import json_table
 from gru4rec_kedro.kedro_internals import TablePreview
 
@@ -74,7 +74,7 @@ class ItemsDataset(AbstractDataset[Any, pd.DataFrame]):
         return TablePreview(json_table(self.load().head(nrows).reset_index()))
 
     def _exists(self) -> bool:
-        return self._file is not None
+        return self._file is not None and exists(self._file)
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": self._file and show(self._file)}

@@ -10,6 +10,8 @@ import ibis.expr.types as ir
 
 from gru4rec_kedro.errors import UnwritableError
 
+_COMPLETE = "_SUCCESS"  # which Spark writes last
+
 
 def write_folder(table: ir.Table, final: Path) -> None:
     """Lets Spark write a table as a folder of Parquet files, in place of what is there.
@@ -21,7 +23,7 @@ def write_folder(table: ir.Table, final: Path) -> None:
     try:
         # an absolute path without a scheme is also one of a volume of Databricks
         table.to_parquet(str(temporary.absolute()))
-        if not (temporary / "_SUCCESS").exists():
+        if not (temporary / _COMPLETE).exists():
             raise UnwritableError(
                 f"Spark has written {temporary.absolute()} where this machine does not see it; set "
                 "outputs in globals.yml to a folder that all machines of Spark share, such as one "
@@ -35,7 +37,13 @@ def write_folder(table: ir.Table, final: Path) -> None:
 
 @contextlib.contextmanager
 def set_aside(final: Path) -> Iterator[None]:
-    """Moves a folder out of the way for a block that makes another; back where that fails."""
+    """Moves a folder out of the way for a block that makes another; back where that fails.
+
+    Raises:
+        IsADirectoryError: The folder is somebody else's: Spark has not written it.
+    """
+    if final.is_dir() and not (final / _COMPLETE).exists():
+        raise IsADirectoryError("a folder is there, which Spark has not written")
     aside = _beside(final)
     try:
         final.rename(aside)

@@ -67,11 +67,9 @@ def check_paths(
                 f"set the path of {dataset} in catalog.yml of the same environment, or use kedro "
                 f"run --params {name}=..."
             )
-        entry = entries[dataset]
-        read = str(entry.get("filepath", entry.get("table")))
-        # of a folder, files in it may be read
-        is_read, path, read = f"{read}/".startswith(f"{expand_home(path)}/"), show(path), show(read)
-        if not is_read:
+        read = entries[dataset].get("filepath", entries[dataset].get("table"))
+        if not f"{read}/".startswith(f"{expand_home(path)}/"):  # of a folder, files in it may be
+            path, read = show(path), read and show(read)
             raise ConfigError(
                 f"{name} is {path!r}, but the entry {dataset} in catalog.yml reads {read!r}; "
                 f"write there filepath: ${{runtime_params:{name}, {read}}}, or leave {name} out"

@@ -15,6 +15,7 @@ KINDS = {
     for name in datasets.__all__
     if isinstance(kind := getattr(datasets, name), type) and issubclass(kind, AbstractDataset)
 }
+del KINDS["SparkTableDataset"]  # which has no file
 # which share files by locks
 LOCAL = {"LocalFolderDataset", "StudyDataset"}
 

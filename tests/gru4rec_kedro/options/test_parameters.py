@@ -6,7 +6,19 @@ import yaml
 from gru4rec import Config, ConfigError
 from gru4rec_kedro.options.parameters import ExperimentConfig, Parameters
 
-RUNTIME_ONLY = {"events", "prepared", "sessions", "candidates", "titles", "when_locked"}
+RUNTIME_ONLY = {
+    "events",
+    "delimiter",
+    "column_names",
+    "skip_lines",
+    "comment",
+    "prepared",
+    "sessions",
+    "candidates",
+    "titles",
+    "outputs",
+    "when_locked",
+}
 PROJECT_ONLY = RUNTIME_ONLY | {
     "experiment",
     "published",

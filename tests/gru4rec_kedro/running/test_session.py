@@ -28,7 +28,10 @@ def test_it_is_what_kedro_runs(session):
     [
         ({"from_nodes": ["evaluate_modl"]}, "node 'evaluate_modl' .* mean 'evaluate_model'"),
         ({"node_names": ("split_log",)}, "node 'split_log' .* mean 'preparation.split_log'"),
-        ({"to_nodes": ["zzz"]}, "node 'zzz' .*; there are evaluate_baselines, evaluate_model, "),
+        (
+            {"to_nodes": ["zzz"]},
+            "node 'zzz' .*; there are choose_examples, evaluate_baselines, evaluate_model, ",
+        ),
         ({"to_nodes": ["measure_gain"]}, "node 'measure_gain' .* in tuning: name that with --pip"),
         ({"to_outputs": ["metrcs"]}, "dataset 'metrcs' .* mean 'metrics'"),
         ({"load_versions": {"modl": "2020"}}, "dataset 'modl' .* mean 'model'"),
