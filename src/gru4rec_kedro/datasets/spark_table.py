@@ -4,7 +4,7 @@ import uuid
 from typing import Any
 
 import ibis.expr.types as ir
-from kedro.io import AbstractDataset
+from kedro.io import AbstractDataset, DatasetError
 
 from gru4rec import DataError
 from gru4rec.preparation import spark_connection
@@ -19,7 +19,8 @@ class SparkTableDataset(AbstractDataset[ir.Table, ir.Table]):
     The session is taken, or started, when the table is loaded or saved.
 
     Args:
-        table: `catalog.schema.table`, `schema.table` or `table`.
+        table: `catalog.schema.table`, `schema.table` or `table`; what has a slash is Parquet files,
+            a folder or a glob of them, which are read only.
         stored_as: Format of its files: `delta` on Databricks.
         metadata: For plugins.
     """
@@ -39,6 +40,8 @@ class SparkTableDataset(AbstractDataset[ir.Table, ir.Table]):
         Raises:
             MissingFileError: It is not there.
         """
+        if "/" in self._table:
+            return spark_connection().read_parquet(self._table)
         if not self._exists():
             raise MissingFileError(
                 f"there is no table {self._table} in Spark's catalog; run the pipeline that makes "
@@ -51,7 +54,10 @@ class SparkTableDataset(AbstractDataset[ir.Table, ir.Table]):
 
         Raises:
             DataError: What is saved is no table of Spark.
+            DatasetError: The entry is of files.
         """
+        if "/" in self._table:
+            raise DatasetError(f"{self._table} is of files, which are read only; name a table")
         connection = spark_connection()
         if not isinstance(data, ir.Table) or data.get_backend() is not connection:
             raise DataError(
@@ -80,6 +86,8 @@ class SparkTableDataset(AbstractDataset[ir.Table, ir.Table]):
         return TablePreview(json_table(self.load().limit(nrows).to_pandas()))
 
     def _exists(self) -> bool:
+        if "/" in self._table:
+            return True  # or Spark says that it is not when it is loaded
         return bool(spark_connection().session.catalog.tableExists(self._quoted(self._name)))
 
     def _describe(self) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def _find_mistake(
     """
     while error is not None and not isinstance(error, GRU4RecError):
         if said := say_of_spark(error):
-            return SparkError(f"Spark: {said}; kedro --verbose run shows all that it says")
+            return SparkError(f"Spark: {said}")
         if isinstance(error, duckdb.Error) and (no_room := say_cannot_spill(error)):
             return DataError(no_room)
         if isinstance(error, duckdb.OutOfMemoryException):

@@ -1,0 +1,70 @@
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from kedro.io import DatasetError
+
+from gru4rec.preparation import local_connection
+from gru4rec_kedro.datasets import EventsDataset, SparkTableDataset
+
+FRAME = pd.DataFrame({"SessionId": [1, 2**63 - 1], "ItemId": ["a", "ü"], "Time": [0.5, 2.0]})
+
+
+@pytest.fixture
+def table(spark_backend: Any, tmp_path: Path) -> Any:
+    """Events on Spark."""
+    FRAME.to_parquet(tmp_path / "given.parquet")
+    return SparkTableDataset(table=str(tmp_path / "given.parquet")).load()
+
+
+def test_a_table_is_replaced_and_nothing_else_stays(table: Any, spark_backend: Any) -> None:
+    dataset = SparkTableDataset(table="default.saved")
+    assert not dataset.exists()
+    with pytest.raises(DatasetError, match=r"there is no table default\.saved in Spark's catalog"):
+        dataset.load()
+    dataset.save(table)
+    dataset.save(table.filter(table["Time"] > 1))
+    pd.testing.assert_frame_equal(dataset.load().to_pandas(), FRAME.iloc[1:].reset_index(drop=True))
+    assert [name for name in spark_backend.list_tables() if name.startswith("saved")] == ["saved"]
+    assert dataset.preview()["data"] == [[2**63 - 1, "ü", 2.0]]
+    spark_backend.drop_table("saved")
+
+
+def test_a_failed_save_leaves_the_table_before(table: Any, spark_backend: Any) -> None:
+    dataset = SparkTableDataset(table="kept")
+    dataset.save(table)
+    with pytest.raises(DatasetError, match="CAST_INVALID_INPUT"):
+        dataset.save(table.mutate(ItemId=table["ItemId"].cast("int64")))
+    assert dataset.load().count().to_pyarrow().as_py() == 2
+    spark_backend.drop_table("kept")
+
+
+def test_only_spark_writes_its_tables(spark_backend: Any, tmp_path: Path) -> None:
+    local = local_connection().create_table("of_duckdb", FRAME, temp=True)
+    with pytest.raises(DatasetError, match="let the entry raw_log be a table of Spark"):
+        SparkTableDataset(table="clicks").save(local)
+    local_connection().drop_table("of_duckdb")
+    with pytest.raises(DatasetError, match="read only; name a table"):
+        SparkTableDataset(table=f"{tmp_path}/x").save(local)
+
+
+def test_events_of_spark_are_a_folder_that_duckdb_reads(table: Any, tmp_path: Path) -> None:
+    dataset = EventsDataset(filepath=str(tmp_path / "events.parquet"))
+    dataset.save(FRAME)  # a file, in whose place a folder comes
+    dataset.save(table)
+    assert dataset.load().get_backend() is local_connection()
+    found = dataset.load().order_by("Time").to_pandas()
+    pd.testing.assert_frame_equal(found, FRAME)
+    dataset.save(FRAME)
+    assert (tmp_path / "events.parquet").is_file()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["events.parquet", "given.parquet"]
+
+
+def test_a_failed_save_of_events_leaves_what_was_there(table: Any, tmp_path: Path) -> None:
+    dataset = EventsDataset(filepath=str(tmp_path / "events.parquet"))
+    dataset.save(table)
+    with pytest.raises(DatasetError):
+        dataset.save(table.mutate(ItemId=table["ItemId"].cast("int64")))
+    assert dataset.load().count().to_pyarrow().as_py() == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["events.parquet", "given.parquet"]
