@@ -109,6 +109,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         "spark.sql.shuffle.partitions": "2",
         "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")),
         "spark.sql.session.timeZone": "America/New_York",
+        "spark.sql.ansi.enabled": "false",
     }
     builder = sql.SparkSession.builder.appName("tests")
     for name, value in options.items():

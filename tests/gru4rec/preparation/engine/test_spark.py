@@ -15,6 +15,7 @@ def test_a_session_that_is_there_is_left_as_it_was(spark: Any, spark_backend: An
     own = spark_connection().session
     assert own is not spark
     assert own.conf.get("spark.sql.session.timeZone") == "UTC"
+    assert own.conf.get("spark.sql.ansi.enabled") == "true"
     assert own.conf.get("spark.sql.shuffle.partitions") == "3"
     assert spark.conf.get("spark.sql.session.timeZone") == "America/New_York"
     assert spark.conf.get("spark.sql.shuffle.partitions") == "2"
