@@ -21,8 +21,8 @@ _ROWS_AT_A_TIME = 10_000  # of results, on their way from Python to Spark
 _loaded: dict[str, GRU4Rec] = {}  # by its digest, the model that this worker has
 
 
-def is_on_spark(table: ir.Table) -> bool:
-    """Tells whether a table is computed by Spark."""
+def has_workers(table: ir.Table) -> bool:
+    """Tells whether Spark's workers can compute with a table; a SQL warehouse lends none."""
     return bool(table.get_backend().name == "pyspark")
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from kedro.io import AbstractDataset
 
-from gru4rec import ConfigError
+from gru4rec import ConfigError, DataError
 from gru4rec.addresses import (
     Location,
     brief,
@@ -107,9 +107,15 @@ class PartsDataset(AbstractDataset[Parts, ir.Table]):
         """Makes and writes the parts that are not there yet, and removes those of earlier runs.
 
         Raises:
+            DataError: What is saved is a table, such as one of Spark.
             FolderInUseError: Another process writes the folder.
             UnwritableError: The folder or a file in it cannot be written.
         """
+        if not isinstance(data, Parts):
+            raise DataError(
+                f"{self._path} takes parts of a table, not a table: what Spark computes is saved "
+                "by a SparkTableDataset (conf/spark/catalog.yml)"
+            )
         with FolderLock(self._path, notes_of(self._path)):
             self._write(data)
 

@@ -61,8 +61,9 @@ class SparkTableDataset(AbstractDataset[ir.Table, ir.Table]):
         connection = spark_connection()
         if not isinstance(data, ir.Table) or data.get_backend() is not connection:
             raise DataError(
-                f"the table {self._table} of Spark takes what Spark computes: let the entry "
-                "raw_log be a table of Spark, too (conf/spark/catalog.yml)"
+                f"the table {self._table} of Spark takes what Spark computes: let what it is made "
+                "of, such as the entry raw_log or sessions, be a table of Spark, too "
+                "(conf/spark/catalog.yml)"
             )
         if self._stored_as == "delta":  # which replaces a table in one step
             self._write(self._name, data)

@@ -2,6 +2,7 @@ import os
 import re
 import time
 
+import ibis
 import pyarrow as pa
 import pytest
 from kedro.io import DatasetError
@@ -145,3 +146,9 @@ def test_a_folder_that_cannot_be_written_is_named(recorder, tmp_path):
     with pytest.raises(GRU4RecError, match=re.escape(f"cannot write {tmp_path}/file/parts: ")):
         dataset.save(recorder.parts(1))
     assert recorder.made == []
+
+
+def test_a_table_is_refused(tmp_path):
+    with pytest.raises(DatasetError, match=r"takes parts of a table, not a table"):
+        PartsDataset(path=str(tmp_path / "parts")).save(ibis.memtable({"a": [1]}))
+    assert list(tmp_path.iterdir()) == []

@@ -17,7 +17,7 @@ from gru4rec.serving import Shortlist, titles_of
 from gru4rec_kedro.datasets import Part, Parts
 from gru4rec_kedro.options.parameters import RecommendationConfig
 from gru4rec_kedro.reading import Piece, stream_pieces, with_ids_of
-from gru4rec_kedro.spark_workers import is_on_spark, map_sessions
+from gru4rec_kedro.spark_workers import has_workers, map_sessions
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ def recommend_items(
             *([("title", pa.string())] if titles else []),
         ]
     )
-    if is_on_spark(events):
+    if has_workers(events):
         # a shortlist is of one model object; workers have copies
         ids = None if shortlist is None else model.vocabulary.decode(shortlist.indices)
         compute = partial(

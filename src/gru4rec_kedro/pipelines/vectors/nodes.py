@@ -13,7 +13,7 @@ from gru4rec import DataConfig, GRU4Rec, LoadingConfig, columns, load_events
 from gru4rec_kedro.datasets import Part, Parts
 from gru4rec_kedro.options.parameters import RecommendationConfig
 from gru4rec_kedro.reading import Piece, stream_pieces, with_ids_of
-from gru4rec_kedro.spark_workers import is_on_spark, map_sessions
+from gru4rec_kedro.spark_workers import has_workers, map_sessions
 
 
 def make_item_vectors(model: GRU4Rec, recommendation: RecommendationConfig) -> Parts:
@@ -44,7 +44,7 @@ def make_session_vectors(
     events = with_ids_of(model, load_events(sessions, data, loading))
     kind = events.schema()[columns.SESSION].to_pyarrow()
     n_sessions = recommendation.sessions_per_part
-    if is_on_spark(events):
+    if has_workers(events):
         # Spark has no lists of fixed size
         schema = pa.schema([("session", kind), ("vector", pa.list_(pa.float32()))])
         return map_sessions(events, model, partial(_session_table, kind=kind), schema, n_sessions)
