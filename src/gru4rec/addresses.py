@@ -215,7 +215,9 @@ def matching(pattern: str, beside: Location) -> list[Location]:
 
 def _beside(location: UPath, name: str) -> UPath:
     """A file of the same store by the name that its client gives."""
-    return cast(UPath, UPath(location.fs.unstrip_protocol(name), **location.storage_options))
+    # its client may say abfs:// where the address says abfss://, and paths of both are not equal
+    address = name if "://" in name else f"{location.protocol}://{name}"
+    return cast(UPath, UPath(address, **location.storage_options))
 
 
 @contextlib.contextmanager
