@@ -13,6 +13,6 @@ def cache_folder(
     """A cache folder of the test's own, where copies of text files are."""
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
-    plain_copies._folder.cache_clear()
+    plain_copies.cache_folder.cache_clear()
     yield folder
-    plain_copies._folder.cache_clear()
+    plain_copies.cache_folder.cache_clear()

@@ -80,8 +80,8 @@ def test_without_a_cache_folder_the_reason_is_told(
 
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    plain_copies._folder.cache_clear()
+    plain_copies.cache_folder.cache_clear()
     (tmp_path / "log.csv").write_bytes(MIXED)
     with pytest.raises(DataError, match=r"log\.csv: its lines end .*must be rewritten .*directory"):
         read_log(tmp_path / "log.csv")
-    plain_copies._folder.cache_clear()
+    plain_copies.cache_folder.cache_clear()
