@@ -17,7 +17,7 @@ from upath import UPath
 
 from gru4rec.errors import GRU4RecError, MissingExtraError, shortened
 
-# a file of a store is a UPath that is no Path
+# a file of a store is a UPath that is no os.PathLike
 Location: TypeAlias = Path | UPath
 
 # what an address begins with, also when pathlib made one slash of two; C:/ is a drive of Windows
@@ -72,7 +72,7 @@ def locate(
         ) from None
     # without: what another process has written meanwhile would not be seen
     options = {"use_listings_cache": False, **(credentials or {})}
-    return cast(UPath, UPath(text, **options))
+    return cast(UPath, UPath(f"{protocol}{text[len(protocol) :]}", **options))
 
 
 def expand_home(path: str) -> str:
@@ -117,7 +117,7 @@ def check_local(address: object, error: type[GRU4RecError], reason: str) -> Path
 
 def is_remote(location: object) -> TypeIs[UPath]:
     """Tells what is in a store from what is on this machine."""
-    return isinstance(location, UPath) and not isinstance(location, Path)
+    return isinstance(location, UPath) and not isinstance(location, os.PathLike)
 
 
 def brief(location: Location) -> str:

@@ -69,6 +69,8 @@ def web() -> Iterator[Callable[[int, str], str]]:
         (Path("~/log.csv"), f"{HOME}/log.csv"),
         ("~other", "~other"),
         ("file:///home/me/a%20log.csv", "/home/me/a log.csv"),
+        (UPath("/home/me/log.csv"), "/home/me/log.csv"),
+        (UPath("file:///home/me/log.csv"), "/home/me/log.csv"),
     ],
 )
 def test_a_path_is_on_this_machine(path: str | Path | PureWindowsPath, expected: str) -> None:
@@ -84,6 +86,7 @@ def test_an_address_is_in_a_store(address: str) -> None:
     assert is_remote(location)
     assert (str(location), location.name) == (address, "m.pth")
     assert locate(location, DataError) is location
+    assert locate(address.replace("s3", "S3"), DataError) == location
     with pytest.raises(DataError, match=f"^{address} is not on this machine: it has no locks$"):
         check_local(address, DataError, "it has no locks")
 

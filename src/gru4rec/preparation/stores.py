@@ -20,6 +20,7 @@ from gru4rec.preparation.file_kinds import LogFile, identify
 from gru4rec.preparation.plain_copies import cache_folder
 
 _LOCK = threading.Lock()
+_numbers: dict[str, int] = {}  # of stores, by their options
 _log = logging.getLogger(__name__)
 
 
@@ -71,7 +72,7 @@ def open_parquet(files: Sequence[Location], connection: Backend | None = None) -
 
 
 def names_for_duckdb(connection: Backend, files: Sequence[Location]) -> list[str]:
-    """Names Parquet files as a connection reads them; those in a store part by part."""
+    """Names Parquet files as a connection reads them."""
     return [
         _name_in_store(connection, file) if is_remote(file) else glob.escape(str(file))
         for file in files
@@ -82,8 +83,8 @@ def _name_in_store(connection: Backend, file: UPath) -> str:
     # a name of our own: DuckDB would load its own client for s3://, and one connection may read
     # from two stores with different options
     options = repr((file.protocol, sorted(file.storage_options.items(), key=str)))
-    name = f"{file.protocol}.{hashlib.sha256(options.encode()).hexdigest()[:8]}"
     with _LOCK:
+        name = f"{file.protocol}.{_numbers.setdefault(options, len(_numbers) + 1)}"
         if not connection.con.filesystem_is_registered(name):
             connection.con.register_filesystem(_Store(file.fs, name))
     return f"{name}://{file.path}"

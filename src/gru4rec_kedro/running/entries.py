@@ -57,6 +57,11 @@ def check_paths(
         ConfigError: A file is named in a file of parameters, or its entry reads another, or has
             another of what is said of its text.
     """
+    if parameters.outputs is not None and "outputs" not in runtime_params:
+        raise ConfigError(
+            "outputs stands in a file of parameters, where it has no effect; set it in globals.yml "
+            "of the same environment, or use kedro run --params outputs=..."
+        )
     for name, (dataset, _) in NAMED_FILES.items():
         path = parameters[name]
         if path is None:
