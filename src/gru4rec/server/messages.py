@@ -5,7 +5,14 @@ What comes in is checked; what goes out is made by the server itself, as plain d
 
 from typing import Annotated, Any, NotRequired
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    with_config,
+)
 from typing_extensions import TypedDict  # pydantic wants this one, before Python 3.12
 
 from gru4rec.errors import shown
@@ -68,6 +75,14 @@ class ManySessions(_Message):
     )
 
 
+_ITEMS = [{"item": 11956, "score": 6.25, "title": "a blue lamp"}, {"item": 11504, "score": 5.5}]
+_SESSION = {"session": "anna", "model": "0b6cd2fb7e2a4c11930f5ad7c1e48a26", "items": _ITEMS}
+
+
+def _example(**example: Any) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"examples": [example]})
+
+
 class RecommendedItem(TypedDict):
     """An item with its score, and its title if the server knows one."""
 
@@ -76,6 +91,7 @@ class RecommendedItem(TypedDict):
     title: NotRequired[str]
 
 
+@with_config(_example(**_SESSION))
 class SessionAnswer(TypedDict):
     """The next items of a session."""
 
@@ -84,6 +100,7 @@ class SessionAnswer(TypedDict):
     items: Annotated[list[RecommendedItem], Field(description="Best first.")]
 
 
+@with_config(_example(**_SESSION, known=1, unknown=0, repeated=0))
 class ClickAnswer(SessionAnswer):
     """The next items of a session after clicks."""
 
@@ -92,6 +109,7 @@ class ClickAnswer(SessionAnswer):
     repeated: Annotated[int, Field(description="Clicks whose event id was there before.")]
 
 
+@with_config(_example(model=_SESSION["model"], unknown=0, sessions=[_ITEMS, _ITEMS[:1]]))
 class ManyAnswers(TypedDict):
     """The next items of each session, in the order of the request."""
 
@@ -100,6 +118,7 @@ class ManyAnswers(TypedDict):
     sessions: list[list[RecommendedItem]]
 
 
+@with_config(_example(item=11504, model=_SESSION["model"], items=[{"item": 11956, "score": 0.83}]))
 class SimilarItems(TypedDict):
     """The items that are most like one."""
 
@@ -108,6 +127,20 @@ class SimilarItems(TypedDict):
     items: Annotated[list[RecommendedItem], Field(description="The score is the cosine.")]
 
 
+@with_config(
+    _example(
+        digest=_SESSION["model"],
+        file="gru4rec.pth",
+        loaded_at="2026-11-29T12:00:00+00:00",
+        items=500,
+        ids="integers",
+        configuration={"layers": [100], "loss": "cross-entropy"},
+        last_epoch={"epoch": 10, "loss": 5.87, "mrr@20": 0.31},
+        notes={},
+        shortlists={"in_stock": 420},
+        limits={"k": 1000, "items": 1000, "body": 1_000_000},
+    )
+)
 class ModelAnswer(TypedDict):
     """The model that is served."""
 
@@ -128,10 +161,10 @@ class ModelAnswer(TypedDict):
 class Problem(BaseModel):
     """What is wrong, in one message."""
 
-    detail: str
+    detail: str = Field(examples=["k is 5000; at most 1000 items are answered"])
 
 
 class Status(BaseModel):
     """Whether the server can answer."""
 
-    status: str
+    status: str = Field(examples=["ready"])

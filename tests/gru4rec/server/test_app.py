@@ -181,6 +181,25 @@ def test_probes_page_and_description(start: Start) -> None:
     assert all(part["examples"] for part in event.values())
 
 
+def test_examples_of_answers_are_like_answers(start: Start, gru: GRU4Rec) -> None:
+    client, item = start(), clicks(gru)[0]
+    schemas = client.get("/openapi.json").json()["components"]["schemas"]
+    answers = {
+        "ClickAnswer": client.post("/sessions/anna/events", json=events(item)),
+        "SessionAnswer": client.get("/sessions/anna/recommendations"),
+        "ManyAnswers": client.post("/recommend", json={"sessions": [[item]]}),
+        "SimilarItems": client.get(f"/items/{item}/similar"),
+        "ModelAnswer": client.get("/model"),
+    }
+    for name, answer in answers.items():
+        [example] = schemas[name]["examples"]
+        assert {key: type(value) for key, value in answer.json().items() if key != "item"} == {
+            key: type(value) for key, value in example.items() if key != "item"
+        }
+        digest = example["digest" if name == "ModelAnswer" else "model"]
+        assert len(digest) == len(gru.digest)
+
+
 def test_a_key_is_asked_for_where_there_is_one(start: Start, gru: GRU4Rec) -> None:
     client = start(api_key="schlüssel")
     body = {"sessions": [clicks(gru)]}

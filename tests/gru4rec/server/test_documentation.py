@@ -7,6 +7,7 @@ import shlex
 import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,6 @@ import httpx2
 import pandas as pd
 import pytest
 
-import gru4rec
 from gru4rec import GRU4Rec
 from gru4rec.__main__ import _parser
 from gru4rec.server.app import create_app
@@ -85,13 +85,20 @@ def test_limits_are_those_of_the_server() -> None:
         assert fields[option].default == float(number)
 
 
-def test_the_container_starts_what_there_is() -> None:
-    [container] = blocks("dockerfile")
-    [command] = re.findall(r"^CMD (.*)", container, re.MULTILINE)
-    program, *arguments = json.loads(command)
-    assert program == "gru4rec"
-    assert _parser().parse_args(arguments).host == "0.0.0.0"  # noqa: S104
-    assert set(re.findall(r"gru4rec_kedro-([\d.]+)-py3", container)) == {gru4rec.__version__}
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
+def test_systemd_understands_the_unit(tmp_path: Path) -> None:
+    [unit] = blocks("ini")
+    [command] = re.findall(r"^ExecStart=(.*)$", unit, re.MULTILINE)
+    program, *arguments = shlex.split(command)
+    assert Path(program).name == "gru4rec"
+    assert _parser().parse_args(arguments).workers == 4
+    file = tmp_path / "recommender.service"
+    file.write_text(unit.replace(program, sys.executable))  # systemd looks whether it is there
+    done = subprocess.run(
+        ["systemd-analyze", "verify", file], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "recommender.service" not in done.stderr
 
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
