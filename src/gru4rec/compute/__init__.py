@@ -2,9 +2,9 @@
 
 Engines see tensors and arrays, never models, tables or configuration. `plain` is torch alone, on
 any device; `compiled` has loops of its own on a CPU, `static` never waits for a GPU, with the same
-results. The environment variable `GRU4REC_COMPUTE` names the engine of the CPU,
-`GRU4REC_CUDA_GRAPHS=1` lets the engine of NVIDIA GPUs record training steps. A new engine is a
-subclass of `Plain` that does better what it can do better, and an entry in `ENGINES`.
+results. The environment variable `GRU4REC_COMPUTE` names the engine of the CPU, or `plain` for all
+devices; `GRU4REC_CUDA_GRAPHS=1` lets the engine of NVIDIA GPUs record training steps. A new engine
+is a subclass of `Plain` that does better what it can do better, and an entry in `ENGINES`.
 """
 
 import contextlib
@@ -96,10 +96,10 @@ def _choose(device: torch.device) -> Plain:
             "leave it out"
         )
     level, engine, why = logging.INFO, Plain(), ""
-    if device.type == "cuda":
-        engine = Static(steps_together=_wanted_steps())
-    elif device.type == "cpu" and wanted:
+    if wanted and (device.type == "cpu" or wanted == Plain.name):
         engine, why = _make(wanted), f", as {VARIABLE} says"
+    elif device.type == "cuda":
+        engine = Static(steps_together=_wanted_steps())
     elif device.type == "cpu":
         try:
             engine = ENGINES["compiled"]()

@@ -70,6 +70,7 @@ class Adagrad:
             velocities: Likewise; without momentum none.
             gradients: Likewise; are left as they are.
         """
+        # names that torch documents, in spite of the underscore
         torch._foreach_addcmul_(accumulators, gradients, gradients)
         roots = torch._foreach_add(accumulators, EPSILON)  # noqa: SLF001
         torch._foreach_sqrt_(roots)

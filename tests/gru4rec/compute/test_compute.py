@@ -51,6 +51,15 @@ def test_other_devices_have_theirs(
 
 
 @pytest.mark.usefixtures("not_chosen")
+@pytest.mark.parametrize(("wanted", "name"), [("plain", "plain"), ("compiled", "static")])
+def test_the_environment_chooses_the_plain_engine_for_all(
+    monkeypatch: pytest.MonkeyPatch, wanted: str, name: str
+) -> None:
+    monkeypatch.setenv("GRU4REC_COMPUTE", wanted)
+    assert engine_of(torch.device("cuda")).name == name
+
+
+@pytest.mark.usefixtures("not_chosen")
 def test_the_environment_chooses(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
