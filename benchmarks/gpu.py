@@ -134,7 +134,13 @@ def tests(setting: Setting) -> None:
 def training(setting: Setting) -> None:
     """Steps a second of cases a to d."""
     head(
-        "case", "graphs", "one by one", "autograd", "plain PyTorch", "graphs to plain", "published"
+        "case",
+        "graphs",
+        "one by one",
+        "autograd",
+        "plain PyTorch",
+        "graphs to plain",
+        "official, A30",
     )
     n_items, steps, together = (400, 24, 4) if setting.small else (N_ITEMS, 960, 32)
     for case in CASES:
