@@ -14,7 +14,7 @@ import fsspec
 from kedro.config import OmegaConfigLoader
 from kedro.io import AbstractVersionedDataset
 from kedro.io.core import VERSION_FORMAT, generate_timestamp
-from kedro_datasets._typing import JSONPreview, TablePreview
+from kedro_datasets._typing import HTMLPreview, JSONPreview, TablePreview
 from upath import UPath
 from yaml import YAMLError
 
@@ -26,6 +26,7 @@ __all__ = [
     "RUNNER_DONE",
     "RUNNER_SMALL_TALK",
     "TIMESTAMP",
+    "HTMLPreview",
     "JSONPreview",
     "TablePreview",
     "configuration_files",

@@ -11,6 +11,7 @@ from kedro.io import Version
 from gru4rec import DataError
 from gru4rec.addresses import Location, is_remote, local_copy, show
 from gru4rec.preparation import is_on_spark, local_connection, open_parquet, say_cannot_spill
+from gru4rec_kedro.datasets.previews import json_table
 from gru4rec_kedro.datasets.spark_folder import set_aside, write_folder
 from gru4rec_kedro.datasets.written_whole import StoredFile, WrittenWhole
 from gru4rec_kedro.kedro_internals import TablePreview, location_of
@@ -102,13 +103,3 @@ class EventsDataset(WrittenWhole, _ParquetEvents):
         """Shows the first rows in kedro-viz."""
         files = _files_of(location_of(self, self._get_load_path()))
         return TablePreview(json_table(open_parquet(files).limit(nrows).to_pandas()))
-
-
-def json_table(frame: pd.DataFrame) -> dict[str, Any]:
-    """Turns a small frame into what kedro-viz shows as a table."""
-    # kedro-viz sends it as JSON: no timestamps, no NumPy numbers
-    return frame.astype(object).map(_json_value).to_dict(orient="split")
-
-
-def _json_value(value: object) -> object:
-    return value if isinstance(value, bool | int | float | str) else str(value)

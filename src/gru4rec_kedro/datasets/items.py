@@ -7,7 +7,7 @@ from kedro.io import AbstractDataset, DatasetError
 
 from gru4rec import ConfigError, DataError, columns, read_log
 from gru4rec.addresses import exists, locate, show
-from gru4rec_kedro.datasets.events import json_table
+from gru4rec_kedro.datasets.previews import json_table, small
 from gru4rec_kedro.kedro_internals import TablePreview
 
 _IDS = (columns.ITEM, "id")
@@ -69,6 +69,7 @@ class ItemsDataset(AbstractDataset[Any, pd.DataFrame]):
         """
         raise DatasetError(f"{show(self._file)} has titles of items and is never written")
 
+    @small
     def preview(self, nrows: int = 10) -> TablePreview:
         """Shows the first titles in kedro-viz."""
         return TablePreview(json_table(self.load().head(nrows).reset_index()))

@@ -2,10 +2,14 @@
 
 from typing import Any, NoReturn
 
+import pandas as pd
 from kedro.io import DatasetError
 
 from gru4rec import DataError
+from gru4rec.evaluation import METRICS
+from gru4rec_kedro.datasets.previews import json_table
 from gru4rec_kedro.datasets.written_whole import JSONDataset
+from gru4rec_kedro.kedro_internals import TablePreview, unwrapped
 
 
 class _Metrics(dict[str, Any]):
@@ -40,3 +44,13 @@ class MetricsDataset(JSONDataset):
         if not isinstance(content, dict):
             raise DatasetError(f"{path} holds {type(content).__name__}, not metrics by name")
         return _Metrics(content, path)
+
+    def preview(self) -> TablePreview:
+        """Shows the metrics in kedro-viz, a row a cutoff."""
+        content = unwrapped(JSONDataset.load)(self)
+        by_cutoff: dict[int, dict[str, Any]] = {}
+        for name, value in content.items():
+            metric, _, k = name.partition("@")
+            if metric in METRICS and k.isdigit():
+                by_cutoff.setdefault(int(k), {"k": int(k)})[METRICS[metric].label] = value
+        return TablePreview(json_table(pd.DataFrame([by_cutoff[k] for k in sorted(by_cutoff)])))

@@ -10,7 +10,8 @@ from kedro.io import AbstractDataset, DatasetError
 
 from gru4rec import ConfigError
 from gru4rec.addresses import Location, exists, locate, matching, reaching, show
-from gru4rec_kedro.datasets.events import json_table
+from gru4rec.evaluation import METRICS
+from gru4rec_kedro.datasets.previews import json_table, small
 from gru4rec_kedro.kedro_internals import TablePreview
 
 logger = logging.getLogger(__name__)
@@ -52,12 +53,13 @@ class MetricsHistoryDataset(AbstractDataset[Any, dict[str, Metrics]]):
         """
         raise DatasetError(f"the versions of {show(self._location)} are only read here")
 
+    @small
     def preview(self, nrows: int = 10) -> TablePreview:
         """Shows the newest versions in kedro-viz."""
         history = self.load()
         plain = [
             {"version": version}
-            | {name: value for name, value in history[version].items() if "@" in name}
+            | {name: value for name, value in history[version].items() if _is_metric(name)}
             for version in sorted(history, reverse=True)[:nrows]
         ]
         return TablePreview(json_table(pd.DataFrame(plain)))
@@ -67,6 +69,11 @@ class MetricsHistoryDataset(AbstractDataset[Any, dict[str, Metrics]]):
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": show(self._location)}
+
+
+def _is_metric(name: str) -> bool:
+    """Whether it is a metric itself: not a bound of its interval, nor anything else."""
+    return name.partition("@")[0] in METRICS
 
 
 def _read(path: Location) -> Metrics:

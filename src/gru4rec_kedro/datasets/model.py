@@ -8,6 +8,7 @@ from kedro.io import Version
 from gru4rec import GRU4Rec, describe_model
 from gru4rec.addresses import Location
 from gru4rec_kedro.datasets.place import PlaceDataset
+from gru4rec_kedro.datasets.previews import small
 from gru4rec_kedro.datasets.written_whole import StoredFile, WrittenWhole
 from gru4rec_kedro.kedro_internals import JSONPreview, location_of
 
@@ -64,6 +65,7 @@ class GRU4RecDataset(WrittenWhole, _ModelFile):
 class ModelPlaceDataset(PlaceDataset):
     """The file of a model that a node replaces by another, or leaves as it is."""
 
+    @small
     def preview(self) -> JSONPreview:
         """Shows architecture, sizes, options and training history in kedro-viz."""
         return JSONPreview(json.dumps(describe_model(self.load())))

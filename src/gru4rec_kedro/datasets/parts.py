@@ -24,7 +24,7 @@ from gru4rec.addresses import (
 )
 from gru4rec.files import make_folders, remove_stale, written_whole
 from gru4rec.preparation import open_parquet
-from gru4rec_kedro.datasets.events import json_table
+from gru4rec_kedro.datasets.previews import json_table, small
 from gru4rec_kedro.errors import FolderInUseError, MissingFileError, UnwritableError
 from gru4rec_kedro.kedro_internals import TablePreview
 from gru4rec_kedro.locking import FolderLock, notes_of
@@ -173,6 +173,7 @@ class PartsDataset(AbstractDataset[Parts, ir.Table]):
                 "rights and the space on the disk"
             ) from error
 
+    @small
     def preview(self, nrows: int = 10) -> TablePreview:
         """Shows the first rows in kedro-viz."""
         return TablePreview(json_table(self.load().limit(nrows).to_pandas()))

@@ -8,7 +8,7 @@ from kedro.io import AbstractDataset, DatasetError
 from gru4rec import ConfigError, MissingLogError, read_log
 from gru4rec.addresses import locate, show
 from gru4rec.preparation import private_connection
-from gru4rec_kedro.datasets.events import json_table
+from gru4rec_kedro.datasets.previews import json_table, small
 from gru4rec_kedro.kedro_internals import TablePreview
 
 
@@ -82,6 +82,7 @@ class RawLogDataset(AbstractDataset[Any, ir.Table]):
         """
         raise DatasetError(f"{show(self._log)} is a raw log and is never written")
 
+    @small
     def preview(self, nrows: int = 10) -> TablePreview:
         """Shows the first rows in kedro-viz."""
         return TablePreview(json_table(self.load().limit(nrows).to_pandas()))

@@ -8,7 +8,7 @@ from kedro.io import AbstractDataset, DatasetError
 
 from gru4rec import DataError
 from gru4rec.preparation import spark_connection
-from gru4rec_kedro.datasets.events import json_table
+from gru4rec_kedro.datasets.previews import json_table, small
 from gru4rec_kedro.errors import MissingFileError
 from gru4rec_kedro.kedro_internals import TablePreview
 
@@ -82,6 +82,7 @@ class SparkTableDataset(AbstractDataset[ir.Table, ir.Table]):
         parts = [*(self._database or "").split("."), name]
         return ".".join(f"`{part}`" for part in parts if part)
 
+    @small
     def preview(self, nrows: int = 10) -> TablePreview:
         """Shows the first rows in kedro-viz."""
         return TablePreview(json_table(self.load().limit(nrows).to_pandas()))

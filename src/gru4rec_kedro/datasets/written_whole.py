@@ -18,8 +18,10 @@ from kedro_datasets.yaml import YAMLDataset as KedroYAMLDataset
 from gru4rec import ConfigError
 from gru4rec.addresses import Location, is_remote, locate, show
 from gru4rec.files import make_folders, written_whole
+from gru4rec_kedro.datasets.previews import small
 from gru4rec_kedro.errors import MissingFileError, UnwritableError
 from gru4rec_kedro.kedro_internals import (
+    HTMLPreview,
     has_version,
     location_of,
     reaching_entry,
@@ -81,6 +83,11 @@ class WrittenWhole:
                     "the first part of it"
                 )
         return super().__new__(cls)
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if hasattr(cls, "preview"):
+            cls.preview = small(cls.preview)
 
     def resolve_load_version(self) -> str | None:
         """The version to load: that of `--load-versions`, or this run's own, or the newest."""
@@ -182,6 +189,17 @@ class PlotlyDataset(WrittenWhole, KedroPlotlyDataset):
 
 class TextDataset(WrittenWhole, KedroTextDataset):
     """Kedro's dataset of this name, written whole or not at all."""
+
+
+class PageDataset(TextDataset):
+    """A `TextDataset` of a page of HTML."""
+
+    def preview(self) -> HTMLPreview:
+        """Shows what stands above the first section in kedro-viz, without scripts and figures."""
+        page = unwrapped(KedroTextDataset.load)(self)
+        main = page.partition("<main>")[2]
+        first = re.split(r"<h2|</main>", main)[0]
+        return HTMLPreview(re.sub(r"<script.*?</script>", "", first, flags=re.DOTALL))
 
 
 class YAMLDataset(WrittenWhole, KedroYAMLDataset):

@@ -32,7 +32,8 @@ def _pieces(part: ir.Table | pd.DataFrame) -> Iterator[pd.DataFrame]:
         for begin in range(0, len(part), _ROWS_AT_ONCE):
             yield part.iloc[begin : begin + _ROWS_AT_ONCE]
     else:
-        for batch in part.to_pyarrow_batches(chunk_size=_ROWS_AT_ONCE):
+        # not as a stream: nodes in other threads may ask the same connection meanwhile
+        for batch in part.to_pyarrow().to_batches(_ROWS_AT_ONCE):
             yield batch.to_pandas()
 
 

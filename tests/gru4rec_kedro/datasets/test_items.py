@@ -34,7 +34,7 @@ def test_what_is_no_list_of_titles_is_refused(tmp_path):
     with pytest.raises(DatasetError, match="more than one title of '1'"):
         ItemsDataset(filepath=str(path)).load()
     with pytest.raises(DatasetError, match="never written"):
-        ItemsDataset(filepath=str(path)).save("")
+        ItemsDataset(filepath=str(path)).save("x")
 
 
 def test_the_errors_are_the_projects_own(tmp_path):
