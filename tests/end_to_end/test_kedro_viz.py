@@ -1,9 +1,15 @@
-"""The pipelines as kedro-viz shows them, read from the site that it builds."""
+"""The pipelines as kedro-viz shows them, read from its site; and the pages that they make."""
 
 import json
 import re
 import shutil
+import sys
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 from pkgutil import iter_modules
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -19,6 +25,12 @@ KINDS = {
     "model_output": "results",
     "reporting": "results",
 }
+
+NOT_MADE = {"items"}  # whose owner may give a file
+
+BROWSER = Path(__file__).parents[2] / "docs/browser.py"
+AXE = Path(sys.prefix) / "node_modules/axe-core/axe.min.js"
+PAGES = ("report", "backtest", "promotion")
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +78,7 @@ def nodes(site, graphs) -> dict[str, dict[str, Any]]:
 def kind(node: dict[str, Any]) -> str:
     if node["type"] != "data":
         return node["type"]
-    is_page = node["dataset_type"].endswith((".PlotlyDataset", ".TextDataset"))
+    is_page = node["dataset_type"].endswith((".PlotlyDataset", ".PageDataset"))
     return "page" if is_page else KINDS[node["layer"]]
 
 
@@ -97,10 +109,10 @@ def test_blocks_leave_the_way_from_the_log_to_the_report_in_view(graphs):
     graph = graphs["__default__"]
     in_view = {child["id"] for child in graph["modular_pipelines"]["__root__"]["children"]}
     shown = {node["name"] for node in graph["nodes"] if node["id"] in in_view}
-    parts = {"train", "valid", "test", "train_full", "data_quality"}
+    parts = {"train", "valid", "test", "train_full", "data_quality", "data_origin", "log_names"}
     evaluated = {"metrics", "metrics_history", "ranked_events", "item_statistics"}
     evaluated |= {"baseline_metrics", "baseline_ranks"}
-    evaluated |= {"evaluate_baselines"}
+    evaluated |= {"evaluate_baselines", "choose_examples", "example_sessions", "items"}
     trained = {"train_model", "checkpoint", "training_history", "model", "evaluate_model"}
     ends = {"raw_log", "preparation", "reporting", "report"}
     assert {name for name in shown if "param" not in name} == parts | evaluated | trained | ends
@@ -154,12 +166,15 @@ def test_tables_figures_metrics_and_the_model_have_previews(nodes):
         "OptionalParquetDataset": "TablePreview",
         "MetricsHistoryDataset": "TablePreview",
         "JSONDataset": "JSONPreview",
-        "MetricsDataset": "JSONPreview",
+        "MetricsDataset": "TablePreview",
         "YAMLDataset": "JSONPreview",
         "GRU4RecDataset": "JSONPreview",
         "PlotlyDataset": "PlotlyPreview",
         "StudyDataset": None,  # a handle
-        "TextDataset": None,  # the report: a page of its own
+        "PageDataset": "HTMLPreview",
+        "OptionalJSONDataset": "JSONPreview",
+        "ItemsDataset": "TablePreview",
+        "MemoryDataset": None,
         "ItemListDataset": None,  # by default there is none
         "CheckpointDataset": None,
         "PlaceDataset": None,
@@ -168,8 +183,74 @@ def test_tables_figures_metrics_and_the_model_have_previews(nodes):
     for name, node in nodes.items():
         if node["type"] == "data":
             assert node["preview_type"] == expected[node["dataset_type"].rpartition(".")[2]], name
-            assert bool(node["preview"]) == bool(node["preview_type"]), name
+            is_made = node["preview_type"] and name not in NOT_MADE
+            assert bool(node["preview"]) == bool(is_made), name
     assert nodes["train"]["preview"]["columns"] == ["SessionId", "ItemId", "Time"]
     model = json.loads(nodes["model"]["preview"])
     assert model["architecture"][1] == "GRU layer 1, 16 units"
     assert [record["epoch"] for record in model["history"]] == [1]
+
+
+@pytest.fixture(scope="module")
+def tab():
+    """A tab of a browser without a window."""
+    if not (shutil.which("chromium") or shutil.which("chromium-browser")):
+        pytest.skip("chromium is not installed")
+    spec = spec_from_file_location("browser", BROWSER)
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    with module.Page() as page:
+        yield page
+
+
+@pytest.mark.skipif(not AXE.is_file(), reason=f"no axe-core in {AXE.parents[1]}")
+@pytest.mark.parametrize("name", PAGES)
+def test_pages_are_accessible(site, tab, name):
+    page = site.parent / f"data/test/08_reporting/{name}.html"
+    for width in (1280, 400):
+        for scheme in ("light", "dark"):
+            tab.open(page.as_uri(), width, scheme=scheme)
+            tab.run("document.querySelectorAll('details').forEach(part => part.open = true)")
+            tab.run(AXE.read_text())
+            found = tab.run("axe.run(document, {resultTypes: ['violations']})")
+            assert found["testEngine"]["name"] == "axe-core"
+            serious = [
+                (of["id"], of["help"], [node["html"][:200] for node in of["nodes"]])
+                for of in found["violations"]
+                if of["impact"] in {"serious", "critical"}
+            ]
+            assert not serious, (width, scheme)
+            assert tab.run("document.documentElement.scrollWidth") <= width
+
+
+def test_a_reader_chooses_the_cutoff(site, tab):
+    tab.open((site.parent / "data/test/08_reporting/report.html").as_uri())
+    shown = "[...document.querySelectorAll('.headline [data-k]:not([hidden])')]"
+    titles = f"{shown}.map(card => card.firstChild.textContent.trim())"
+    assert tab.run(titles)[:2] == ["Recall@20", "MRR@20"]
+    tab.run("[...document.querySelectorAll('.choice button')][1].click()")
+    assert tab.run(titles)[:2] == ["Recall@5", "MRR@5"]
+    rows = "[...document.querySelectorAll('tr[data-k]:not([hidden])')].map(row => row.dataset.k)"
+    assert set(tab.run(rows)) == {"5"}
+
+
+def test_the_site_opens_from_a_file_server(site, tab):
+    handler = partial(SimpleHTTPRequestHandler, directory=str(site))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            tab.open(f"http://127.0.0.1:{server.server_port}/")
+            drawn = tab.run(
+                """new Promise((done, fail) => {
+                  const look = () => {
+                    const nodes = document.querySelectorAll(".pipeline-node").length;
+                    nodes ? done(nodes) : setTimeout(look, 50);
+                  };
+                  look();
+                })"""
+            )
+        finally:
+            server.shutdown()
+            thread.join()
+    assert drawn > 10

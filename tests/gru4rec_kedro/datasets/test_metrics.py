@@ -15,7 +15,16 @@ def test_metrics_come_back_as_they_were(tmp_path):
     dataset.save(METRICS)
     assert dataset.load() == METRICS
     assert dataset.load().get("mrr@20") is None
-    assert json.loads(dataset.preview()) == METRICS
+
+
+def test_the_preview_is_a_small_table_of_rounded_metrics(tmp_path):
+    dataset = MetricsDataset(filepath=str(tmp_path / "metrics.json"))
+    assert dataset.preview() is None  # nothing is made yet, and kedro-viz warns of nothing
+    bounds = {"recall_low@20": 0.4, "recall_high@20": 0.6, "targets": 7}
+    dataset.save({"recall@20": 0.50004999, "mrr@20": 1 / 3, "recall@5": 0.25, **bounds})
+    preview = json.loads(json.dumps(dataset.preview()))
+    assert preview["columns"] == ["k", "recall", "MRR"]
+    assert preview["data"] == [[5, 0.25, "nan"], [20, 0.5, 0.3333]]
 
 
 def test_a_file_that_lacks_what_is_needed_is_named_with_what_to_do(tmp_path):
