@@ -72,8 +72,10 @@ def check_paths(
                 f"set the path of {dataset} in catalog.yml of the same environment, or use kedro "
                 f"run --params {name}=..."
             )
-        read = entries[dataset].get("filepath", entries[dataset].get("table"))
-        if not f"{read}/".startswith(f"{expand_home(path)}/"):  # of a folder, files in it may be
+        entry = entries[dataset]
+        read = entry.get("filepath", entry.get("table"))
+        # of a folder, files in it may be read
+        if not f"{read}/".startswith(f"{expand_home(path)}/"):
             path, read = show(path), read and show(read)
             raise ConfigError(
                 f"{name} is {path!r}, but the entry {dataset} in catalog.yml reads {read!r}; "

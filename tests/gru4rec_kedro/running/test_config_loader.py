@@ -92,3 +92,34 @@ def test_a_file_that_stands_for_more_than_can_be_read_is_refused(
     (conf / f"test/{kind}.yml").write_text(written)
     with pytest.raises(RunError, match=rf"test/{kind}\.yml cannot be read: .*{message}"):
         load(conf)
+
+
+def test_a_store_has_the_credentials_of_its_name(conf: Path) -> None:
+    (conf / "test/credentials.yml").write_text("s3: {key: me}\ndev_s3: {key: other}\n")
+    (conf / "test/catalog.yml").write_text(
+        "mine: {type: X, filepath: 's3://shop/a', credentials: dev_s3}\n"
+        "folder: {type: X, path: 's3://shop/b'}\n"
+        "web: {type: X, filepath: 'https://shop.org/a'}\n"
+        "home: {type: X, filepath: ~/a}\n"
+    )
+    entries = load(conf, outputs="s3://shop/run")["catalog"]
+    assert entries["mine"]["credentials"] == "dev_s3"
+    assert entries["folder"]["credentials"] == "s3"
+    assert entries["report"]["filepath"] == "s3://shop/run/08_reporting/report.html"
+    assert entries["report"]["credentials"] == "s3"
+    assert "credentials" not in entries["web"]
+    assert "credentials" not in entries["raw_log"]
+    assert entries["home"] == {"type": "X", "filepath": str(Path.home() / "a")}
+
+
+def test_outputs_of_the_command_line_are_those_of_the_run(conf: Path) -> None:
+    loader = load(conf, outputs="elsewhere")
+    assert loader["globals"]["outputs"] == "elsewhere"
+    assert loader["catalog"]["train"]["filepath"] == "elsewhere/05_model_input/train.parquet"
+    with pytest.raises(
+        RunError, match=r"outputs: https://shop\.org/run: files at https:// are only"
+    ):
+        load(conf, outputs="https://shop.org/run?signature=it")
+    (conf / "test/parameters.yml").write_text("outputs: elsewhere\n")
+    with pytest.raises(RunError, match="outputs stands in a file of parameters, where it has no"):
+        load(conf)
