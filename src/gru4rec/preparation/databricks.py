@@ -13,8 +13,9 @@ from ibis.backends import BaseBackend
 from gru4rec.columns import ITEM, SESSION, TIME
 from gru4rec.errors import DatabricksError, DataError
 from gru4rec.frames.events import require_columns
-from gru4rec.preparation.engine.spark import find_session, to_arrow
+from gru4rec.preparation.engine.spark import find_session
 from gru4rec.preparation.engine.spark_errors import first_line
+from gru4rec.preparation.engine.spark_rows import to_arrow
 
 _VARIABLES = ("DATABRICKS_SERVER_HOSTNAME", "DATABRICKS_HTTP_PATH", "DATABRICKS_TOKEN")
 

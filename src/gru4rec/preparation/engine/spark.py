@@ -11,8 +11,6 @@ from gru4rec.errors import MissingExtraError, SparkError
 from gru4rec.preparation.engine.spark_errors import first_line
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from gru4rec.preparation.engine.spark_backend import SparkBackend
 
 _log = logging.getLogger(__name__)
@@ -91,16 +89,6 @@ def find_session() -> Any:
     if "DATABRICKS_RUNTIME_VERSION" in os.environ or SparkContext._active_spark_context:  # noqa: SLF001
         return SparkSession.builder.getOrCreate()
     return None
-
-
-def to_arrow(rows: Any) -> "pa.Table":
-    """Brings a DataFrame of Spark here, in whatever version; integers stay exact."""
-    if hasattr(rows, "toArrow"):
-        return rows.toArrow()
-    import pyarrow as pa  # noqa: PLC0415
-
-    # what Spark 3.5 has for its own use
-    return pa.Table.from_batches(rows._collect_as_arrow())  # noqa: SLF001
 
 
 def _beside(found: Any) -> Any:

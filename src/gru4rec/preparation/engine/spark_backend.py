@@ -6,7 +6,7 @@ import ibis.expr.types as ir
 from ibis.backends.pyspark import Backend
 from ibis.formats.pyarrow import PyArrowData
 
-from gru4rec.preparation.engine.spark import to_arrow
+from gru4rec.preparation.engine.spark_rows import to_arrow
 
 
 class SparkBackend(Backend):  # type: ignore[misc]  # Ibis has no types
