@@ -10,7 +10,13 @@ from kedro.io import Version
 
 from gru4rec import DataError
 from gru4rec.addresses import Location, is_remote, local_copy, show
-from gru4rec.preparation import is_on_spark, local_connection, open_parquet, say_cannot_spill
+from gru4rec.preparation import (
+    in_order,
+    is_on_spark,
+    local_connection,
+    open_parquet,
+    say_cannot_spill,
+)
 from gru4rec_kedro.datasets.previews import json_table
 from gru4rec_kedro.datasets.spark_folder import set_aside, write_folder
 from gru4rec_kedro.datasets.written_whole import StoredFile, WrittenWhole
@@ -94,7 +100,8 @@ class EventsDataset(WrittenWhole, _ParquetEvents):
                 )
             super()._write_whole(data, final)
         elif is_of_spark:
-            write_folder(data, final)
+            # Spark has no order of its own, and training numbers items as they come
+            write_folder(data.order_by(*in_order(data)), final)
         else:
             with set_aside(final) if final.is_dir() else nullcontext():
                 super()._write_whole(data, final)
