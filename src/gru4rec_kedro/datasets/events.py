@@ -91,17 +91,17 @@ class EventsDataset(WrittenWhole, _ParquetEvents):
     """
 
     def _write_whole(self, data: Events, final: Location) -> None:
-        is_of_spark = isinstance(data, ir.Table) and is_on_spark(data)
+        of_spark = data if isinstance(data, ir.Table) and is_on_spark(data) else None
         if is_remote(final):
-            if is_of_spark:
+            if of_spark is not None:
                 raise DataError(
                     f"Spark writes folders of this machine or of a volume, not {show(final)}: set "
                     "outputs in globals.yml to a path, or copy them there"
                 )
             super()._write_whole(data, final)
-        elif is_of_spark:
+        elif of_spark is not None:
             # Spark has no order of its own, and training numbers items as they come
-            write_folder(data.order_by(*in_order(data)), final)
+            write_folder(of_spark.order_by(*in_order(of_spark)), final)
         else:
             with set_aside(final) if final.is_dir() else nullcontext():
                 super()._write_whole(data, final)
