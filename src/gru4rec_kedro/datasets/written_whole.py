@@ -61,6 +61,16 @@ class StoredFile(AbstractVersionedDataset[Any, Any]):
         return bool(self._fs.exists(get_filepath_str(self._get_load_path(), self._protocol)))
 
 
+def _refuse_misread(filepath: str) -> None:
+    """Refuses what Kedro reads otherwise than others; a catalog has `~/…` written out."""
+    if filepath.startswith("~/"):
+        raise ConfigError(f"{filepath}: write the home folder out; Kedro takes ~ for a name")
+    if re.match("memory://[^/]", filepath):
+        raise ConfigError(
+            f"{filepath}: write memory:/// and the path; Kedro would leave out the first part of it"
+        )
+
+
 class WrittenWhole:
     """Mixin for file datasets: they write to a temporary file, which is renamed or uploaded.
 
@@ -77,11 +87,7 @@ class WrittenWhole:
         """
         if "filepath" in given:  # in a copy it is not
             locate(given["filepath"], ConfigError)
-            if re.match("memory://[^/]", str(given["filepath"])):
-                raise ConfigError(
-                    f"{given['filepath']}: write memory:/// and the path; Kedro would leave out "
-                    "the first part of it"
-                )
+            _refuse_misread(str(given["filepath"]))
         return super().__new__(cls)
 
     def __init_subclass__(cls, **options: Any) -> None:

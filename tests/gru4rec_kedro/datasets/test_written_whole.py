@@ -6,6 +6,7 @@ import plotly.graph_objects as go
 import pytest
 from kedro.io import DatasetError, Version
 
+from gru4rec import ConfigError
 from gru4rec_kedro.datasets import (
     CSVDataset,
     EventsDataset,
@@ -101,3 +102,9 @@ def test_a_folder_in_the_place_of_the_file_is_named(tmp_path, kind, data):
     with pytest.raises(UnwritableError, match=r"cannot write .*file: "):
         kind(filepath=str(tmp_path / "file")).save(data)
     assert os.listdir(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("filepath", ["~/report.html", "memory://a/report.html"])
+def test_what_kedro_reads_otherwise_is_refused(filepath):
+    with pytest.raises(ConfigError, match=f"^{filepath}: write "):
+        TextDataset(filepath=filepath)
