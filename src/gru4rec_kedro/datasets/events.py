@@ -1,5 +1,6 @@
 """Events between nodes: Parquet files, as Ibis tables or DataFrames."""
 
+import glob
 from contextlib import nullcontext
 from typing import Any, Literal, TypeAlias
 
@@ -9,7 +10,7 @@ import pandas as pd
 from kedro.io import Version
 
 from gru4rec import DataError
-from gru4rec.addresses import Location, is_remote, local_copy, show
+from gru4rec.addresses import Location, is_remote, local_copy, matching, reaching, show
 from gru4rec.preparation import (
     in_order,
     is_on_spark,
@@ -68,10 +69,9 @@ class _ParquetEvents(StoredFile):
 
 
 def _files_of(path: Location) -> list[Location]:
-    if is_remote(path) or not path.is_dir():
-        return [path]
-    files: list[Location] = [*path.glob("*.parquet")]
-    return sorted(files, key=str)
+    with reaching(path):
+        is_folder = path.is_dir()
+    return matching(f"{glob.escape(str(path))}/*.parquet", path) if is_folder else [path]
 
 
 class EventsDataset(WrittenWhole, _ParquetEvents):

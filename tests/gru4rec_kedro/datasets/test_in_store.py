@@ -17,6 +17,7 @@ from gru4rec_kedro.datasets import (
     ItemListDataset,
     MetricsDataset,
     MetricsHistoryDataset,
+    ParquetDataset,
     Part,
     Parts,
     PartsDataset,
@@ -91,6 +92,10 @@ def test_events_are_read_where_they_are(place):
     assert table.ItemId.sum().execute() == 24
     dataset.save(table.filter(table.ItemId > 7))  # which reads what it replaces
     assert dataset.load().count().execute() == 2
+    folder = place("folder")
+    for part in ("a.parquet", "b.parquet"):  # as Spark leaves them
+        ParquetDataset(**{**folder, "filepath": f"{folder['filepath']}/{part}"}).save(FRAME)
+    assert EventsDataset(**folder).load().count().execute() == 6
 
 
 def test_versions_are_in_folders_of_their_names(place, gru, object_store):
