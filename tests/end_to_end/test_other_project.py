@@ -96,10 +96,12 @@ def test_wheel_and_both_packages_have_one_version(wheel):
     assert wheel.name.split("-")[1] == gru4rec.__version__ == gru4rec_kedro.__version__
 
 
-def test_the_command_comes_with_the_wheel(installed):
+def test_the_commands_come_with_the_wheel(installed):
     environment = {**os.environ, "PYTHONPATH": str(installed)}
     told = run(str(installed / "bin/gru4rec"), "--version", env=environment).stdout
     assert told.strip() == gru4rec.__version__
+    told = run(str(installed / "bin/gru4rec-kedro"), "--help", env=environment).stdout
+    assert "--conf-source" in told
 
 
 def example(language: str, containing: str) -> str:
