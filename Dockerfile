@@ -10,7 +10,7 @@ COPY constraints.txt pyproject.toml ./
 RUN pip install --no-cache-dir --constraint constraints.txt uv \
  && python -m venv --without-pip /opt/venv \
  && uv pip install --constraint constraints.txt -r pyproject.toml \
-    --extra postgres --extra serve --extra tuning
+    --extra postgres --extra s3 --extra serve --extra tuning
 COPY README.md LICENSE ./
 COPY src src
 RUN uv pip install --build-constraint constraints.txt --no-deps --editable .
