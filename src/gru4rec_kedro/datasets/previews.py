@@ -2,6 +2,7 @@
 
 import functools
 import json
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -54,7 +55,9 @@ def _is_json(found: Any) -> bool:
 
 def _rounded(value: Any) -> Any:
     if isinstance(value, float):
-        return round(value, _DIGITS)
+        if not math.isfinite(value):  # which JSON has no number for
+            return ""
+        return round(value, _DIGITS) if abs(value) > 1 else float(f"{value:.{_DIGITS}g}")
     if isinstance(value, list):
         return [_rounded(inner) for inner in value]
     if isinstance(value, dict):

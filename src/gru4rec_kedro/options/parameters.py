@@ -35,6 +35,7 @@ class ExperimentConfig(Section):
         refit: Look for the best epoch on `train`, by `training.patience` on `valid`; the model is
             then trained on `train_full` for as many epochs, so that it has seen the newest events
             and nothing was chosen on `test`.
+        example_sessions: Show five sessions of the measured part, without their ids, in the report.
     """
 
     train_on: Literal["train_full", "train"] = "train_full"
@@ -42,6 +43,7 @@ class ExperimentConfig(Section):
     valid_each_epoch: bool = False
     continue_from: Address | None = None
     refit: bool = False
+    example_sessions: bool = True
 
     @property
     def earlier_model(self) -> Location | None:

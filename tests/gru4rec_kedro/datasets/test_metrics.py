@@ -24,7 +24,7 @@ def test_the_preview_is_a_small_table_of_rounded_metrics(tmp_path):
     dataset.save({"recall@20": 0.50004999, "mrr@20": 1 / 3, "recall@5": 0.25, **bounds})
     preview = json.loads(json.dumps(dataset.preview()))
     assert preview["columns"] == ["k", "recall", "MRR"]
-    assert preview["data"] == [[5, 0.25, "nan"], [20, 0.5, 0.3333]]
+    assert preview["data"] == [[5, 0.25, ""], [20, 0.5, 0.3333]]
 
 
 def test_a_file_that_lacks_what_is_needed_is_named_with_what_to_do(tmp_path):

@@ -34,8 +34,10 @@ def choose_examples(
         `sessions`, a record each: `session`, `clicked` (the known items before the target), `next`
         (the target), `rank`, and `best` (the ten best items); of how many sessions they are chosen
         (`among`), whether `by_length` (2 to 8 clicks before it), `items` of the model, and the
-        fingerprint of the `ranks`.
+        fingerprint of the `ranks`. Nothing where `experiment.example_sessions` is off.
     """
+    if not experiment.example_sessions:
+        return {}
     last = ranked_events.sort_values("position").drop_duplicates(columns.SESSION, keep="last")
     readable = last[last["position"].between(*LENGTHS)]
     is_enough = len(readable) >= len(_PLACES)
@@ -97,7 +99,6 @@ def describe_examples(examples: dict[str, Any], items: pd.DataFrame) -> dict[str
 
     shown = [
         {
-            "session": str(of["session"]),
             "clicked": show(of["clicked"]),
             "next": show([of["next"]])[0],
             "rank": f"{of['rank']:,.10g}",

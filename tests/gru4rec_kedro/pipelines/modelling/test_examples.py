@@ -62,6 +62,12 @@ def test_they_are_chosen_by_rule(gru, log):
     assert choose(gru, log)[1] == examples
 
 
+def test_whoever_must_not_show_sessions_turns_them_off(gru, log):
+    ranked, table = rank_events(gru, log).to_frame(), ibis.memtable(log)
+    none = ExperimentConfig(example_sessions=False)
+    assert choose_examples(gru, table, table, ranked, EvaluationConfig(), none) == {}
+
+
 def test_few_sessions_are_shown_as_they_are(gru, log):
     _, examples = choose(gru, log[log["SessionId"] < 3])
     assert (examples["among"], examples["by_length"]) == (3, False)

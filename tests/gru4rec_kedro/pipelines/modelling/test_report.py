@@ -398,8 +398,8 @@ def test_the_first_screen_says_what_it_is_about_and_four_numbers():
 def test_example_sessions_have_titles_and_the_hit_marked():
     text = text_of(write())
     assert "Of the 4,321 sessions with 2 to 8 clicks before their last, in the order" in text
-    assert "Rank 2 session 4 Clicked: 1 2 Then: Red shoe Expected: 7 Red shoe ← came" in text
-    assert "Rank 9 session 5 Clicked: Red shoe Then: 8 Expected: 1 2 What was measured" in text
+    assert "Rank 2 Clicked: 1 2 Then: Red shoe Expected: 7 Red shoe ← came" in text
+    assert "Rank 9 Clicked: Red shoe Then: 8 Expected: 1 2 What was measured" in text
     assert "Example sessions" not in write(example_sessions={})
 
 
