@@ -421,6 +421,9 @@ def test_a_report_of_two_logs_says_so_on_the_console_and_at_its_top(finished, ru
     page = (finished / "data/test/08_reporting/report.html").read_text()
     header = page.partition('<div class="headline">')[0].partition("<h1>")[2]
     assert "The model: learnt from other events than the part train_full has now" in header
+    half, whole = tmp_path / "half.csv", "data/01_raw/sample_clicks.csv"
+    cells = re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", header.partition("<tbody>")[2])
+    assert cells[:5] == ["log", str(half), whole, whole, "–"]
     row = '<th scope="row">loading.session_gap</th><td>3600.0</td>'
     assert f"{row}<td>null</td><td>null</td><td>null</td>" in header
     assert "<dt>loading.session_gap</dt><dd>3600.0</dd>" in page  # that of the parts

@@ -106,14 +106,14 @@ def check_origins(
 
     Returns:
         `mixed`: a sentence for each thing that does not belong to the others; `options`: those that
-        differ, a record each, of the parts, the model, the metrics and this run; `log` and
-        `parts`: what the parts were made of, as far as it is known.
+        differ, and the log, a record each, of the parts, the model, the metrics and this run; `log`
+        and `parts`: what the parts were made of, as far as it is known.
     """
     parts = dict(zip(PARTS, (train, valid, test, train_full), strict=True))
     now = {name: fingerprint(part) for name, part in parts.items()}
     learnt, measured = metrics.get("trained_on"), metrics["evaluated_on"]
     of_parts = origin_of(data_origin, measured, now[measured])
-    made = {
+    made: dict[str, Origin] = {
         "parts": of_parts,
         "model": metrics.get("training_origin") or {},
         "metrics": metrics.get("origin") or {},
@@ -132,6 +132,8 @@ def check_origins(
     if options:
         names = ", ".join(row["option"] for row in options)
         mixed.append(f"Not all was made by the same options: {names} differ")
+    if mixed:
+        options.insert(0, {"option": "log"} | {of: str(made[of].get("log") or "") for of in made})
     for sentence in mixed:
         logger.warning("%s", sentence)
     return {"mixed": mixed, "options": options, "log": of_parts["log"], "parts": made["parts"]}

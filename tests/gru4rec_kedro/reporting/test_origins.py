@@ -88,19 +88,21 @@ def test_parts_of_another_log_are_told_from_those_of_the_model(caplog):
 
 def test_options_that_differ_are_shown_of_each():
     found = check(measured(note()), origin=note(gap=3600))
-    assert found["options"] == [
-        {
-            "option": "loading.session_gap",
-            "parts": "3600.0",
-            "model": "null",
-            "metrics": "null",
-            "this run": "null",
-        }
-    ]
+    of_log, of_option = found["options"]
+    logs = dict.fromkeys(("parts", "model", "metrics"), "clicks.csv")
+    assert of_log == {"option": "log", **logs, "this run": ""}
+    assert of_option == {
+        "option": "loading.session_gap",
+        "parts": "3600.0",
+        "model": "null",
+        "metrics": "null",
+        "this run": "null",
+    }
     assert found["mixed"] == ["Not all was made by the same options: loading.session_gap differ"]
     of_evaluation = check(measured(note()), evaluation={"mode": "median"})["options"]
-    assert [row["option"] for row in of_evaluation] == ["evaluation.cutoff", "evaluation.mode"]
-    assert of_evaluation[1]["parts"] == ""  # which no evaluation made
+    names = ["log", "evaluation.cutoff", "evaluation.mode"]
+    assert [row["option"] for row in of_evaluation] == names
+    assert of_evaluation[2]["parts"] == ""  # which no evaluation made
 
 
 def test_parts_that_somebody_put_there_are_of_unknown_options():

@@ -24,7 +24,8 @@ def describe_run_at_a_glance(
     versions = [name for name, other in metrics_history.items() if other == metrics]
     facts = {
         "Data set": (metrics.get("origin") or {}).get("log") or origins.get("log") or "",
-        "Period": _period(split_statistics),
+        # that of the parts, which may be of other events than the metrics
+        "Period": "" if origins["mixed"] else _period(split_statistics),
         "Model trained": as_date(str(metrics.get("trained_at") or "at an unknown time")),
         "Version": versions[-1] if versions else "",
         "Page written": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC",
