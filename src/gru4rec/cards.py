@@ -76,4 +76,8 @@ def counted(n: int, one: str) -> str:
 
 
 def _as_html(table: pd.DataFrame) -> str:
-    return str(table.to_html(index=False, border=0, float_format="{:.4f}".format))
+    return str(table.to_html(index=False, border=0, float_format=_as_number))
+
+
+def _as_number(value: float) -> str:
+    return f"{value:,.0f}" if value.is_integer() or abs(value) >= 1000 else f"{value:.4f}"

@@ -45,7 +45,7 @@ def executed(request, new_project, environment) -> Any:
     folder = new_project() / "notebooks"
     notebook = nbformat.read(folder / request.param, as_version=4)
     resources = {"metadata": {"path": str(folder)}}
-    NotebookClient(notebook, timeout=120, resources=resources).execute(env=environment)
+    NotebookClient(notebook, timeout=300, resources=resources).execute(env=environment)
     return notebook
 
 
