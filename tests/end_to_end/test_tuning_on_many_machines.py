@@ -139,7 +139,7 @@ def test_four_processes_one_killed_and_one_with_a_wrong_clock(machines, store, e
     processes.append(start(machines[3], environment, **ahead))
     try:
         killed = kill_in_a_trial(processes[0], searched)
-        codes = [process.wait(timeout=100) for process in processes]
+        codes = [process.wait(timeout=300) for process in processes]
     finally:
         for process in processes:
             process.kill()
