@@ -37,10 +37,10 @@ WANTED = $(if $(filter auto,$(TORCH)),$(shell \
 	[ "$$(uname)" = Linux ] && ! nvidia-smi -L >/dev/null 2>&1 && echo cpu || echo cuda),$(TORCH))
 
 .DEFAULT_GOAL := help
-.PHONY: help install run tuning test soak lint bench parity serve viz notebook docs clean
+.PHONY: help install run tuning test soak lint bench parity serve viz viz-build notebook docs clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo 'On Linux a new .venv gets torch for CPU, or with CUDA (6 GB) where a GPU of NVIDIA is found;'
 	@echo 'TORCH=cpu or TORCH=cuda decides, as in: make install TORCH=cuda'
@@ -80,6 +80,9 @@ serve: .venv/installed-serve  ## answer over HTTP with the newest model of the c
 
 viz: .venv/installed-viz  ## show the pipelines in the browser
 	$(BIN)/kedro viz run
+
+viz-build: .venv/installed-viz  ## the same as a static site for any file server: build/index.html
+	$(BIN)/kedro viz build --include-previews
 
 notebook: .venv/installed-notebook  ## open the notebooks in JupyterLab
 	@# Kedro installs a kernel: into .venv, not into the home folder
