@@ -1,4 +1,4 @@
-"""Draws the pictures of docs/gallery.md, of the pages that a run has made.
+"""Draws docs/report.png and the other pictures of docs/gallery.md, of the pages that a run has made.
 
 Run it from the project folder after `kedro run`: `.venv/bin/python docs/draw_gallery.py`. It needs
 Chromium and the extra `serve`. Another folder of reports may be named.
@@ -24,10 +24,10 @@ class Shot(NamedTuple):
 
 
 _SHOTS = (
-    Shot("first_screen"),
-    Shot("baselines", "Beside simple baselines"),
-    Shot("examples", "Example sessions", height=620, scheme="dark"),
-    Shot("phone", None, 400, 760, "dark"),
+    Shot("report", width=1280, height=900),
+    Shot("gallery_baselines", "Beside simple baselines"),
+    Shot("gallery_examples", "Example sessions", height=620, scheme="dark"),
+    Shot("gallery_phone", None, 400, 760, "dark"),
 )
 _SCROLL = """[...document.querySelectorAll('h2')]
     .find(heading => heading.textContent === {heading!r}).scrollIntoView()"""
@@ -46,7 +46,7 @@ def main(reports: Path) -> None:
             if shot.heading:
                 page.run(_SCROLL.format(heading=shot.heading))
             page.run(_SETTLED)
-            file = _FOLDER / f"gallery_{shot.name}.png"
+            file = _FOLDER / f"{shot.name}.png"
             file.write_bytes(page.picture())
             print(f"{file.name}: {file.stat().st_size / 1000:.0f} kB")
 
