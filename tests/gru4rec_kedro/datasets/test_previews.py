@@ -32,7 +32,7 @@ def test_json_is_rounded_and_figures_stay_whole(tmp_path):
     shown = json.loads(values.preview())
     assert shown == {
         "a": [0.3333, {"b": 0.6667, "c": "0.123456"}],
-        "n": 123456789,
+        "n": 12345678,
         "rate": 1.235e-5,
     }
     figure = PlotlyDataset(filepath=str(tmp_path / "figure.json"))
