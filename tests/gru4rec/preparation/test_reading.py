@@ -8,7 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from gru4rec.errors import ConfigError, DataError, MissingLogError
-from gru4rec.preparation.engine import connection, local_connection, private_connection, read_log
+from gru4rec.preparation import local_connection, private_connection, read_log
+from gru4rec.preparation.engine import connection
 
 
 def write(path: Path, text: str) -> Path:
