@@ -1,4 +1,4 @@
-"""Draws docs/report.png and the other pictures of docs/gallery.md, of the pages that a run has made.
+"""Draws docs/report.png and the pictures of docs/gallery.md, of the pages that a run has made.
 
 Run it from the project folder after `kedro run`: `.venv/bin/python docs/draw_gallery.py`. It needs
 Chromium and the extra `serve`. Another folder of reports may be named.

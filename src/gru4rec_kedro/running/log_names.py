@@ -18,16 +18,17 @@ class LogNameHooks:
     def after_catalog_created(
         self, catalog: CatalogProtocol[Any, Any], conf_catalog: dict[str, Any]
     ) -> None:
-        """Adds `log_names`: the path in each of these entries, by the name of the entry."""
+        """Fills `log_names`: the path in each of these entries, by the name of the entry."""
         paths = {
             name: _shown(str(entry.get("filepath") or entry.get("type", "")))
             for name, entry in conf_catalog.items()
             if name in _LOGS and isinstance(entry, dict)
         }
-        catalog["log_names"] = MemoryDataset(
-            {name: paths.get(name, "an entry of another name") for name in _LOGS},
-            metadata={"kedro-viz": {"layer": "raw"}},
-        )
+        names = {name: paths.get(name, "an entry of another name") for name in _LOGS}
+        # a catalog of another project need not have the entry
+        if "log_names" not in catalog:
+            catalog["log_names"] = MemoryDataset()
+        catalog.save("log_names", names)
 
 
 def _shown(path: str) -> str:
