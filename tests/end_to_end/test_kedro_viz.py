@@ -177,7 +177,7 @@ def test_tables_figures_metrics_and_the_model_have_previews(nodes):
         "MemoryDataset": None,
         "ItemListDataset": None,  # by default there is none
         "CheckpointDataset": None,
-        "PlaceDataset": None,
+        "LocalFolderDataset": None,
         "ModelPlaceDataset": "JSONPreview",
     }
     for name, node in nodes.items():
