@@ -42,7 +42,7 @@ def test_a_failed_save_leaves_the_table_before(table: Any, spark_backend: Any) -
 
 def test_only_spark_writes_its_tables(spark_backend: Any, tmp_path: Path) -> None:
     local = local_connection().create_table("of_duckdb", FRAME, temp=True)
-    with pytest.raises(DatasetError, match="let what it is made of.* be a table of Spark"):
+    with pytest.raises(DatasetError, match=r"let what it is made of.* be a table of Spark"):
         SparkTableDataset(table="clicks").save(local)
     local_connection().drop_table("of_duckdb")
     with pytest.raises(DatasetError, match="read only; name a table"):
