@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -114,8 +113,3 @@ class Page:
     def _wait_for(self, event: str) -> None:
         while event not in self._events:
             self._events.append(json.loads(self._socket.recv(timeout=60)).get("method", ""))
-
-
-def address_of(file: Path) -> str:
-    """Returns the address of a file."""
-    return file.resolve().as_uri()

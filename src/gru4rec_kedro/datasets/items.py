@@ -51,7 +51,9 @@ class ItemsDataset(AbstractDataset[Any, pd.DataFrame]):
                 f"need {_IDS[0]} (or {_IDS[1]}) and title, and may have picture"
             )
         wanted = [id_key, "title", *({"picture"} & {*table.columns})]
-        told = table.select(*wanted).to_pandas().dropna(subset=[id_key, "title"]).astype(str)
+        # as text before pandas makes floats of integers with a gap
+        as_text = {name: table[name].cast("string") for name in wanted}
+        told = table.select(**as_text).to_pandas().dropna(subset=[id_key, "title"]).astype(str)
         frame: pd.DataFrame = told.set_index(id_key)
         frame["picture"] = frame["picture"].fillna("") if "picture" in frame else ""
         if not frame.index.is_unique:

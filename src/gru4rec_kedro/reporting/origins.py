@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 Origin = dict[str, Any]
 
 PARTS = ("train", "valid", "test", "train_full")
-_OF_DATA = ("data", "loading", "session_filter", "data_split")
+OF_DATA = ("data", "loading", "session_filter", "data_split")
 _WITHOUT_EFFECT = ("batch_size",)  # of the evaluation
 
 
@@ -39,7 +39,7 @@ def note_origin(
         `log`: its file; `options` by section; `fingerprints` of the parts by name, by which
         parts are known again; and the `code`.
     """
-    options = dict(zip(_OF_DATA, (data, loading, session_filter, data_split), strict=True))
+    options = dict(zip(OF_DATA, (data, loading, session_filter, data_split), strict=True))
     return _note((train, valid, test, train_full), log_names["raw_log"], options)
 
 
@@ -119,9 +119,6 @@ def check_origins(
         "metrics": metrics.get("origin") or {},
         "this run": {"options": _plain_sections(parameters)},
     }
-    if not of_parts["options"]:  # prepared elsewhere: what the run says of the data has no effect
-        for name in _OF_DATA:
-            made["this run"]["options"].pop(name, None)
     mixed = [
         *_say_unnoted(data_origin, now),
         *_say_other("model", "learnt from", learnt, metrics.get("training_fingerprint"), now),
@@ -136,7 +133,24 @@ def check_origins(
         options.insert(0, {"option": "log"} | {of: str(made[of].get("log") or "") for of in made})
     for sentence in mixed:
         logger.warning("%s", sentence)
-    return {"mixed": mixed, "options": options, "log": of_parts["log"], "parts": made["parts"]}
+    return {
+        "mixed": mixed,
+        "options": options,
+        "log": of_parts["log"],
+        "parts": made["parts"],
+        "checked": {"fingerprints": now, "ranks": metrics.get("ranks")},
+    }
+
+
+def say_unchecked(origins: Origin, data_origin: Origin, metrics: dict[str, Any]) -> list[str]:
+    """Says where parts or metrics are others than those that `check_origins` has seen."""
+    checked = origins.get("checked")
+    if not checked:
+        return []
+    noted = data_origin.get("fingerprints", checked["fingerprints"])
+    if checked["fingerprints"] == noted and checked["ranks"] == metrics.get("ranks"):
+        return []
+    return ["Parts or metrics were made anew since this was looked at: write all of the report"]
 
 
 def _say_unnoted(origin: Origin, now: dict[str, str]) -> list[str]:
@@ -185,7 +199,7 @@ def _say_stale(
 def _plain_sections(parameters: dict[str, Any]) -> dict[str, Any]:
     """The sections that decide what parts and metrics are, as parts and metrics note them."""
     sections = {}
-    for name in (*_OF_DATA, "evaluation"):
+    for name in (*OF_DATA, "evaluation"):
         given = parameters.get(name, {})
         if not isinstance(given, Section):  # Kedro hands over what the files say
             given = Parameters.model_fields[name].annotation.parse(given, name)  # type: ignore[union-attr]
@@ -194,16 +208,23 @@ def _plain_sections(parameters: dict[str, Any]) -> dict[str, Any]:
 
 
 def _differing(made: dict[str, Origin]) -> list[dict[str, str]]:
-    """Options that are not the same wherever they are noted."""
+    """Options that are not the same wherever they are noted.
+
+    What this run says of the data has no effect on parts that are there: it is shown beside them
+    only. An option that a later version of the project has is not noted by an earlier one.
+    """
     rows = []
-    noted = {of: origin.get("options") or {} for of, origin in made.items()}
-    for section in (*_OF_DATA, "evaluation"):
-        there = {of: options[section] for of, options in noted.items() if section in options}
+    options_of = {of: origin.get("options") or {} for of, origin in made.items()}
+    for section in (*OF_DATA, "evaluation"):
+        there = {of: options[section] for of, options in options_of.items() if section in options}
         for name in dict.fromkeys(name for values in there.values() for name in values):
             if name in _WITHOUT_EFFECT:
                 continue
-            values = {of: json.dumps(options.get(name)) for of, options in there.items()}
-            if len(set(values.values())) > 1:
+            values = {of: json.dumps(noted[name]) for of, noted in there.items() if name in noted}
+            compared = {
+                value for of, value in values.items() if of != "this run" or section not in OF_DATA
+            }
+            if len(compared) > 1:
                 rows.append(
                     {"option": f"{section}.{name}"} | {of: values.get(of, "") for of in made}
                 )

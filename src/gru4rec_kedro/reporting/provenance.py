@@ -46,6 +46,14 @@ def code_version() -> str:
     return f"{number}, commit {commit}" if commit else number
 
 
+def environment() -> str:
+    """Says in a few words what computes."""
+    return (
+        f"Python {platform.python_version()}, torch {version('torch')}, "
+        f"{platform.system()} {platform.machine()}"
+    )
+
+
 def library_versions() -> dict[str, str]:
     """Returns the versions of Python and the libraries that results depend on."""
     return {"Python": platform.python_version()} | {name: version(name) for name in _LIBRARIES}

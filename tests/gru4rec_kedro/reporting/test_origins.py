@@ -137,6 +137,17 @@ def test_what_is_left_of_an_earlier_evaluation_is_told(stale, said):
     assert sentence.startswith(said)
 
 
+def test_what_a_later_run_says_of_the_data_has_no_effect_on_parts_that_are_there():
+    cut = note(gap=3600)
+    assert check(measured(cut), origin=cut, gap=None)["mixed"] == []
+
+
+def test_an_option_that_an_earlier_version_had_not_is_no_difference():
+    older = note()
+    del older["options"]["loading"]["ties"]
+    assert check(measured(older))["mixed"] == []
+
+
 def test_of_earlier_versions_of_the_project_nothing_is_known():
     metrics = {"trained_on": None, "evaluated_on": "test"}
     assert check(metrics, origin={}, baselines=pd.DataFrame())["mixed"] == []

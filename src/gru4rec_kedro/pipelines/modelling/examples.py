@@ -31,8 +31,8 @@ def choose_examples(
     length and id.
 
     Returns:
-        `sessions`, a record each: `session`, `clicked` (the known items before the target), `next`
-        (the target), `rank`, and `best` (the ten best items); of how many sessions they are chosen
+        `sessions`, a record each, without their ids: `clicked` (the known items before the target),
+        `next` (the target), `rank`, and `best` (the ten best items); of how many they are chosen
         (`among`), whether `by_length` (2 to 8 clicks before it), `items` of the model, and the
         fingerprint of the `ranks`. Nothing where `experiment.example_sessions` is off.
     """
@@ -51,7 +51,6 @@ def choose_examples(
     return {
         "sessions": [
             {
-                "session": session,
                 "clicked": clicked[session],
                 "next": target,
                 "rank": rank,
@@ -110,7 +109,7 @@ def describe_examples(examples: dict[str, Any], items: pd.DataFrame) -> dict[str
         for of in examples["sessions"]
     ]
     shortest, longest = LENGTHS
-    which = f" with {shortest} to {longest} clicks before their last"
+    which = f" with {shortest} to {longest} clicks before their last target"
     return {
         "sessions": shown,
         "among": f"the {examples['among']:,} sessions{which if examples['by_length'] else ''}",

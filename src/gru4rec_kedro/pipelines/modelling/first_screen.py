@@ -1,8 +1,6 @@
 """What a reader of the report sees first: what this is about, and four numbers."""
 
-import platform
 from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import Any
 
 import pandas as pd
@@ -30,8 +28,7 @@ def describe_run_at_a_glance(
         "Version": versions[-1] if versions else "",
         "Page written": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC",
         "Code": f"gru4rec-kedro {metrics['code']}",
-        "Environment": f"Python {platform.python_version()}, torch {version('torch')}, "
-        f"{platform.system()} {platform.machine()}",
+        "Environment": metrics.get("environment") or "",
     }
     return {name: fact for name, fact in facts.items() if fact}
 

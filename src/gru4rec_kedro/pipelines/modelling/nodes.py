@@ -29,7 +29,12 @@ from gru4rec_kedro.pipelines.modelling.coverage import K, count_recommendations
 from gru4rec_kedro.reading import read_part, refuse_untestable
 from gru4rec_kedro.reporting.measuring import frame_of, measure_ranked, protocol_of, rank_part
 from gru4rec_kedro.reporting.origins import Origin, origin_of
-from gru4rec_kedro.reporting.provenance import code_version, fingerprint, peak_memory_mb
+from gru4rec_kedro.reporting.provenance import (
+    code_version,
+    environment,
+    fingerprint,
+    peak_memory_mb,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -205,6 +210,7 @@ def evaluate_model(
         "evaluation_seconds": seconds,
         "peak_memory_mb": peak_memory_mb(),
         "code": code_version(),
+        "environment": environment(),
         **_describe_training(model),
     }
     return metrics, ranks, items

@@ -14,6 +14,7 @@ _REPORTED = (
     "data_quality",
     "example_sessions",
     "origins",
+    "data_origin",
     "items",
     "parameters",
     "metrics_figure",

@@ -9,13 +9,14 @@ import yaml
 
 from gru4rec.config import Section
 from gru4rec.evaluation import METRICS
-from gru4rec_kedro.options.parameters import Parameters, PublishedConfig
+from gru4rec_kedro.options.parameters import ExperimentConfig, Parameters, PublishedConfig
 from gru4rec_kedro.pipelines.modelling.beside import MODEL
 from gru4rec_kedro.pipelines.modelling.comparison import compare_versions, compare_with_published
 from gru4rec_kedro.pipelines.modelling.coverage import K
 from gru4rec_kedro.pipelines.modelling.examples import describe_examples
 from gru4rec_kedro.pipelines.modelling.first_screen import describe_run_at_a_glance, make_cards
 from gru4rec_kedro.pipelines.modelling.nodes import MANY_TIES
+from gru4rec_kedro.reporting.origins import OF_DATA, say_unchecked
 from gru4rec_kedro.reporting.page import as_cells, as_date, as_html, render_page
 from gru4rec_kedro.reporting.results import describe_run, leads, metrics_by_cutoff, metrics_in
 
@@ -37,6 +38,7 @@ def write_report(
     data_quality: pd.DataFrame,
     example_sessions: dict[str, Any],
     origins: dict[str, Any],
+    data_origin: dict[str, Any],
     items: pd.DataFrame,
     parameters: dict[str, Any],
     **figures: go.Figure,
@@ -53,6 +55,7 @@ def write_report(
         data_quality: What was dropped from the raw log, and why, a row a step; may be empty.
         example_sessions: See `choose_examples`.
         origins: Whether all of this belongs together, see `check_origins`.
+        data_origin: What the parts were made of, see `note_origin`.
         items: Titles and pictures by id, as text; may be empty.
         parameters: Of this run.
         figures: By the names that the page has places for.
@@ -60,17 +63,22 @@ def write_report(
     published = PublishedConfig.parse(parameters.get("published", {}), "parameters")
     # what is shown may be of an earlier run, with other options than today's
     options = _plain(parameters) | _made_with(metrics, origins)
+    mixed = origins["mixed"] + say_unchecked(origins, data_origin, metrics)
+    experiment = ExperimentConfig.parse(parameters.get("experiment", {}), "parameters")
+    shown = example_sessions if experiment.example_sessions else {}
     return render_page(
         "gru4rec_kedro.pipelines.modelling",
         "report.html",
         "GRU4Rec report",
         summary=describe_run(metrics),
         leads=leads(baseline_comparison),
-        glance=describe_run_at_a_glance(metrics, metrics_history, split_statistics, origins),
+        glance=describe_run_at_a_glance(
+            metrics, metrics_history, split_statistics, {**origins, "mixed": mixed}
+        ),
         cards=make_cards(metrics, baseline_comparison),
-        mixed=origins["mixed"],
+        mixed=mixed,
         mixed_options=as_cells(pd.DataFrame(origins["options"])),
-        examples=describe_examples(example_sessions, items),
+        examples=describe_examples(shown, items),
         warning=_warn(metrics),
         equal_times=_find_equal_times(data_quality),
         results=as_cells(_with_intervals(metrics_by_cutoff(metrics))),
@@ -97,7 +105,11 @@ def _made_with(metrics: dict[str, Any], origins: dict[str, Any]) -> dict[str, An
     noted = (metrics.get("training_origin") or {}).get("options", {})
     of_model = {name: noted[name] for name in ("training", "experiment") if name in noted}
     of_metrics = (metrics.get("origin") or {}).get("options", {})
-    of_parts = (origins.get("parts") or {}).get("options", {})
+    parts = origins.get("parts") or {}
+    of_parts = parts.get("options", {})
+    if parts.get("log") and not of_parts:
+        # prepared elsewhere: what this run says of them has no effect
+        of_parts = dict.fromkeys(OF_DATA, "unknown: the parts were prepared elsewhere")
     return {**of_model, **of_metrics, **of_parts, "model": metrics["model"]}
 
 

@@ -126,6 +126,7 @@ def measure_gain(
     return {
         "metric": tuning.metric,
         "seeds": tuning.repeats,
+        "best_parameters": found,
         **summary,
         "gain": gain,
         "relative_gain": gain / max(summary["start"]["mean"], 1e-12),

@@ -40,11 +40,11 @@ def test_what_is_shown_is_what_was_ranked(gru, log, exclude_seen):
     ranks = [of["rank"] for of in examples["sessions"]]
     assert len(ranks) == 5
     assert ranks == sorted(ranks)
+    there = log.groupby("SessionId")["ItemId"].agg(list)
     for of in examples["sessions"]:
-        events = log.loc[log["SessionId"] == of["session"], "ItemId"].tolist()
         n = len(of["clicked"])
         assert 2 <= n <= 8
-        assert events[: n + 1] == [*of["clicked"], of["next"]]
+        assert [*of["clicked"], of["next"]] in [events[: n + 1] for events in there]
         if of["rank"] <= 10:
             assert of["best"].index(of["next"]) == of["rank"] - 1
         else:
@@ -71,4 +71,5 @@ def test_whoever_must_not_show_sessions_turns_them_off(gru, log):
 def test_few_sessions_are_shown_as_they_are(gru, log):
     _, examples = choose(gru, log[log["SessionId"] < 3])
     assert (examples["among"], examples["by_length"]) == (3, False)
-    assert sorted(of["session"] for of in examples["sessions"]) == [0, 1, 2]
+    assert len(examples["sessions"]) == 3
+    assert not any("session" in of for of in examples["sessions"])

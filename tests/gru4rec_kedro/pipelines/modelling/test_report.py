@@ -45,6 +45,7 @@ METRICS = {
     "evaluation_seconds": 0.5,
     "peak_memory_mb": 512.0,
     "code": "0.1.0",
+    "environment": "Python 3.11, torch 2",
     "model": {"layers": [7], "loss": "</pre>"},
 }
 COMPARISON = pd.DataFrame(
@@ -124,6 +125,7 @@ def write(**changes: Any) -> str:
         "data_quality": ROUNDS,
         "example_sessions": EXAMPLES,
         "origins": ORIGINS,
+        "data_origin": {},
         "items": ITEMS,
         "parameters": {"model": {"layers": [8]}, "data": {"item_key": "</pre>"}},
         **figures,
@@ -390,17 +392,19 @@ def test_the_first_screen_says_what_it_is_about_and_four_numbers():
         "Training, events/s 45 2 s for 3 epochs",
         "Data set clicks.csv Period 2025-01-01 to 2025-01-02",
         "Model trained 2026-02-03 04:05:06 UTC Version 2026-02-03T04.05.06.000Z",
-        "Code gru4rec-kedro 0.1.0 Environment Python 3",
+        "Code gru4rec-kedro 0.1.0 Environment Python 3.11, torch 2",
     ):
         assert fact in header
 
 
 def test_example_sessions_have_titles_and_the_hit_marked():
     text = text_of(write())
-    assert "Of the 4,321 sessions with 2 to 8 clicks before their last, in the order" in text
+    assert "Of the 4,321 sessions with 2 to 8 clicks before their last target, in the order" in text
     assert "Rank 2 Clicked: 1 2 Then: Red shoe Expected: 7 Red shoe ← came" in text
     assert "Rank 9 Clicked: Red shoe Then: 8 Expected: 1 2 What was measured" in text
     assert "Example sessions" not in write(example_sessions={})
+    # also those of an earlier run, which are still in their file
+    assert "Example sessions" not in write(parameters={"experiment": {"example_sessions": False}})
 
 
 def test_only_pictures_are_taken_for_pictures():
@@ -428,3 +432,20 @@ def test_the_options_shown_are_those_that_made_the_parts_and_the_metrics():
     assert "loading.session_gap 3600" in text
     assert "evaluation.mode standard" in text
     assert "median" not in text
+
+
+def test_what_was_made_anew_since_it_was_looked_at_is_told():
+    checked = {"fingerprints": {"test": "1"}, "ranks": METRICS.get("ranks")}
+    origins = {**ORIGINS, "checked": checked}
+    assert "made anew" not in write(origins=origins, data_origin={"fingerprints": {"test": "1"}})
+    assert "made anew" in write(origins=origins, data_origin={"fingerprints": {"test": "2"}})
+    assert "made anew" in write(origins={**origins, "checked": {**checked, "ranks": "9"}})
+
+
+def test_of_parts_that_were_prepared_elsewhere_no_options_are_shown():
+    parts = {"log": "prepared/test.csv", "options": {}}
+    text = text_of(
+        write(origins={**ORIGINS, "parts": parts}, parameters={"loading": {"session_gap": 7}})
+    )
+    assert "session_gap" not in text
+    assert "loading: 'unknown: the parts were prepared elsewhere'" in text.replace("&#39;", "'")
