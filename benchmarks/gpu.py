@@ -184,7 +184,12 @@ def profile(setting: Setting) -> None:
     with torch.profiler.profile(activities=kinds) as profiler:
         run()
     found = profiler.key_averages()
-    kernels = [event for event in found if event.self_device_time_total]
+    # an operator of the host is listed, too, with the time of its kernels
+    kernels = [
+        event
+        for event in found
+        if event.device_type != torch.autograd.DeviceType.CPU and not event.is_user_annotation
+    ]
     if kernels:
         busy = sum(event.self_device_time_total for event in kernels) / steps
         n_kernels = sum(event.count for event in kernels) / steps

@@ -48,7 +48,7 @@ class Shown:
 
     @abstractmethod
     def _card(self) -> Card:
-        """What it says of itself; cheap, as it is asked for whenever the object is looked at."""
+        """What it says of itself; takes no longer than an answer of the object does."""
 
     def __repr__(self) -> str:
         return self._card().as_text()
@@ -60,7 +60,11 @@ class Shown:
 def call(made: type, options: Mapping[str, object]) -> str:
     """Writes a constructor with those of its options that are not the defaults."""
     parameters = inspect.signature(made).parameters
-    told = [f"{n}={shown(v)}" for n, v in options.items() if v != parameters[n].default]
+    told = [  # compared as they are shown: arrays have no one answer
+        f"{name}={shown(value)}"
+        for name, value in options.items()
+        if shown(value) != shown(parameters[name].default)
+    ]
     return f"{made.__name__}({', '.join(told)})"
 
 
@@ -76,7 +80,8 @@ def counted(n: int, one: str) -> str:
 
 
 def _as_html(table: pd.DataFrame) -> str:
-    return str(table.to_html(index=False, border=0, float_format=_as_number))
+    with pd.option_context("display.max_colwidth", None):
+        return str(table.to_html(index=False, border=0, float_format=_as_number))
 
 
 def _as_number(value: float) -> str:

@@ -77,19 +77,22 @@ class _Attempt:
 
     Args:
         before: What the model has learnt before.
+        on_change: Is called each time that weights are about to change.
 
     Attributes:
         before: None when its weights have changed.
         needs: What memory the training takes.
     """
 
-    def __init__(self, before: Learnt) -> None:
+    def __init__(self, before: Learnt, on_change: Callable[[], None]) -> None:
         self.before: Learnt | None = before
+        self._on_change = on_change
         self.needs: dict[str, int] = {}
 
     def begin(self) -> None:
         """Gives up what was before: it would take memory, and cannot be put back from now on."""
         self.before = None
+        self._on_change()
 
 
 class GRU4Rec(Shown):
@@ -356,7 +359,7 @@ class GRU4Rec(Shown):
     @contextlib.contextmanager
     def _attempting(self) -> Iterator["_Attempt"]:
         """Leaves the model as it was, or without weights, when training fails in the block."""
-        attempt = _Attempt(self._learnt())
+        attempt = _Attempt(self._learnt(), self._forget_copies)
         is_new = self._state is None
         draws = self._state.generator.get_state() if self._state else None
         try:

@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -102,6 +103,15 @@ class Forgetful(Popularity):
 
 def test_a_baseline_of_the_users_need_not_keep_its_options() -> None:
     assert repr(Forgetful(3)) == "<Forgetful(): not fitted>"
+
+
+def test_a_baseline_of_the_users_may_have_an_array_as_option() -> None:
+    class Weighted(Popularity):
+        def __init__(self, weights: Any = None) -> None:
+            super().__init__()
+            self.weights = weights
+
+    assert "Weighted(weights=array([1., 1.]))" in repr(Weighted(np.ones(2)))
 
 
 def test_ranks_tell_their_metrics(gru: GRU4Rec) -> None:

@@ -129,7 +129,12 @@ def _capture(work: Callable[[], None], generator: torch.Generator) -> Callable[[
     with (
         torch.cuda.device(generator.device),
         torch.cuda.stream(torch.cuda.current_stream(generator.device)),
-        torch.cuda.graph(graph, capture_error_mode="thread_local"),
+        # a stream of its own: torch's would be on the device of the first graph
+        torch.cuda.graph(
+            graph,
+            stream=torch.cuda.Stream(generator.device),  # type: ignore[no-untyped-call]
+            capture_error_mode="thread_local",
+        ),
     ):
         work()
     replay: Callable[[], None] = graph.replay

@@ -27,6 +27,7 @@ from gru4rec.model.network import Network
 from gru4rec.model.states import reset_states
 from gru4rec.progress import ProgressDisplay
 
+_CPU = torch.device("cpu")
 _BLOCK_NUMBERS = 1 << 22  # scores in memory at once: 32 MB of 64-bit numbers
 _SHOWN = (1, 5, 10, 20)  # cutoffs
 
@@ -62,7 +63,7 @@ class RankedEvents(Shown):
     def _card(self) -> Card:
         n_sessions = len(pd.unique(self.sessions))
         facts = [counted(len(self.ranks), "target"), counted(n_sessions, "session")]
-        measured = mean_metrics(self.ranks, _SHOWN, DEFAULT)
+        measured = mean_metrics(self.ranks, _SHOWN, DEFAULT) if len(self.ranks) else {}
         facts += [f"{name}@{_SHOWN[-1]} {at[_SHOWN[-1]]:.4f}" for name, at in measured.items()]
         if self.n_unknown:
             facts.append(f"{counted(self.n_unknown, 'event')} on unknown items left out")
@@ -249,9 +250,10 @@ def _only(states: Iterator[Tensor], is_wanted: npt.NDArray[np.bool_]) -> Iterato
     for state in states:
         rows = is_wanted[done : done + len(state)]
         done += len(state)
-        # by numbers: a device would have to be asked how many rows a mask leaves
-        places = torch.from_numpy(np.flatnonzero(rows))
-        yield state if rows.all() else state[places.to(state.device)]
+        if rows.all():
+            yield state
+        else:  # by numbers: a device would have to be asked how many rows a mask leaves
+            yield state[torch.from_numpy(np.flatnonzero(rows)).to(state.device)]
 
 
 def _ask_model(model: NextItemModel, question: _Question) -> Iterator[_Answer]:
@@ -271,7 +273,8 @@ def _ask_model(model: NextItemModel, question: _Question) -> Iterator[_Answer]:
         )
         own = scores[np.arange(len(block)), data.indices[block], None]
         at_least, equal = (~(scores < own)).sum(axis=1), (scores == own).sum(axis=1)
-        left_out = _pairs(question.seen(block) or [])
+        pairs = engine_of(_CPU).pairs(question.seen(block) or [], _CPU)
+        left_out = tuple(of.numpy() for of in pairs)
         if len(left_out[0]):
             theirs, own = scores[left_out], own[left_out[0], 0]
             at_least -= np.bincount(left_out[0], ~(theirs < own), len(block)).astype(np.int64)
@@ -283,12 +286,6 @@ def _ask_model(model: NextItemModel, question: _Question) -> Iterator[_Answer]:
             best = engine_of(rated.device).best_of(rated, min(question.top, n_items))
         ranks, ties = ranks_of(at_least, equal, question.mode)
         yield _Answer(block, ranks, ties, padded(best, len(block), question.top))
-
-
-def _pairs(seen: list[list[int]]) -> tuple[Ints, Ints]:
-    """Rows and items of lists of items, a list a row."""
-    rows = np.repeat(np.arange(len(seen)), [len(items) for items in seen])
-    return rows, np.array([item for items in seen for item in items], dtype=np.int64)
 
 
 def walk_states(

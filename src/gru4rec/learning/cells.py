@@ -134,12 +134,14 @@ class Layers:
         """Returns the new states, per layer (n, units), for input rows (n, width) and states."""
         dropout, self._masks = self._dropout, []
         if not self._direct:
-            x = self._drop(x, dropout.p_embed)
+            # the rows may be those that are updated afterwards
+            x = _masked(x, self._mask(x, dropout.p_embed), in_place=False)
         states = []
         for layer, (h, cell) in enumerate(zip(hidden, self._cells, strict=True)):
             first_without_embedding = self._direct and layer == 0
+            probability = dropout.p_embed if first_without_embedding else dropout.p_hidden
             x = cell.forward(x, h)
-            x = self._drop(x, dropout.p_embed if first_without_embedding else dropout.p_hidden)
+            x = _masked(x, self._mask(x, probability))
             states.append(x)
         return states
 
@@ -160,11 +162,13 @@ class Layers:
             for name, gradient in cell.gradients.items()
         }
 
-    def _drop(self, values: Tensor, probability: float) -> Tensor:
+    def _mask(self, values: Tensor, probability: float) -> Tensor | None:
         mask = self._dropout.mask(values, probability)
         self._masks.append(mask)
-        return values if mask is None else values * mask
+        return mask
 
 
-def _masked(gradient: Tensor, mask: Tensor | None) -> Tensor:
-    return gradient if mask is None else gradient.mul_(mask)
+def _masked(values: Tensor, mask: Tensor | None, in_place: bool = True) -> Tensor:
+    if mask is None:
+        return values
+    return values.mul_(mask) if in_place else values * mask

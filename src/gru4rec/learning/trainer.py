@@ -249,14 +249,15 @@ class Trainer:
             return False
         if events.offsets[end] - events.offsets[end - 1] < n_lanes:
             return False
+        sampler = self.sampler if isinstance(self.sampler, PopularitySampler) else None
+        if self.sampler and (sampler is None or sampler.n_steps < n_steps):
+            return False  # one of somebody else is asked once a step
         self._look_for_other_tensors()
         if not (self._has_run and self._replay_of(n_lanes).works):
             return False
-        negatives = None
-        if isinstance(self.sampler, PopularitySampler):
-            negatives = self.sampler.ahead(n_steps)
-        if self.sampler and negatives is None:
-            return False  # also with a sampler of somebody else, which is asked once a step
+        negatives = sampler.ahead(n_steps) if sampler else None
+        if sampler and negatives is None:
+            return False  # the last ones of a block
         self._before_change()
         inputs, targets, starts = events.of(at.step, end)
         losses, at.hidden = self._replay_of(n_lanes)(inputs, targets, starts, negatives, at.hidden)

@@ -74,6 +74,11 @@ class PopularitySampler:
         self._before = generator.get_state()
 
     @property
+    def n_steps(self) -> int:
+        """Steps whose negatives are drawn together."""
+        return self._n_steps
+
+    @property
     def state(self) -> SamplerState:
         """Where it stands."""
         return SamplerState(self._before, self._next)

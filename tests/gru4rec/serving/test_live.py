@@ -196,9 +196,20 @@ def test_training_drops_the_compact_copy() -> None:
         seen.append(gru.network.compact)
         gru.add_compact_copy()
 
+    class Looking:
+        def sample(self) -> torch.Tensor:
+            seen.append(gru.network.compact)
+            return torch.zeros(gru.config.n_sample, dtype=torch.int64)
+
     gru.fit(more, on_epoch=look)
     assert seen == [None]
     assert gru.network.compact is None
+
+    seen.clear()
+    longer = pd.DataFrame({"SessionId": 1, "ItemId": range(9), "Time": range(9)})
+    copy = gru.add_compact_copy().network.compact
+    gru.fit(longer, sampler=Looking())
+    assert seen == [copy, *[None] * 7]  # it is asked before the first change
 
 
 def test_a_training_that_is_refused_leaves_the_compact_copy() -> None:
