@@ -1,5 +1,6 @@
 """Tables on Spark, on the session that is there, or on one that is started once it is needed."""
 
+import contextlib
 import logging
 import os
 import sys
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-# equal rows on all engines need these; the last keeps an Arrow batch of wide rows small
+# equal rows on all engines need the first two; the last brings pandas frames as Arrow
 _OURS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "true",
@@ -31,11 +32,13 @@ def configure_spark(options: Mapping[str, Any]) -> None:
 
     Args:
         options: Of Spark, by their names (`spark.driver.memory`). Where a session is there already,
-            those count that a session may change.
+            those count, at once, that a session may change.
     """
     with _LOCK:
         _options.clear()
         _options.update({name: _as_text(value) for name, value in options.items()})
+        if _shared and _is_alive(_shared[0].session):
+            _set_up(_shared[0].session)
 
 
 def _as_text(value: Any) -> str:
@@ -45,9 +48,9 @@ def _as_text(value: Any) -> str:
 def spark_connection() -> "SparkBackend":
     """Returns the connection to Spark that this process shares.
 
-    A session that is there, such as that of a notebook, is not touched: a second session on it has
-    options of its own (UTC, ANSI) and its own temporary views, and the same tables. Where there is
-    none, one is started, as `configure_spark` says.
+    A session that is there, such as that of a notebook, is not touched: a second session beside it
+    has the same tables, catalog and database, its options but for ours (UTC, ANSI), and temporary
+    views of its own. Where there is none, one is started, as `configure_spark` says.
 
     Raises:
         MissingExtraError: pyspark is not installed.
@@ -59,15 +62,10 @@ def spark_connection() -> "SparkBackend":
         try:
             from gru4rec.preparation.engine.spark_backend import SparkBackend  # noqa: PLC0415
         except ImportError as error:
-            raise MissingExtraError(
-                f"Tables of Spark need a package that is not installed ({error}); run "
-                "pip install 'gru4rec-kedro[spark]'"
-            ) from None
+            raise MissingExtraError.of("spark", "reading tables of Spark", error) from None
         found = find_session()
         session = _beside(found) if found is not None else _start()
-        for name, value in {**_options, **_OURS}.items():
-            if session.conf.isModifiable(name):
-                session.conf.set(name, value)
+        _set_up(session)
         backend = SparkBackend()
         backend.register_options()
         backend.do_connect(session)
@@ -101,6 +99,23 @@ def _beside(found: Any) -> Any:
             first_line(error),
         )
         return found
+
+
+def _set_up(session: Any) -> None:
+    """Gives a session the place and the options of the one that was found, then ours."""
+    found = find_session()
+    if found is not None and found is not session:
+        session.catalog.setCurrentCatalog(found.catalog.currentCatalog())
+        session.catalog.setCurrentDatabase(found.catalog.currentDatabase())
+        now = session.conf.getAll
+        for name, value in found.conf.getAll.items():
+            if name not in _OURS and now.get(name) != value:
+                # Spark knows no list of what may be set: keys of a store are nowhere declared
+                with contextlib.suppress(Exception):
+                    session.conf.set(name, value)
+    for name, value in {**_options, **_OURS}.items():
+        if session.conf.isModifiable(name):
+            session.conf.set(name, value)
 
 
 def _start() -> Any:

@@ -1,9 +1,11 @@
+import sys
 import threading
 from typing import Any
 
 import ibis
 import pytest
 
+from gru4rec.errors import MissingExtraError
 from gru4rec.preparation import configure_spark, spark_connection
 from gru4rec.preparation.engine import spark as engine
 from gru4rec.preparation.engine.spark_errors import first_line
@@ -22,6 +24,39 @@ def test_a_session_that_is_there_is_left_as_it_was(spark: Any, spark_backend: An
     assert spark_connection().session is own
     assert type(spark).getActiveSession() is spark
     engine._shared.clear()
+
+
+def test_the_session_beside_is_where_the_other_is(spark: Any) -> None:
+    key = "fs.azure.account.key.shop.dfs.core.windows.net"
+    spark.sql("CREATE DATABASE IF NOT EXISTS shop")
+    before = spark.catalog.currentDatabase()
+    try:
+        spark.sql("USE shop")
+        spark.conf.set(key, "secret")
+        spark.sql("CREATE TABLE here USING parquet AS SELECT 1 AS n")
+        engine._shared.clear()
+        backend = spark_connection()
+        assert backend.table("here").count().to_pyarrow().as_py() == 1
+        assert backend.session.conf.get(key) == "secret"
+        assert backend.session.conf.get("spark.sql.session.timeZone") == "UTC"
+        # a run that begins later finds what was set meanwhile
+        spark.sql(f"USE {before}")
+        configure_spark({"spark.sql.shuffle.partitions": 5})
+        assert spark_connection() is backend
+        assert backend.current_database == before
+        assert backend.session.conf.get("spark.sql.shuffle.partitions") == "5"
+    finally:
+        spark.sql(f"USE {before}")
+        spark.conf.unset(key)
+        spark.sql("DROP DATABASE shop CASCADE")
+        engine._shared.clear()
+
+
+def test_without_pyspark_it_says_which_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "_shared", [])
+    monkeypatch.setitem(sys.modules, "gru4rec.preparation.engine.spark_backend", None)
+    with pytest.raises(MissingExtraError, match=r"install the extra spark: .*\.\[spark\]"):
+        spark_connection()
 
 
 def test_a_session_is_found_in_another_thread(spark: Any) -> None:
