@@ -6,7 +6,7 @@ from typing import Any
 from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol, MemoryDataset
 
-from gru4rec_kedro.redaction import hide_login
+from gru4rec.addresses import show
 
 _LOGS = ("raw_log", "prepared_{part}")
 
@@ -18,9 +18,9 @@ class LogNameHooks:
     def after_catalog_created(
         self, catalog: CatalogProtocol[Any, Any], conf_catalog: dict[str, Any]
     ) -> None:
-        """Fills `log_names`: the path in each of these entries, by the name of the entry."""
+        """Fills `log_names`: path or table of each of these entries, by the name of the entry."""
         paths = {
-            name: _shown(str(entry.get("filepath") or entry.get("type", "")))
+            name: _shown(str(entry.get("filepath") or entry.get("table") or entry.get("type", "")))
             for name, entry in conf_catalog.items()
             if name in _LOGS and isinstance(entry, dict)
         }
@@ -34,4 +34,4 @@ class LogNameHooks:
 def _shown(path: str) -> str:
     """A path as its owner would write it; Kedro makes all of them absolute."""
     inside = Path(path).is_relative_to(Path.cwd())
-    return str(Path(path).relative_to(Path.cwd())) if inside else hide_login(path)
+    return str(Path(path).relative_to(Path.cwd())) if inside else show(path)
