@@ -31,11 +31,12 @@ class Session(KedroSession):
         """Runs pipelines; arguments and result are those of `KedroSession.run`.
 
         Raises:
-            RunError: There is no node, dataset, tag or namespace of a name that is given; or the
-                session has run already.
+            RunError: There is no pipeline, node, dataset, tag or namespace of a name that is given;
+                or the session has run already.
         """
         given = inspect.signature(super().run).bind(*args, **options).arguments
         wanted = given.get("pipeline_names") or [given.get("pipeline_name") or "__default__"]
+        _check_pipelines(wanted)
         whole = sum((pipelines[name] for name in wanted), start=Pipeline([]))
         for kind, (arguments, names_of) in _NAMED.items():
             for argument in arguments.split():
@@ -48,6 +49,14 @@ class Session(KedroSession):
                 "%reload_kedro --params=model.n_epochs=5"
             ) from None
         return result
+
+
+def _check_pipelines(given: Iterable[str]) -> None:
+    for name in given:
+        if name not in pipelines:
+            near = get_close_matches(name, pipelines, n=1)
+            advice = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(pipelines)}"
+            raise RunError(f"There is no pipeline {name!r}; {advice}")
 
 
 def _check(

@@ -37,6 +37,8 @@ def test_it_is_what_kedro_runs(session):
         ({"load_versions": {"modl": "2020"}}, "dataset 'modl' .* mean 'model'"),
         ({"namespaces": ["reportin"]}, "namespace 'reportin' .* mean 'reporting'"),
         ({"tags": ["evaluate"]}, "tag 'evaluate' .* mean 'evaluation'"),
+        ({"pipeline_names": ["modeling"]}, "pipeline 'modeling'; did you mean 'modelling'"),
+        ({"pipeline_name": "zzz"}, "pipeline 'zzz'; there are .*data_engineering.*"),
     ],
 )
 def test_a_name_that_there_is_not_is_refused(session, given, message):
