@@ -15,7 +15,6 @@ from gru4rec.errors import DatabricksError, DataError
 from gru4rec.frames.events import require_columns
 from gru4rec.preparation.engine.spark import find_session
 from gru4rec.preparation.engine.spark_errors import first_line
-from gru4rec.preparation.engine.spark_rows import to_arrow
 
 _VARIABLES = ("DATABRICKS_SERVER_HOSTNAME", "DATABRICKS_HTTP_PATH", "DATABRICKS_TOKEN")
 
@@ -77,7 +76,7 @@ def _load_with_spark(session: Any, parts: list[str], names: list[str]) -> pd.Dat
         rows = session.table(".".join(map(_quoted, parts)))
         found = _find_columns(rows.columns, names, table)
         rows = rows.selectExpr(*(f"{_quoted(of)} AS {_quoted(name)}" for name, of in found.items()))
-        arrow = to_arrow(rows)
+        arrow = rows.toArrow()
     except DataError:
         raise
     except Exception as error:  # Spark raises Py4J, Connect and analysis errors of many kinds

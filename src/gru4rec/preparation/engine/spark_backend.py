@@ -6,8 +6,6 @@ import ibis.expr.types as ir
 from ibis.backends.pyspark import Backend
 from ibis.formats.pyarrow import PyArrowData
 
-from gru4rec.preparation.engine.spark_rows import to_arrow
-
 
 class SparkBackend(Backend):  # type: ignore[misc]  # Ibis has no types
     """Ibis on Spark; `Table.cache` stores a table at once, and its plan is to read it.
@@ -21,15 +19,19 @@ class SparkBackend(Backend):  # type: ignore[misc]  # Ibis has no types
         """The Spark session."""
         return self._session
 
+    def rows(self, table: ir.Table, *, params: Any = None, limit: Any = None) -> Any:
+        """Returns a query as a DataFrame of Spark, which is computed when it is used."""
+        self._run_pre_execute_hooks(table)
+        return self._session.sql(self.compile(table, params=params, limit=limit))
+
     def to_pyarrow(self, expr: ir.Expr, /, *, params: Any = None, limit: Any = None) -> Any:
         """Runs a query; integers stay exact, which pandas, that Ibis takes, makes floats of."""
-        self._run_pre_execute_hooks(expr)
         table = expr.as_table()
-        rows = self._session.sql(self.compile(table, params=params, limit=limit))
-        return expr.__pyarrow_result__(PyArrowData.convert_table(to_arrow(rows), table.schema()))
+        rows = self.rows(table, params=params, limit=limit)
+        return expr.__pyarrow_result__(PyArrowData.convert_table(rows.toArrow(), table.schema()))
 
     def _create_cached_table(self, name: str, expr: ir.Table) -> ir.Table:
-        rows = self._session.sql(self.compile(expr))
+        rows = self.rows(expr)
         rows = rows.checkpoint() if self._keeps_checkpoints() else rows.localCheckpoint()
         rows.createOrReplaceTempView(name)
         return self.table(name)

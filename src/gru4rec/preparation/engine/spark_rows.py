@@ -1,18 +1,9 @@
-"""Rows of a Spark table as Arrow: all of them, or without all of them in memory."""
+"""Rows of a Spark table as Arrow, without all of them in memory."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import ibis.expr.types as ir
 import pyarrow as pa
-
-
-def to_arrow(rows: Any) -> pa.Table:
-    """Brings a DataFrame of Spark here, in whatever version; integers stay exact."""
-    if hasattr(rows, "toArrow"):
-        return rows.toArrow()
-    # what Spark 3.5 has for its own use
-    return pa.Table.from_batches(rows._collect_as_arrow())  # noqa: SLF001
 
 
 def stream_from_spark(rows: ir.Table) -> Iterator[pa.RecordBatch]:
