@@ -18,6 +18,7 @@ from gru4rec_kedro.options.parameters import Globals, Parameters
 from gru4rec_kedro.running.entries import (
     NAMED_FILES,
     check_paths,
+    check_places,
     check_types,
     make_datasets,
     warn_of_misspelt_entries,
@@ -54,6 +55,7 @@ class CheckingHooks:
         _check_named_files(run_params)
         try:
             make_datasets(catalog, pipeline.datasets())
+            check_places(pipeline, catalog)
         except ConfigError as error:
             raise RunError(str(error)) from None
         warn_of_misspelt_entries(catalog, pipeline.datasets())

@@ -3,12 +3,16 @@
 import logging
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from pathlib import PurePosixPath
 from typing import Any
 
 from kedro.io import CatalogProtocol, DatasetError
+from kedro.pipeline import Pipeline
 
 from gru4rec import ConfigError
-from gru4rec.addresses import expand_home, show
+from gru4rec.addresses import expand_home, is_remote, show
+from gru4rec_kedro.datasets import EventsDataset, SparkTableDataset
+from gru4rec_kedro.kedro_internals import location_of
 from gru4rec_kedro.options.parameters import Parameters
 
 logger = logging.getLogger(__name__)
@@ -102,6 +106,25 @@ def make_datasets(catalog: CatalogProtocol[Any, Any], names: Iterable[str]) -> N
             catalog.get(name)
     except DatasetError as error:
         raise ConfigError(f"catalog.yml: {error}") from None
+
+
+def check_places(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
+    """Refuses files of events in a store that Spark would have to write.
+
+    Raises:
+        ConfigError: A node makes such a file of a table of Spark.
+    """
+    for node in pipeline.nodes:
+        tables = [n for n in node.inputs if isinstance(catalog.get(n), SparkTableDataset)]
+        for name in node.outputs if tables else ():
+            dataset = catalog.get(name)
+            place = location_of(dataset, getattr(dataset, "_filepath", PurePosixPath()))
+            if isinstance(dataset, EventsDataset) and is_remote(place):
+                raise ConfigError(
+                    f"{name} would be written by Spark, as {tables[0]} is a table there, but Spark "
+                    f"writes folders of this machine or of a volume, not {show(place)}: set "
+                    "outputs in globals.yml to a path"
+                )
 
 
 def warn_of_misspelt_entries(catalog: CatalogProtocol[Any, Any], used: set[str]) -> None:

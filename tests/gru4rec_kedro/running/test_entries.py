@@ -1,10 +1,12 @@
 import pytest
-from kedro.io import DataCatalog
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Node, Pipeline
 
 from gru4rec import ConfigError
 from gru4rec_kedro.options.parameters import Parameters
 from gru4rec_kedro.running.entries import (
     check_paths,
+    check_places,
     check_types,
     make_datasets,
     warn_of_misspelt_entries,
@@ -77,3 +79,30 @@ def test_what_is_said_of_the_log_is_refused_where_its_entry_does_not_take_it(nam
     check_paths(parameters, {name: value}, {"raw_log": RAW_LOG | {name: value}})
     with pytest.raises(ConfigError, match=f"^{name} is .* the entry raw_log .* has None"):
         check_paths(parameters, {name: value}, {"raw_log": RAW_LOG})
+
+
+@pytest.mark.parametrize(
+    ("read", "written", "refused"),
+    [
+        ("SparkTableDataset", "memory:///run/train.parquet", True),
+        ("SparkTableDataset", "data/train.parquet", False),
+        ("EventsDataset", "memory:///run/train.parquet", False),
+    ],
+)
+def test_what_spark_cannot_write_is_refused_before_it_computes(read, written, refused):
+    place = {"table": "clicks"} if read == "SparkTableDataset" else {"filepath": "clicks.parquet"}
+    entries = {
+        "raw_log": {"type": f"gru4rec_kedro.datasets.{read}", **place},
+        "train": {"type": "gru4rec_kedro.datasets.EventsDataset", "filepath": written},
+    }
+    catalog = DataCatalog.from_config(entries)
+    pipeline = Pipeline(
+        [Node(lambda *_: None, ["raw_log", "params:x"], ["train", "counts"], name="split")]
+    )
+    catalog["params:x"] = MemoryDataset(1)
+    catalog["counts"] = MemoryDataset()
+    if refused:
+        with pytest.raises(ConfigError, match=r"^train would be written by Spark, as raw_log is"):
+            check_places(pipeline, catalog)
+    else:
+        check_places(pipeline, catalog)
