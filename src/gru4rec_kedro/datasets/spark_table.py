@@ -1,6 +1,8 @@
 """Events between nodes as tables of Spark's catalog."""
 
+import contextlib
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import ibis.expr.types as ir
@@ -16,19 +18,32 @@ from gru4rec_kedro.kedro_internals import TablePreview
 class SparkTableDataset(AbstractDataset[ir.Table, ir.Table]):
     """A table in the catalog of Spark, such as that of Databricks; written whole or not at all.
 
-    The session is taken, or started, when the table is loaded or saved.
+    The session is taken, or started, when the table is loaded or saved. A save writes a table of
+    another name, and renames. A process that is killed between the two renames leaves the table
+    under neither name: `<table>_old_<hex>` is then the one before, `<table>_new_<hex>` the one that
+    was saved, and `ALTER TABLE … RENAME TO …` makes either the table again. Delta needs no renames.
 
     Args:
-        table: `catalog.schema.table`, `schema.table` or `table`; what has a slash is Parquet files,
-            a folder or a glob of them, which are read only.
+        table: `catalog.schema.table`, `schema.table` or `table`; in `catalog.yml` what has a slash
+            is a `filepath`.
+        filepath: In place of a table Parquet files, a folder or a glob of them: they are only read.
         stored_as: Format of its files: `delta` on Databricks.
         metadata: For plugins.
     """
 
     def __init__(
-        self, *, table: str, stored_as: str = "parquet", metadata: dict[str, Any] | None = None
+        self,
+        *,
+        table: str = "",
+        filepath: str | None = None,
+        stored_as: str = "parquet",
+        metadata: dict[str, Any] | None = None,
     ) -> None:
-        self._table = table
+        if bool(table) == bool(filepath) or "/" in table:
+            raise ValueError(
+                f"name a table or a filepath (table: {table!r}, filepath: {filepath!r})"
+            )
+        self._table, self._filepath = table, filepath
         *place, self._name = table.split(".")
         self._database = ".".join(place) or None
         self._stored_as = stored_as
@@ -40,8 +55,8 @@ class SparkTableDataset(AbstractDataset[ir.Table, ir.Table]):
         Raises:
             MissingFileError: It is not there.
         """
-        if "/" in self._table:
-            return spark_connection().read_parquet(self._table)
+        if self._filepath:
+            return spark_connection().read_parquet(self._filepath)
         if not self._exists():
             raise MissingFileError(
                 f"there is no table {self._table} in Spark's catalog; run the pipeline that makes "
@@ -54,10 +69,11 @@ class SparkTableDataset(AbstractDataset[ir.Table, ir.Table]):
 
         Raises:
             DataError: What is saved is no table of Spark.
+            AnalysisException: Of Spark: the name is that of a view.
             DatasetError: The entry is of files.
         """
-        if "/" in self._table:
-            raise DatasetError(f"{self._table} is of files, which are read only; name a table")
+        if self._filepath:
+            raise DatasetError(f"{self._filepath} is of files, which are read only; name a table")
         connection = spark_connection()
         if not isinstance(data, ir.Table) or data.get_backend() is not connection:
             raise DataError(
@@ -65,18 +81,40 @@ class SparkTableDataset(AbstractDataset[ir.Table, ir.Table]):
                 "of, such as the entry raw_log or sessions, be a table of Spark, too "
                 "(conf/spark/catalog.yml)"
             )
+        rows = connection.rows(data)
         if self._stored_as == "delta":  # which replaces a table in one step
-            self._write(self._name, data)
+            rows.write.saveAsTable(self._quoted(self._name), format="delta", mode="overwrite")
             return
-        name = f"{self._name}_{uuid.uuid4().hex}"
-        self._write(name, data)
-        connection.drop_table(self._name, database=self._database, force=True)
-        connection.raw_sql(f"ALTER TABLE {self._quoted(name)} RENAME TO {self._quoted(self._name)}")
+        new = f"{self._name}_new_{uuid.uuid4().hex}"
+        try:
+            # empty first: what is written into a table goes with it, also where writing fails
+            rows.limit(0).write.saveAsTable(self._quoted(new), format=self._stored_as)
+            rows.write.insertInto(self._quoted(new))
+            with self._set_aside():
+                self._rename(new, self._name)
+        finally:
+            self._drop(new)
 
-    def _write(self, name: str, data: ir.Table) -> None:
-        spark_connection().create_table(
-            name, data, database=self._database, overwrite=True, format=self._stored_as
-        )
+    @contextlib.contextmanager
+    def _set_aside(self) -> Iterator[None]:
+        """Renames the table for a block that makes another; back where that fails."""
+        if not self._exists():
+            yield
+            return
+        old = f"{self._name}_old_{uuid.uuid4().hex}"
+        self._rename(self._name, old)
+        try:
+            yield
+        except BaseException:
+            self._rename(old, self._name)
+            raise
+        self._drop(old)
+
+    def _rename(self, name: str, to: str) -> None:
+        spark_connection().raw_sql(f"ALTER TABLE {self._quoted(name)} RENAME TO {self._quoted(to)}")
+
+    def _drop(self, name: str) -> None:
+        spark_connection().raw_sql(f"DROP TABLE IF EXISTS {self._quoted(name)}")
 
     def _quoted(self, name: str) -> str:
         parts = [*(self._database or "").split("."), name]
@@ -88,9 +126,10 @@ class SparkTableDataset(AbstractDataset[ir.Table, ir.Table]):
         return TablePreview(json_table(self.load().limit(nrows).to_pandas()))
 
     def _exists(self) -> bool:
-        if "/" in self._table:
+        if self._filepath:
             return True  # or Spark says that it is not when it is loaded
         return bool(spark_connection().session.catalog.tableExists(self._quoted(self._name)))
 
     def _describe(self) -> dict[str, Any]:
-        return {"table": self._table, "stored_as": self._stored_as}
+        place = {"filepath": self._filepath} if self._filepath else {"table": self._table}
+        return {**place, "stored_as": self._stored_as}

@@ -39,15 +39,20 @@ class ConfigLoader(OmegaConfigLoader):
     def _complete(self, entries: dict[str, Any]) -> dict[str, Any]:
         """Writes `~/…` out, and gives each store the credentials of its name if it has none.
 
-        What `credentials.yml` has under `s3` is for all entries at `s3://…` that name no other.
+        What `credentials.yml` has under `s3` is for all entries at `s3://…` that name no other. A
+        table of Spark with a slash in its name is Parquet files.
         """
         try:
             known = self["credentials"]
         except MissingConfigException:
             known = {}
-        for entry in entries.values():
+        for entry in [e for e in entries.values() if isinstance(e, dict)]:
+            if str(entry.get("type", "")).endswith("SparkTableDataset"):
+                if "/" in str(entry.get("table", "")):  # Kedro knows paths by this name
+                    entry["filepath"] = expand_home(entry.pop("table"))
+                continue  # Spark has credentials of its own
             for name in ("filepath", "path"):
-                if not isinstance(entry, dict) or not isinstance(entry.get(name), str):
+                if not isinstance(entry.get(name), str):
                     continue
                 entry[name] = expand_home(entry[name])
                 store, slashes, _ = entry[name].partition("://")

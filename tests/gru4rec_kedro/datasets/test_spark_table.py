@@ -15,7 +15,7 @@ FRAME = pd.DataFrame({"SessionId": [1, 2**63 - 1], "ItemId": ["a", "ü"], "Time"
 def table(spark_backend: Any, tmp_path: Path) -> Any:
     """Events on Spark."""
     FRAME.to_parquet(tmp_path / "given.parquet")
-    return SparkTableDataset(table=str(tmp_path / "given.parquet")).load()
+    return SparkTableDataset(filepath=str(tmp_path / "given.parquet")).load()
 
 
 def test_a_table_is_replaced_and_nothing_else_stays(table: Any, spark_backend: Any) -> None:
@@ -31,13 +31,70 @@ def test_a_table_is_replaced_and_nothing_else_stays(table: Any, spark_backend: A
     spark_backend.drop_table("saved")
 
 
+def test_a_table_of_the_current_database_is_saved_to_another(
+    table: Any, spark_backend: Any
+) -> None:
+    spark_backend.raw_sql("CREATE DATABASE shop2")
+    try:
+        spark_backend.raw_sql("USE shop2")
+        SparkTableDataset(table="clicks2").save(table)
+        copy = SparkTableDataset(table="default.copied")
+        copy.save(SparkTableDataset(table="clicks2").load())
+        assert copy.load().count().to_pyarrow().as_py() == 2
+        spark_backend.raw_sql("DROP TABLE default.copied")
+    finally:
+        spark_backend.raw_sql("USE default")
+        spark_backend.raw_sql("DROP DATABASE shop2 CASCADE")
+
+
 def test_a_failed_save_leaves_the_table_before(table: Any, spark_backend: Any) -> None:
     dataset = SparkTableDataset(table="kept")
     dataset.save(table)
+    before = in_warehouse(spark_backend)
     with pytest.raises(DatasetError, match="CAST_INVALID_INPUT"):
         dataset.save(table.mutate(ItemId=table["ItemId"].cast("int64")))
+    assert in_warehouse(spark_backend) == before
     assert dataset.load().count().to_pyarrow().as_py() == 2
     spark_backend.drop_table("kept")
+
+
+def in_warehouse(backend: Any) -> tuple[list[str], list[str]]:
+    """Tables, and the folders of all that are or were."""
+    folder = Path(backend.session.conf.get("spark.sql.warehouse.dir").removeprefix("file:"))
+    return sorted(backend.list_tables()), sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, RuntimeError])
+def test_a_save_that_ends_between_the_renames_leaves_the_table_before(
+    table: Any, spark_backend: Any, monkeypatch: pytest.MonkeyPatch, kind: type[BaseException]
+) -> None:
+    dataset = SparkTableDataset(table="kept")
+    dataset.save(table)
+    before = in_warehouse(spark_backend)
+    rename = dataset._rename
+
+    def stop(name: str, to: str) -> None:
+        if name.startswith("kept_new_"):
+            assert not dataset.exists()
+            raise kind
+        rename(name, to)
+
+    monkeypatch.setattr(dataset, "_rename", stop)
+    with pytest.raises((kind, DatasetError)):
+        dataset.save(table.limit(1))
+    assert in_warehouse(spark_backend) == before
+    assert dataset.load().count().to_pyarrow().as_py() == 2
+    spark_backend.drop_table("kept")
+
+
+def test_a_view_is_not_replaced(table: Any, spark_backend: Any) -> None:
+    spark_backend.raw_sql("CREATE VIEW seen AS SELECT 1 AS n")
+    before = in_warehouse(spark_backend)
+    with pytest.raises(DatasetError, match=r"(?i)view"):
+        SparkTableDataset(table="seen").save(table)
+    assert in_warehouse(spark_backend) == before
+    assert SparkTableDataset(table="seen").load().columns == ("n",)
+    spark_backend.drop_view("seen")
 
 
 def test_only_spark_writes_its_tables(spark_backend: Any, tmp_path: Path) -> None:
@@ -46,7 +103,7 @@ def test_only_spark_writes_its_tables(spark_backend: Any, tmp_path: Path) -> Non
         SparkTableDataset(table="clicks").save(local)
     local_connection().drop_table("of_duckdb")
     with pytest.raises(DatasetError, match="read only; name a table"):
-        SparkTableDataset(table=f"{tmp_path}/x").save(local)
+        SparkTableDataset(filepath=f"{tmp_path}/x").save(local)
 
 
 def test_events_of_spark_are_a_folder_that_duckdb_reads(table: Any, tmp_path: Path) -> None:

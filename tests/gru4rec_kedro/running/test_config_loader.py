@@ -123,3 +123,27 @@ def test_outputs_of_the_command_line_are_those_of_the_run(conf: Path) -> None:
     (conf / "test/parameters.yml").write_text("outputs: elsewhere\n")
     with pytest.raises(RunError, match="outputs stands in a file of parameters, where it has no"):
         load(conf)
+
+
+@pytest.mark.parametrize(
+    ("events", "read"),
+    [
+        ("main.shop.clicks", {"table": "main.shop.clicks"}),
+        ("~/clicks", {"filepath": str(Path.home() / "clicks")}),
+        ("logs/*.parquet", {"filepath": str(PROJECT / "logs/*.parquet")}),
+        ("s3://shop/clicks", {"filepath": "s3://shop/clicks"}),
+    ],
+)
+def test_a_table_of_spark_with_a_slash_is_files(
+    conf: Path, events: str, read: dict[str, str]
+) -> None:
+    (conf / "test/catalog.yml").write_text((conf / "spark/catalog.yml").read_text())
+    (conf / "test/globals.yml").write_text((conf / "spark/globals.yml").read_text())
+    (conf / "test/credentials.yml").write_text("s3: {key: me}\n")
+    bootstrap_project(PROJECT)
+    options = {"events": events}
+    with KedroSession.create(
+        PROJECT, env="test", conf_source=str(conf), runtime_params=options
+    ) as session:
+        dataset = session.load_context().catalog["raw_log"]
+    assert dataset._describe() == {**read, "stored_as": "parquet"}
