@@ -2,8 +2,9 @@
 
 import contextlib
 import errno
-import glob
 import os
+import re
+import shutil
 import time
 import uuid
 from collections.abc import Iterable, Iterator
@@ -34,7 +35,7 @@ def written_whole(path: Location) -> Iterator[Path]:
             yield temporary
         return
     with contextlib.suppress(OSError):
-        _remove_stale(path)
+        remove_left(path)
     # not from tempfile, whose files only their owner may read
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
@@ -79,19 +80,37 @@ def _sync_folder(folder: Path) -> None:
 
 
 def remove_stale(temporaries: Iterable[Path]) -> None:
-    """Removes temporary files that nobody is at work on any more: not touched for a day.
+    """Removes what is temporary and nobody is at work on any more: not touched for a day.
 
     Raises:
         OSError: They cannot be removed.
     """
     before = time.time() - _STALE_SECONDS
     for temporary in temporaries:
-        if temporary.stat().st_mtime < before:
-            temporary.unlink()
+        if temporary.lstat().st_mtime < before:
+            remove(temporary)
 
 
-def _remove_stale(path: Path) -> None:
-    pattern = f".{glob.escape(path.name)}.{'[0-9a-f]' * 32}"
+def remove(path: Path) -> None:
+    """Removes a file, a folder with all in it, or a link, but not what that leads to.
+
+    Raises:
+        OSError: It cannot be removed.
+    """
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def remove_left(path: Path) -> None:
+    """Removes what writers of a file or a folder that were killed a day ago have left beside it.
+
+    Raises:
+        OSError: It cannot be removed.
+    """
+    # a file that takes the place of a folder is written beside a temporary name
+    is_left = re.compile(rf"\.+{re.escape(path.name)}(\.[0-9a-f]{{32}})+").fullmatch
     versions = path.parent.parent  # each in a folder of its own, these in one of the file's name
-    is_version = versions.name == path.name
-    remove_stale(versions.glob(f"*/{pattern}") if is_version else path.parent.glob(pattern))
+    hidden = versions.glob("*/.*") if versions.name == path.name else path.parent.glob(".*")
+    remove_stale(each for each in hidden if is_left(each.name))

@@ -1,7 +1,6 @@
 """Events between nodes: Parquet files, as Ibis tables or DataFrames."""
 
 import glob
-from contextlib import nullcontext
 from typing import Any, Literal, TypeAlias
 
 import duckdb
@@ -19,7 +18,7 @@ from gru4rec.preparation import (
     say_cannot_spill,
 )
 from gru4rec_kedro.datasets.previews import json_table
-from gru4rec_kedro.datasets.spark_folder import set_aside, write_folder
+from gru4rec_kedro.datasets.spark_folder import in_place_of, write_folder
 from gru4rec_kedro.datasets.written_whole import StoredFile, WrittenWhole
 from gru4rec_kedro.kedro_internals import TablePreview, location_of
 
@@ -102,9 +101,11 @@ class EventsDataset(WrittenWhole, _ParquetEvents):
         elif of_spark is not None:
             # Spark has no order of its own, and training numbers items as they come
             write_folder(of_spark.order_by(*in_order(of_spark)), final)
+        elif final.is_dir():
+            with in_place_of(final) as temporary:
+                super()._write_whole(data, temporary)
         else:
-            with set_aside(final) if final.is_dir() else nullcontext():
-                super()._write_whole(data, final)
+            super()._write_whole(data, final)
 
     def preview(self, nrows: int = 10) -> TablePreview:
         """Shows the first rows in kedro-viz."""

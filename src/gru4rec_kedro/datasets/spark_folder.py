@@ -1,16 +1,16 @@
 """Folders of Parquet files that Spark writes, whole or not at all."""
 
 import contextlib
-import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import ibis.expr.types as ir
 
+from gru4rec.files import remove, remove_left
 from gru4rec_kedro.errors import UnwritableError
 
-_COMPLETE = "_SUCCESS"  # which Spark writes last
+COMPLETE = "_SUCCESS"  # which Spark writes last
 
 
 def write_folder(table: ir.Table, final: Path) -> None:
@@ -19,31 +19,43 @@ def write_folder(table: ir.Table, final: Path) -> None:
     Raises:
         UnwritableError: This machine does not see what Spark has written.
     """
-    temporary = _beside(final)
-    try:
+    with in_place_of(final) as temporary:
         # an absolute path without a scheme is also one of a volume of Databricks
         table.to_parquet(str(temporary.absolute()))
-        if not (temporary / _COMPLETE).exists():
+        if not (temporary / COMPLETE).exists():
             raise UnwritableError(
                 f"Spark has written {temporary.absolute()} where this machine does not see it; set "
                 "outputs in globals.yml to a folder that all machines of Spark share, such as one "
                 "of a volume (/Volumes/…)"
             )
-        with set_aside(final):
-            temporary.rename(final)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextlib.contextmanager
-def set_aside(final: Path) -> Iterator[None]:
-    """Moves a folder out of the way for a block that makes another; back where that fails.
+def in_place_of(final: Path) -> Iterator[Path]:
+    """Gives a name beside a file or folder; what is written there takes its place at the end.
+
+    Until then it is there and may be read. Where the block raises, it stays.
 
     Raises:
         IsADirectoryError: The folder is somebody else's: Spark has not written it.
     """
-    if final.is_dir() and not (final / _COMPLETE).exists():
+    if final.is_dir() and not (final / COMPLETE).exists():
         raise IsADirectoryError("a folder is there, which Spark has not written")
+    with contextlib.suppress(OSError):
+        remove_left(final)
+    temporary = _beside(final)
+    try:
+        yield temporary
+        with _set_aside(final):
+            temporary.rename(final)
+    finally:
+        with contextlib.suppress(OSError):
+            remove(temporary)
+
+
+@contextlib.contextmanager
+def _set_aside(final: Path) -> Iterator[None]:
+    """Moves what is there out of the way for a block that moves another there; back if it fails."""
     aside = _beside(final)
     try:
         final.rename(aside)
@@ -55,7 +67,7 @@ def set_aside(final: Path) -> Iterator[None]:
     except BaseException:
         aside.rename(final)
         raise
-    shutil.rmtree(aside) if aside.is_dir() else aside.unlink()
+    remove(aside)
 
 
 def _beside(final: Path) -> Path:

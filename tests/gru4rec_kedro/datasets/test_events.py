@@ -1,4 +1,6 @@
 import json
+import os
+import time
 
 import pandas as pd
 import pytest
@@ -59,3 +61,49 @@ def test_missing_file_is_an_error(path):
     assert not EventsDataset(filepath=path).exists()
     with pytest.raises(DatasetError, match=r"events\.parquet"):
         EventsDataset(filepath=path).load()
+
+
+@pytest.fixture
+def spark_folder(tmp_path):
+    """A folder as Spark leaves it."""
+    folder = tmp_path / "events.parquet"
+    folder.mkdir()
+    for name in ("part-00000.parquet", "part-00001.parquet"):
+        FRAME.to_parquet(folder / name)
+    (folder / "_SUCCESS").touch()
+    return folder
+
+
+def test_a_file_takes_the_place_of_a_folder_that_it_is_made_of(path, spark_folder, tmp_path):
+    left = [tmp_path / f"{dots}events.parquet.{'0' * 32}" for dots in (".", ".x.")]
+    for folder in left:
+        (folder / "inside").mkdir(parents=True)
+        os.utime(folder, (time.time() - 25 * 60 * 60,) * 2)
+    dataset = EventsDataset(filepath=path)
+    table = dataset.load()
+    dataset.save(table.filter(table.Time > 1))
+    assert dataset.load().to_pandas().ItemId.tolist() == ["ü", "ü"]
+    assert sorted(os.listdir(tmp_path)) == [left[1].name, "events.parquet"]
+
+
+def test_until_a_file_takes_its_place_a_folder_is_there(path, spark_folder, tmp_path, monkeypatch):
+    seen = []
+
+    def fail(*_, **__):
+        seen.extend(path.name for path in spark_folder.iterdir())
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(pd.DataFrame, "to_parquet", fail)
+    with pytest.raises(DatasetError, match="no space left"):
+        EventsDataset(filepath=path).save(FRAME)
+    assert len(seen) == 3
+    assert os.listdir(tmp_path) == ["events.parquet"]
+
+
+def test_a_link_to_a_folder_goes_and_the_folder_stays(path, spark_folder, tmp_path):
+    spark_folder.rename(tmp_path / "elsewhere")
+    spark_folder.symlink_to("elsewhere")
+    EventsDataset(filepath=path).save(FRAME)
+    assert sorted(os.listdir(tmp_path)) == ["elsewhere", "events.parquet"]
+    assert EventsDataset(filepath=path).load().count().execute() == 2
+    assert len(os.listdir(tmp_path / "elsewhere")) == 3
