@@ -9,7 +9,7 @@ import pandas as pd
 from kedro.io import Version
 
 from gru4rec import DataError
-from gru4rec.addresses import Location, is_remote, local_copy, matching, reaching, show
+from gru4rec.addresses import Location, exists, is_remote, matching, reaching, show
 from gru4rec.preparation import (
     in_order,
     is_on_spark,
@@ -18,7 +18,7 @@ from gru4rec.preparation import (
     say_cannot_spill,
 )
 from gru4rec_kedro.datasets.previews import json_table
-from gru4rec_kedro.datasets.spark_folder import in_place_of, write_folder
+from gru4rec_kedro.datasets.spark_folder import COMPLETE, in_place_of, write_folder
 from gru4rec_kedro.datasets.written_whole import StoredFile, WrittenWhole
 from gru4rec_kedro.kedro_internals import TablePreview, location_of
 
@@ -46,10 +46,8 @@ class _ParquetEvents(StoredFile):
 
     def load(self) -> Events:
         path = location_of(self, self._get_load_path())
-        if self.load_as == "frame":
-            with local_copy(path) as file:
-                return pd.read_parquet(file)
-        return open_parquet(_files_of(path), local_connection(self.memory_limit))
+        table = open_parquet(_files_of(path), local_connection(self.memory_limit))
+        return table.to_pandas() if self.load_as == "frame" else table
 
     def save(self, data: Events) -> None:
         path = self._get_save_path()
@@ -67,10 +65,21 @@ class _ParquetEvents(StoredFile):
         return {"filepath": self._filepath, "load_as": self.load_as, "version": self._version}
 
 
-def _files_of(path: Location) -> list[Location]:
+def _is_folder(path: Location) -> bool:
     with reaching(path):
-        is_folder = path.is_dir()
-    return matching(f"{glob.escape(str(path))}/*.parquet", path) if is_folder else [path]
+        return path.is_dir()
+
+
+def _files_of(path: Location) -> list[Location]:
+    if not _is_folder(path):
+        return [path]
+    files = matching(f"{glob.escape(str(path))}/*.parquet", path)
+    if not files or not exists(path / COMPLETE):
+        raise DataError(
+            f"{show(path)} is a folder, but not one of Parquet files that Spark has completed "
+            f"({COMPLETE} is there then): remove it and run the pipeline that makes it"
+        )
+    return files
 
 
 class EventsDataset(WrittenWhole, _ParquetEvents):
@@ -96,6 +105,12 @@ class EventsDataset(WrittenWhole, _ParquetEvents):
                 raise DataError(
                     f"Spark writes folders of this machine or of a volume, not {show(final)}: set "
                     "outputs in globals.yml to a path, or copy them there"
+                )
+            final.fs.invalidate_cache()  # others write there, too
+            if _is_folder(final):
+                raise DataError(
+                    f"{show(final)} is also a folder in the store, whose files would be loaded in "
+                    "place of what is saved: remove it there first, or name another path"
                 )
             super()._write_whole(data, final)
         elif of_spark is not None:

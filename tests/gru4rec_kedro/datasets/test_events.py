@@ -107,3 +107,14 @@ def test_a_link_to_a_folder_goes_and_the_folder_stays(path, spark_folder, tmp_pa
     assert sorted(os.listdir(tmp_path)) == ["elsewhere", "events.parquet"]
     assert EventsDataset(filepath=path).load().count().execute() == 2
     assert len(os.listdir(tmp_path / "elsewhere")) == 3
+
+
+@pytest.mark.parametrize("lacking", ["_SUCCESS", "part-*.parquet"])
+@pytest.mark.parametrize("load_as", ["frame", "table"])
+def test_a_folder_that_is_not_complete_is_refused(path, spark_folder, lacking, load_as):
+    dataset = EventsDataset(filepath=path, load_as=load_as)
+    assert len(dataset.load().ItemId.to_list()) == 4
+    for file in spark_folder.glob(lacking):
+        file.unlink()
+    with pytest.raises(DatasetError, match=r"events.parquet is a folder, but not .* remove it"):
+        dataset.load()

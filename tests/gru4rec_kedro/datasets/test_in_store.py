@@ -6,7 +6,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import pyarrow as pa
 import pytest
-from kedro.io import DataCatalog, Version
+from kedro.io import DataCatalog, DatasetError, Version
 from tests.object_store import SECRET, upload_held
 
 from gru4rec import GRU4Rec
@@ -22,6 +22,7 @@ from gru4rec_kedro.datasets import (
     Parts,
     PartsDataset,
     RawLogDataset,
+    TextDataset,
 )
 from gru4rec_kedro.errors import (
     FolderInUseError,
@@ -95,6 +96,11 @@ def test_events_are_read_where_they_are(place):
     folder = place("folder")
     for part in ("a.parquet", "b.parquet"):  # as Spark leaves them
         ParquetDataset(**{**folder, "filepath": f"{folder['filepath']}/{part}"}).save(FRAME)
+    TextDataset(**{**folder, "filepath": f"{folder['filepath']}/_SUCCESS"}).save("")
+    assert EventsDataset(**folder).load().count().execute() == 6
+    assert len(EventsDataset(**folder, load_as="frame").load()) == 6
+    with pytest.raises(DatasetError, match=r"folder is also a folder in the store, .* remove it"):
+        EventsDataset(**folder).save(FRAME)
     assert EventsDataset(**folder).load().count().execute() == 6
 
 
