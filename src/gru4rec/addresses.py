@@ -26,6 +26,7 @@ _SCHEME = re.compile(r"\s*([A-Za-z][\w+.-]+):[:/\\]")
 _WHOLE = {"abfs", "abfss", "az", "gcs", "gs", "memory", "s3", "s3a"}
 # what stands before an @ there is a container, not a login
 _CONTAINERS = {"abfs", "abfss"}
+_WEB = {"http", "https"}
 
 
 def locate(
@@ -72,7 +73,11 @@ def locate(
         ) from None
     # without: what another process has written meanwhile would not be seen
     options = {"use_listings_cache": False, **(credentials or {})}
-    return cast(UPath, UPath(f"{protocol}{text[len(protocol) :]}", **options))
+    place = text[len(protocol) + len("://") :]
+    if protocol not in _WEB:
+        # as in a path, and as Kedro's own datasets do: a//b were another place than a/b
+        place = re.sub("/+", "/", place)
+    return cast(UPath, UPath(f"{protocol}://{place}", **options))
 
 
 def expand_home(path: str) -> str:
@@ -127,7 +132,7 @@ def brief(location: Location) -> str:
 
 def is_web(location: UPath) -> bool:
     """Tells a server of the web, which lists no folders, from other stores."""
-    return location.protocol in {"http", "https"}
+    return location.protocol in _WEB
 
 
 def show(address: object) -> str:

@@ -91,6 +91,12 @@ def test_an_address_is_in_a_store(address: str) -> None:
         check_local(address, DataError, "it has no locks")
 
 
+def test_slashes_in_a_row_are_one() -> None:
+    assert str(locate("memory://run//a///m.pth", DataError)) == "memory://run/a/m.pth"
+    assert str(locate("memory:////run/", DataError)) == "memory://run"
+    assert str(locate("https://x.org/a//b", DataError)) == "https://x.org/a//b"
+
+
 @pytest.mark.parametrize(
     ("address", "message"),
     [

@@ -152,6 +152,15 @@ def test_parts_go_on_where_they_were_ended(place, object_store, caplog):
     assert dataset.load().value.sum().execute() == 5
 
 
+def test_a_slash_too_many_does_not_split_a_run(place, object_store):
+    where = place("run/")
+    options = where["credentials"]
+    TextDataset(filepath=f"{where['filepath']}/report.html", credentials=options).save("<html>")
+    PartsDataset(path=f"{where['filepath']}/parts", credentials=options).save(parts(1))
+    names = object_store.names(where["filepath"].removeprefix("s3://shop/"))
+    assert names == ["parts/_SUCCESS", "parts/part-00000.parquet", "report.html"]
+
+
 def test_two_on_one_machine_take_turns(object_store, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     folder = object_store.path("locked")
