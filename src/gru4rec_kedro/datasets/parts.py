@@ -107,7 +107,8 @@ class PartsDataset(AbstractDataset[Parts, ir.Table]):
         """Makes and writes the parts that are not there yet, and removes those of earlier runs.
 
         Raises:
-            DataError: What is saved is a table, such as one of Spark.
+            DataError: What is saved is a table, such as one of Spark, or the folder has parts of
+                somebody else.
             FolderInUseError: Another process writes the folder.
             UnwritableError: The folder or a file in it cannot be written.
         """
@@ -123,11 +124,11 @@ class PartsDataset(AbstractDataset[Parts, ir.Table]):
         keys: dict[Location, str] = {}
         n_made = 0
         with self._writing():
-            self._begin()
+            there = self._begin()
         for part in data:
             path = self._path / f"part-{len(keys):05d}.parquet"
             keys[path] = part.key
-            if _read_key(path) == part.key:
+            if there.get(path) == part.key:
                 continue
             table = part.make().replace_schema_metadata({_KEY: part.key})
             with self._writing(), written_whole(path) as temporary:
@@ -136,14 +137,23 @@ class PartsDataset(AbstractDataset[Parts, ir.Table]):
             n_made += 1
         with self._writing():
             self._end(keys)
-        there = f" ({len(keys) - n_made} were there)" if n_made < len(keys) else ""
-        logger.info("%d part(s)%s: %s", len(keys), there, brief(self._path))
+        kept = f" ({len(keys) - n_made} were there)" if n_made < len(keys) else ""
+        logger.info("%d part(s)%s: %s", len(keys), kept, brief(self._path))
 
-    def _begin(self) -> None:
+    def _begin(self) -> dict[Location, str | None]:
+        """Makes the folder ready; returns the keys of the parts that are there."""
         make_folders(self._path)
+        there = {path: _read_key(path) for path in self._parts()}
+        for path, key in there.items():
+            if key == "":
+                raise DataError(
+                    f"{show(path)} is none of the parts that are written here, and these take the "
+                    "place of all others: remove it, or name another folder"
+                )
         self._mark_incomplete()
         if not is_remote(self._path):  # to a store nothing is uploaded under such a name
             remove_stale(self._path.glob(".part-*"))
+        return there
 
     def _mark_incomplete(self) -> None:
         with reaching(self._path):
@@ -186,7 +196,7 @@ class PartsDataset(AbstractDataset[Parts, ir.Table]):
 
 
 def _read_key(path: Location) -> str | None:
-    """Reads what a part was made from; None where there is no part."""
+    """Reads what a part was made from; None where there is no part, "" where it is none of ours."""
     try:
         with reaching(path), path.open("rb") as file:
             metadata = pq.read_schema(file).metadata or {}

@@ -4,6 +4,7 @@ import time
 
 import ibis
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from kedro.io import DatasetError
 
@@ -63,6 +64,18 @@ def test_parts_of_a_longer_run_go(dataset, recorder, tmp_path):
     (tmp_path / "folder/parts/part-00000-of-another.parquet").touch()
     dataset.save(recorder.parts(1))
     assert values(dataset) == [1]
+
+
+def test_parts_of_others_stay(dataset, recorder, tmp_path):
+    folder = tmp_path / "folder/parts"
+    folder.mkdir(parents=True)
+    # as Spark leaves them
+    pq.write_table(pa.table({"value": [7]}), folder / "part-00000-6a-c000.snappy.parquet")
+    (folder / "_SUCCESS").touch()
+    with pytest.raises(DatasetError, match=r"part-00000-6a-c000\S+ is none of the parts .* remove"):
+        dataset.save(recorder.parts(1))
+    assert recorder.made == []
+    assert values(dataset) == [7]
 
 
 def test_what_was_made_before_the_end_of_a_run_stays(dataset, recorder, tmp_path):
