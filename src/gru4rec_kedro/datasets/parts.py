@@ -69,7 +69,8 @@ class PartsDataset(AbstractDataset[Parts, ir.Table]):
     (`made_from`), so a run that was ended, or that is repeated with a part of the same input, goes
     on where work is left. `_SUCCESS` is there once all parts are. A lock beside the folder keeps
     two from writing it at once; where the file system has none, or in a store from two machines,
-    parts of different runs are told by their keys, and never end under one `_SUCCESS`.
+    parts of different runs are told by their keys, and do not end under one `_SUCCESS` unless one
+    is killed just when it has written a part.
 
     Args:
         path: The folder, a path or an address; it should hold nothing else.
@@ -134,6 +135,8 @@ class PartsDataset(AbstractDataset[Parts, ir.Table]):
             with self._writing(), written_whole(path) as temporary:
                 pq.write_table(table, temporary)
                 self._mark_incomplete()  # another that is not kept out may have ended by now
+            with self._writing():
+                self._mark_incomplete()  # or while the part was uploaded
             n_made += 1
         with self._writing():
             self._end(keys)

@@ -153,6 +153,28 @@ def test_a_writer_that_is_killed_after_another_has_ended_leaves_nothing_complete
     assert not dataset.exists()
 
 
+@pytest.mark.usefixtures("no_locks")
+def test_another_may_end_while_a_part_is_written(dataset, recorder, monkeypatch):
+    replace = os.replace
+
+    def overtaken(source, target):
+        monkeypatch.undo()
+        dataset.save(recorder.parts(3))
+        assert dataset.exists()
+        replace(source, target)
+
+    def make():
+        monkeypatch.setattr("gru4rec.files.os.replace", overtaken)
+        return pa.table({"value": [1]})
+
+    def ended():
+        raise RuntimeError("ended")
+
+    with pytest.raises(DatasetError, match="ended"):
+        dataset.save(Parts(lambda: iter([Part("key 1", make), Part("key 2", ended)])))
+    assert not dataset.exists()
+
+
 def test_a_folder_that_cannot_be_written_is_named(recorder, tmp_path):
     (tmp_path / "file").touch()
     dataset = PartsDataset(path=str(tmp_path / "file/parts"))
