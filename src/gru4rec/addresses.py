@@ -6,7 +6,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, TypeAlias, cast
 from urllib.parse import unquote, urlsplit
 
@@ -135,6 +135,13 @@ def is_web(location: UPath) -> bool:
     return location.protocol in _WEB
 
 
+def path_of(location: Location) -> str:
+    """A path without the query of an address of the web, which may have slashes and dots."""
+    if is_remote(location):
+        return location.path.partition("?")[0] if is_web(location) else location.path
+    return str(location)
+
+
 def show(address: object) -> str:
     """What messages call a path or an address: with neither login nor query, which may sign it."""
     text = str(address)
@@ -236,7 +243,7 @@ def local_copy(location: Location) -> Iterator[Path]:
         yield location
         return
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        copy = Path(folder) / location.name.partition("?")[0]
+        copy = Path(folder) / (PurePosixPath(path_of(location)).name or "file")
         fetch(location, copy)
         yield copy
 

@@ -186,9 +186,23 @@ def test_where_half_a_file_could_be_seen_none_is_written() -> None:
 
 
 def test_a_log_of_the_web_is_read(web: Callable[[int, str], str]) -> None:
-    address = f"http://{web(200, LOG)}/log.csv?signature=secret"
-    rows = read_log(address).to_pandas()
-    pd.testing.assert_frame_equal(rows, pd.read_csv(io.StringIO(LOG), dtype=str), check_dtype=False)
+    host = web(200, LOG)
+    for query in ("signature=secret", "cred=AK/2026/s3&sig=secret/cd=="):
+        rows = read_log(f"http://{host}/log.csv?{query}").to_pandas()
+        expected = pd.read_csv(io.StringIO(LOG), dtype=str)
+        pd.testing.assert_frame_equal(rows, expected, check_dtype=False)
+
+
+def test_a_damaged_log_of_the_web_is_named_without_its_signature(
+    web: Callable[[int, str], str],
+) -> None:
+    host = web(200, "a,b\0")
+    address = f"http://{host}/log.csv?cred=AK/2026/s3&sig=secret/cd=="
+    with pytest.raises(DataError, match=r"log\.csv is no text") as caught:
+        read_log(address)
+    assert "secret" not in str(caught.value)
+    with local_copy(locate(address, DataError)) as copy:
+        assert copy.name == "log.csv"
 
 
 def test_a_log_that_the_web_has_not_is_named_without_its_signature(

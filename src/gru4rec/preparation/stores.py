@@ -13,7 +13,7 @@ from fsspec import AbstractFileSystem
 from ibis.backends.duckdb import Backend
 from upath import UPath
 
-from gru4rec.addresses import Location, fetch, is_remote, is_web, reaching, show
+from gru4rec.addresses import Location, fetch, is_remote, is_web, path_of, reaching, show
 from gru4rec.files import make_folders, written_whole
 from gru4rec.preparation.engine.connection import local_connection
 from gru4rec.preparation.file_kinds import LogFile, identify
@@ -49,9 +49,9 @@ def _fetched(file: UPath) -> Path:
         state = file.fs.info(file.path)
     key = hashlib.sha256(repr((str(file), state)).encode()).hexdigest()[:16]
     # what folders such as `day=2` say counts for DuckDB
-    folders = [part for part in file.path.split("/")[:-1] if "=" in part]
-    name = file.name.partition("?")[0] or "log"
-    copy = cache_folder().joinpath(key, *folders, name)
+    *above, name = path_of(file).split("/")
+    folders = [part for part in above if "=" in part]
+    copy = cache_folder().joinpath(key, *folders, name or "log")
     if not copy.exists():
         _log.info("%s is copied to the cache folder first", show(file))
         make_folders(copy.parent)

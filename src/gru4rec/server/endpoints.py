@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Awaitable, Callable
+from pathlib import PurePath
 from typing import Annotated, Any, NamedTuple
 
 import numpy.typing as npt
@@ -10,6 +11,7 @@ from fastapi import APIRouter, HTTPException, Path, Query, Response
 from pydantic_core import to_json
 from torch import Tensor
 
+from gru4rec.addresses import path_of
 from gru4rec.data.vocabulary import UNKNOWN
 from gru4rec.errors import DataError, shown
 from gru4rec.server import scoring
@@ -189,7 +191,7 @@ class Endpoints:
         last = gru.history.iloc[-1] if len(gru.history) else pd.Series(dtype=float)
         answer = ModelAnswer(
             digest=gru.digest,
-            file=served.file.name,
+            file=PurePath(path_of(served.file)).name,
             loaded_at=served.loaded_at.isoformat(timespec="seconds"),
             items=len(gru.vocabulary),
             ids="text" if gru.vocabulary.holds_text else "integers",

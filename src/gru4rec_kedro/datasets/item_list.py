@@ -7,7 +7,7 @@ import ibis.expr.types as ir
 from kedro.io import AbstractDataset, DatasetError
 
 from gru4rec import ConfigError, columns, read_log
-from gru4rec.addresses import locate, show
+from gru4rec.addresses import locate, path_of, show
 
 
 class ItemListDataset(AbstractDataset[Any, ir.Table | None]):
@@ -33,7 +33,7 @@ class ItemListDataset(AbstractDataset[Any, ir.Table | None]):
         """Returns the list as an Ibis table, None where there is none."""
         if self._file is None:
             return None
-        if re.search(r"\.txt(\.(gz|zst|bz2|xz))?$", self._file.name, re.IGNORECASE):
+        if re.search(r"\.txt(\.(gz|zst|bz2|xz))?$", path_of(self._file), re.IGNORECASE):
             # ids may hold commas, but no tabs
             return read_log(self._file, delimiter="\t", column_names=[columns.ITEM])
         return read_log(self._file)

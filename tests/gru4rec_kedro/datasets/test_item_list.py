@@ -23,6 +23,15 @@ def test_text_file_has_an_id_a_line(tmp_path):
     assert load(tmp_path / "ITEMS.TXT.GZ") == expected
 
 
+def test_the_query_of_an_address_does_not_hide_that_it_is_text(monkeypatch):
+    given = []
+    monkeypatch.setattr(
+        "gru4rec_kedro.datasets.item_list.read_log", lambda *_, **options: given.append(options)
+    )
+    ItemListDataset(filepath="https://shop.org/items.txt?sig=a/b.c").load()
+    assert given == [{"delimiter": "\t", "column_names": ["ItemId"]}]
+
+
 def test_other_files_have_columns(tmp_path):
     (tmp_path / "items.csv").write_text("sku,name\n12,a\n")
     assert load(tmp_path / "items.csv") == {"sku": ["12"], "name": ["a"]}
