@@ -27,6 +27,11 @@ _WHOLE = {"abfs", "abfss", "az", "gcs", "gs", "memory", "s3", "s3a"}
 # what stands before an @ there is a container, not a login
 _CONTAINERS = {"abfs", "abfss"}
 _WEB = {"http", "https"}
+# a login before the host, also where a slash in its password seems to end the host; S3 has names
+# of buckets such as arn:aws:s3:…
+_LOGIN = re.compile(r"(?<=://)((?!arn:)[^/@?#\[]*:(?!\d*(?:[/?#]|$)).*|[^/?#]*)@")
+# a text that tells nothing secret
+_PLAIN = re.compile(r"https?|[A-Za-z][\w+.-]*://[^@?;=\s]*")
 
 
 def locate(
@@ -99,7 +104,7 @@ def _refuse_unusual(text: str, protocol: str, error: type[GRU4RecError]) -> None
     host = urlsplit(text).netloc
     if protocol == "file" and host:
         raise error(f"{show(text)}: an address of this machine begins with file:/// and the path")
-    if "@" in host and protocol not in _CONTAINERS:
+    if _LOGIN.search(text) and protocol not in _CONTAINERS:
         raise error(
             f"{show(text)} has a login, which logs and reports would show; leave it out, and give "
             "it as credentials of the catalog entry or as the store's variables of the environment"
@@ -148,10 +153,9 @@ def show(address: object) -> str:
     scheme = _SCHEME.match(text)
     if scheme is None:
         return text
-    text = re.sub(r"\?.*=.*", "", text)
     if scheme[1].lower() not in _CONTAINERS:
-        text = re.sub("//[^/]*@", "//…@", text)
-    return shortened(text)
+        text = _LOGIN.sub("…@", text)
+    return shortened(re.sub(r"\?.*=.*", "", text))
 
 
 @contextlib.contextmanager
@@ -186,12 +190,19 @@ def _without_secrets(text: str, location: Location) -> str:
 
 
 def _texts_in(options: object) -> Iterator[str]:
-    """Gives the texts among options but for addresses, longest first: all may be secret."""
+    """Gives the texts among options but for plain addresses, longest first: all may be secret."""
     if isinstance(options, Mapping):
-        texts = [text for value in options.values() for text in _texts_in(value)]
+        options = list(options.values())
+    if isinstance(options, list | tuple):
+        texts = {text for value in options for text in _texts_in(value)}
         yield from sorted(texts, key=len, reverse=True)
-    elif isinstance(options, str) and len(options) > 3 and "://" not in options:
-        yield options
+    elif isinstance(options, str) and len(options) > 3 and not _PLAIN.fullmatch(options):
+        # of an address and of a connection string a message may tell a part
+        login = options.partition("://")[2].rpartition("@")[0]
+        values = re.findall(r"[\w.-]=([^;&]+)", options)
+        parts = list(_texts_in([*login.split(":", 1), *values])) if login or values else []
+        for text in (options, *parts):
+            yield from {text, unquote(text)}
 
 
 def exists(location: Location) -> bool:

@@ -109,6 +109,9 @@ def test_slashes_in_a_row_are_one() -> None:
         ("simplecache::s3://b/log", "simplecache::s3://b/log is neither a path nor an address"),
         ("https://me:secret@x.org/a?b=secret", "^https://…@x.org/a has a login"),
         ("s3://key:secret@bucket/a", "^s3://…@bucket/a has a login"),
+        ("s3://key:secret/secret@bucket/a", "^s3://…@bucket/a has a login"),
+        ("https://me:secret/secret@x.org/a", "^https://…@x.org/a has a login"),
+        ("https://me:@secret/secret@x.org/a", "^https://…@x.org/a has a login"),
     ],
 )
 def test_what_is_no_address_is_refused(address: str, message: str) -> None:
@@ -138,6 +141,11 @@ def test_an_address_is_shown_without_what_may_be_secret() -> None:
     assert show("https://me:it@host/log.csv?signature=it") == "https://…@host/log.csv"
     assert show("abfss://container@account.net/log") == "abfss://container@account.net/log"
     assert show("s3://bucket/log_?.csv") == "s3://bucket/log_?.csv"
+    assert show("https://host:80/@me/a:b") == "https://host:80/@me/a:b"
+    assert show("https://host/a?by=me@x.org") == "https://host/a"
+    assert (
+        show("s3://arn:aws:s3:eu:1:accesspoint/a/b@c") == "s3://arn:aws:s3:eu:1:accesspoint/a/b@c"
+    )
     assert len(show("s3://bucket/" + "x" * 10_000)) < 250
     assert show("data/log?a=b") == "data/log?a=b"
 
@@ -153,6 +161,25 @@ def test_an_error_of_a_store_tells_no_secret() -> None:
         raise FileNotFoundError("hunter2")
     with pytest.raises(KeyError), reaching(Path("a")):
         raise KeyError
+
+
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        ("http://user:hunter2@x.org/", "http://user:hunter2@x.org/"),
+        ("http://user:hunter2@x.org/", "hunter2"),
+        ("http://user:hunter2%21@x.org/", "hunter2!"),
+        ("https://x.org/?sv=2026&sig=hunter2%3D", "hunter2="),
+        ("DefaultEndpointsProtocol=https;AccountKey=hunter2==;Endpoint=http://x.org/", "hunter2=="),
+        (["hunter2"], "hunter2"),
+        (({"token": "hunter2"},), "hunter2"),
+    ],
+)
+def test_no_part_of_an_option_is_told(option: object, told: str) -> None:
+    location = UPath("memory:///a", client_kwargs={"it": option})
+    with pytest.raises(OSError, match=r"^RuntimeError: … was refused at http://x.org/$"):  # noqa: SIM117
+        with reaching(location):
+            raise RuntimeError(f"{told} was refused at http://x.org/")
 
 
 def test_a_file_in_a_store_is_written_whole_or_not_at_all(folder: UPath) -> None:
