@@ -4,6 +4,7 @@ Needs `chromium` and the package websockets, which the extra `serve` brings alon
 """
 
 import base64
+import contextlib
 import json
 import os
 import shutil
@@ -34,20 +35,24 @@ class Page:
     """One tab, by Chrome's DevTools protocol; a context manager that ends the browser."""
 
     def __enter__(self) -> Self:
-        self._profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-        command = [str(CHROMIUM), *_OPTIONS, f"--user-data-dir={self._profile.name}", "about:blank"]
-        self._process = subprocess.Popen(  # noqa: S603
-            command, stderr=subprocess.PIPE, text=True, start_new_session=True
-        )
-        said: Any = self._process.stderr
-        address = next(line.split()[-1] for line in said if "listening on" in line)
-        self._socket = connect(address, max_size=None, open_timeout=60)
-        self._n_sent = 0
-        self._session: str | None = None
-        target = self._send("Target.createTarget", url="about:blank")["targetId"]
-        attached = self._send("Target.attachToTarget", targetId=target, flatten=True)
-        self._session = attached["sessionId"]
-        self._send("Page.enable")
+        with contextlib.ExitStack() as begun:
+            folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+            profile = begun.enter_context(folder)
+            command = [str(CHROMIUM), *_OPTIONS, f"--user-data-dir={profile}", "about:blank"]
+            process = subprocess.Popen(  # noqa: S603
+                command, stderr=subprocess.PIPE, text=True, start_new_session=True
+            )
+            begun.callback(_end, process)
+            said: Any = process.stderr
+            address = next(line.split()[-1] for line in said if "listening on" in line)
+            self._socket = begun.enter_context(connect(address, max_size=None, open_timeout=60))
+            self._n_sent = 0
+            self._session: str | None = None
+            target = self._send("Target.createTarget", url="about:blank")["targetId"]
+            attached = self._send("Target.attachToTarget", targetId=target, flatten=True)
+            self._session = attached["sessionId"]
+            self._send("Page.enable")
+            self._begun = begun.pop_all()
         return self
 
     def __exit__(
@@ -56,10 +61,7 @@ class Page:
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
-        self._socket.close()
-        os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.communicate()
-        self._profile.cleanup()
+        self._begun.close()
 
     def open(
         self,
@@ -113,3 +115,8 @@ class Page:
     def _wait_for(self, event: str) -> None:
         while event not in self._events:
             self._events.append(json.loads(self._socket.recv(timeout=60)).get("method", ""))
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
