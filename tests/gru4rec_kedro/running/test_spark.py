@@ -1,3 +1,4 @@
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,17 @@ def test_an_environment_says_what_a_session_is_started_with(env: str, expected: 
     assert engine._options.get("spark.sql.catalogImplementation") == expected
 
 
-def test_pages_of_spark_are_one_message(spark_backend: Any) -> None:
+def test_pages_of_spark_are_one_message(
+    spark_backend: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logged: list[str] = []
+    monkeypatch.setattr(logging.Logger, "callHandlers", lambda log, _: logged.append(log.name))
     try:
         spark_backend.session.sql("SELECT CAST('a' AS INT)").collect()
     except Exception as error:
         failed = DatasetError("as Kedro wraps it")
         failed.__cause__ = error
+    assert "SQLQueryContextLogger" not in logged
     node = Node(len, "a", "b", name="count")
     with pytest.raises(RunError, match=r"^Spark: .*CAST_INVALID_INPUT[^\n]*$"):
         FailureHooks().on_pipeline_error(failed, Pipeline([node]), DataCatalog({}))

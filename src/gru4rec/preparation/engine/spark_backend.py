@@ -37,7 +37,8 @@ class SparkBackend(Backend):  # type: ignore[misc]  # Ibis has no types
         return self.table(name)
 
     def _drop_cached_table(self, name: str) -> None:
-        # Spark's own cleaner takes the rows, once nothing refers to them
+        # Spark's own cleaner takes the rows, once nothing refers to them; those in a folder of
+        # checkpoints only with spark.cleaner.referenceTracking.cleanCheckpoints
         self._session.catalog.dropTempView(name)
 
     def _keeps_checkpoints(self) -> bool:
