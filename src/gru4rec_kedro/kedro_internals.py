@@ -35,6 +35,7 @@ __all__ = [
     "has_version",
     "location_of",
     "missing_pipeline",
+    "place_of",
     "reaching_entry",
     "set_save_version",
     "unreadable_file",
@@ -76,6 +77,11 @@ def location_of(dataset: Any, path: PurePosixPath) -> Location:
     return cast(UPath, UPath(f"{protocol}://{path}", **store.storage_options))
 
 
+def place_of(dataset: Any) -> Location:
+    """Returns where a dataset of one file has it; of versions the folder of all."""
+    return location_of(dataset, dataset._filepath)
+
+
 @contextlib.contextmanager
 def reaching_entry(dataset: Any) -> Iterator[None]:
     """Makes of what a store's client raises, and Kedro wraps, a message that tells no secret.
@@ -83,7 +89,7 @@ def reaching_entry(dataset: Any) -> Iterator[None]:
     Raises:
         UnreachableError: The store cannot be reached, or refuses.
     """
-    place = location_of(dataset, dataset._filepath)
+    place = place_of(dataset)
     try:
         with reaching(place):
             yield

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from pathlib import PurePosixPath
 from typing import Any
 
 from kedro.io import CatalogProtocol, DatasetError
@@ -12,7 +11,7 @@ from kedro.pipeline import Pipeline
 from gru4rec import ConfigError
 from gru4rec.addresses import expand_home, is_remote, show
 from gru4rec_kedro.datasets import EventsDataset, SparkTableDataset
-from gru4rec_kedro.kedro_internals import location_of
+from gru4rec_kedro.kedro_internals import place_of
 from gru4rec_kedro.options.parameters import Parameters
 
 logger = logging.getLogger(__name__)
@@ -118,8 +117,7 @@ def check_places(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None
         tables = [n for n in node.inputs if isinstance(catalog.get(n), SparkTableDataset)]
         for name in node.outputs if tables else ():
             dataset = catalog.get(name)
-            place = location_of(dataset, getattr(dataset, "_filepath", PurePosixPath()))
-            if isinstance(dataset, EventsDataset) and is_remote(place):
+            if isinstance(dataset, EventsDataset) and is_remote(place := place_of(dataset)):
                 raise ConfigError(
                     f"{name} would be written by Spark, as {tables[0]} is a table there, but Spark "
                     f"writes folders of this machine or of a volume, not {show(place)}: set "

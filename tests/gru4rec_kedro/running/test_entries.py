@@ -95,9 +95,10 @@ def test_what_spark_cannot_write_is_refused_before_it_computes(read, written, re
         "raw_log": {"type": f"gru4rec_kedro.datasets.{read}", **place},
         "train": {"type": "gru4rec_kedro.datasets.EventsDataset", "filepath": written},
     }
+    entries["kept"] = {"type": "gru4rec_kedro.datasets.SparkTableDataset", "table": "kept"}
     catalog = DataCatalog.from_config(entries)
     pipeline = Pipeline(
-        [Node(lambda *_: None, ["raw_log", "params:x"], ["train", "counts"], name="split")]
+        [Node(lambda *_: None, ["raw_log", "params:x"], ["train", "counts", "kept"], name="split")]
     )
     catalog["params:x"] = MemoryDataset(1)
     catalog["counts"] = MemoryDataset()
