@@ -5,6 +5,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import shlex
 import socket
 import sys
@@ -124,7 +125,7 @@ def _lock_of(note: Path) -> BaseFileLock:
 
 def _note(group: str | None) -> dict[str, Any]:
     program, *arguments = sys.orig_argv
-    command = shlex.join([Path(program).name, *arguments])
+    command = shlex.join([Path(program).name, *map(_without_secrets, arguments)])
     return {
         "command": command if len(command) <= _LONGEST else f"{command[:_LONGEST]}…",
         "pid": os.getpid(),
@@ -132,6 +133,15 @@ def _note(group: str | None) -> dict[str, Any]:
         "since": datetime.now().astimezone().isoformat(sep=" ", timespec="seconds"),
         "group": group,
     }
+
+
+def _without_secrets(argument: str) -> str:
+    """Shows each address in an argument such as `events=https://…,outputs=…` as messages do."""
+    pieces = re.split(r",(?=[\w.-]+=)", argument)
+    return ",".join(
+        re.sub(r"[A-Za-z][\w+.-]*://.*", lambda found: show(found[0]), piece, flags=re.DOTALL)
+        for piece in pieces
+    )
 
 
 def _describe(note: dict[str, Any]) -> str:

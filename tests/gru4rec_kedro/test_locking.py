@@ -69,6 +69,20 @@ def test_a_folder_in_use_is_refused_and_its_holder_named(hold, lock):
     assert len(message) < 600
 
 
+def test_the_note_tells_no_secret(lock, tmp_path, monkeypatch):
+    signed = "--params=events=https://x.org/a.csv?sig=hunter2/b==,outputs=s3://shop/run"
+    store = "tuning.store=postgresql+psycopg://me:hunter2@host/db"
+    monkeypatch.setattr(sys, "orig_argv", ["/usr/bin/python", "-m", "kedro", "run", signed, store])
+    with lock(), pytest.raises(FolderInUseError) as caught, lock():
+        pass
+    assert "--params=events=https://x.org/a.csv,outputs=s3://shop/run" in str(caught.value)
+    assert "postgresql+psycopg://…@host/db" in str(caught.value)
+    with lock():
+        note = "".join(path.read_text() for path in (tmp_path / "notes").glob("*.json"))
+    assert "https://x.org/a.csv" in note
+    assert "hunter2" not in f"{caught.value}{note}"
+
+
 def test_who_dies_holds_nothing(hold, lock, tmp_path):
     holder = hold()
     holder.kill()
