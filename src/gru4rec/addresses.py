@@ -279,6 +279,16 @@ def why_read_only(location: Location) -> str | None:
     )
 
 
+def locate_writable(
+    address: object, error: type[GRU4RecError], credentials: Mapping[str, Any] | None = None
+) -> Location:
+    """As `locate`, for what will be written; also raises `error` where files are only read."""
+    location = locate(address, error, credentials)
+    if reason := why_read_only(location):
+        raise error(f"{show(location)}: {reason}")
+    return location
+
+
 @contextlib.contextmanager
 def uploaded(location: UPath) -> Iterator[Path]:
     """Gives a local path; what is written there is uploaded whole at the block's end.

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
-from gru4rec.addresses import Location, locate
+from gru4rec.addresses import Location, locate, locate_writable
 from gru4rec.config import ModelConfig, TrainingConfig
 from gru4rec.data.schedule import Schedule, make_schedule
 from gru4rec.data.sessions import Sessions, order_sessions
@@ -337,7 +337,7 @@ def _check_checkpoint(
     checkpoint: str | Location | None, resume: bool, sampler: NegativeSampler | None
 ) -> None:
     if checkpoint is not None:
-        locate(checkpoint, ConfigError)
+        locate_writable(checkpoint, ConfigError)
     if resume and checkpoint is None:
         raise ConfigError("resume needs to know the checkpoint; name its file")
     if checkpoint is not None and sampler is not None:

@@ -204,6 +204,12 @@ def test_where_half_a_file_could_be_seen_none_is_written() -> None:
     location = UPath("https://x.org/file")
     with pytest.raises(OSError, match=r"^files at https:// are only read"), written_whole(location):
         pytest.fail("not reached")
+    from gru4rec import GRU4Rec
+
+    log = pd.read_csv(io.StringIO(LOG))
+    model = GRU4Rec(layers=[2], n_sample=2, n_epochs=1, device="cpu")
+    with pytest.raises(ConfigError, match=r"^https://x.org/c: files at https:// are only read"):
+        model.fit(log, checkpoint="https://x.org/c?sig=a")
     from gru4rec_kedro.options.parameters import Globals
 
     with pytest.raises(

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from gru4rec.addresses import check_local, locate, show, why_read_only
+from gru4rec.addresses import check_local, locate, locate_writable
 from gru4rec.errors import ConfigError
 
 Loss = Literal["cross-entropy", "bpr-max"]
@@ -70,8 +70,7 @@ LocalPath = Annotated[str, AfterValidator(_local)]
 
 
 def _writable(path: str) -> str:
-    if reason := why_read_only(locate(path, ConfigError)):
-        raise ConfigError(f"{show(path)}: {reason}")
+    locate_writable(path, ConfigError)
     return path
 
 

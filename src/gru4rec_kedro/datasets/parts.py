@@ -17,7 +17,7 @@ from gru4rec.addresses import (
     brief,
     exists,
     is_remote,
-    locate,
+    locate_writable,
     matching,
     reaching,
     show,
@@ -85,7 +85,7 @@ class PartsDataset(AbstractDataset[Parts, ir.Table]):
         credentials: dict[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        self._path = locate(path, ConfigError, credentials)
+        self._path = locate_writable(path, ConfigError, credentials)
         self.metadata = metadata
 
     def load(self) -> ir.Table:

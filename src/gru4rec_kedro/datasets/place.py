@@ -5,7 +5,7 @@ from typing import Any
 from kedro.io import AbstractDataset, DatasetError
 
 from gru4rec import ConfigError
-from gru4rec.addresses import Location, check_local, exists, locate, show
+from gru4rec.addresses import Location, check_local, exists, locate_writable, show
 
 
 class PlaceDataset(AbstractDataset[Any, Location]):
@@ -26,7 +26,7 @@ class PlaceDataset(AbstractDataset[Any, Location]):
         credentials: dict[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        self._location = locate(filepath, ConfigError, credentials)
+        self._location = locate_writable(filepath, ConfigError, credentials)
         self.metadata = metadata
 
     def load(self) -> Location:

@@ -16,7 +16,7 @@ from kedro_datasets.text import TextDataset as KedroTextDataset
 from kedro_datasets.yaml import YAMLDataset as KedroYAMLDataset
 
 from gru4rec import ConfigError
-from gru4rec.addresses import Location, is_remote, locate, show
+from gru4rec.addresses import Location, is_remote, locate_writable, show
 from gru4rec.files import make_folders, written_whole
 from gru4rec_kedro.datasets.previews import small
 from gru4rec_kedro.errors import MissingFileError, UnwritableError
@@ -83,10 +83,10 @@ class WrittenWhole:
         """Makes a dataset.
 
         Raises:
-            ConfigError: The file is nowhere that could be reached.
+            ConfigError: The file is nowhere that could be reached, or written.
         """
         if "filepath" in given:  # in a copy it is not
-            locate(given["filepath"], ConfigError)
+            locate_writable(given["filepath"], ConfigError)
             _refuse_misread(str(given["filepath"]))
         return super().__new__(cls)
 

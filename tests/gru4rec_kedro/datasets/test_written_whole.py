@@ -8,10 +8,13 @@ from kedro.io import DatasetError, Version
 
 from gru4rec import ConfigError
 from gru4rec_kedro.datasets import (
+    CheckpointDataset,
     CSVDataset,
     EventsDataset,
     JSONDataset,
+    ModelPlaceDataset,
     ParquetDataset,
+    PartsDataset,
     PlotlyDataset,
     TextDataset,
 )
@@ -108,3 +111,12 @@ def test_a_folder_in_the_place_of_the_file_is_named(tmp_path, kind, data):
 def test_what_kedro_reads_otherwise_is_refused(filepath):
     with pytest.raises(ConfigError, match=f"^{filepath}: write "):
         TextDataset(filepath=filepath)
+
+
+@pytest.mark.parametrize(
+    "kind", [*(kind for kind, _ in CASES), PartsDataset, CheckpointDataset, ModelPlaceDataset]
+)
+def test_what_cannot_be_written_there_is_refused_before_anything_runs(kind):
+    place = {"path" if kind is PartsDataset else "filepath": "https://x.org/file?sig=hunter2"}
+    with pytest.raises(ConfigError, match=r"^https://x.org/file: files at https:// are only read"):
+        kind(**place)
