@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import fsspec
 import pandas as pd
-from kedro.io import AbstractVersionedDataset, Version
+from kedro.io import AbstractVersionedDataset, DatasetError, Version
 from kedro.io.core import get_filepath_str, get_protocol_and_path
 from kedro_datasets.json import JSONDataset as KedroJSONDataset
 from kedro_datasets.pandas import CSVDataset as KedroCSVDataset
@@ -16,7 +16,7 @@ from kedro_datasets.text import TextDataset as KedroTextDataset
 from kedro_datasets.yaml import YAMLDataset as KedroYAMLDataset
 
 from gru4rec import ConfigError
-from gru4rec.addresses import Location, is_remote, locate_writable, show
+from gru4rec.addresses import Location, is_remote, locate_writable, reaching, show
 from gru4rec.files import make_folders, written_whole
 from gru4rec_kedro.datasets.previews import small
 from gru4rec_kedro.errors import MissingFileError, UnwritableError
@@ -135,8 +135,9 @@ class WrittenWhole:
         Raises:
             UnwritableError: The file or its folder cannot be written.
         """
-        final = location_of(self, self._get_save_path())  # type: ignore[attr-defined]
+        final = self._place
         try:
+            final = self._new_place()
             make_folders(final.parent)
             self._write_whole(data, final)
         except OSError as error:
@@ -145,6 +146,15 @@ class WrittenWhole:
                 f"cannot write {show(final)}: {error}; check the path in the catalog, its rights "
                 "and the space on the disk"
             ) from error
+
+    def _new_place(self) -> Location:
+        try:  # of versions, Kedro asks the store whether this one is there
+            return location_of(self, self._get_save_path())  # type: ignore[attr-defined]
+        except DatasetError:
+            raise
+        except Exception:
+            with reaching(self._place):
+                raise
 
     def _write_whole(self, data: Any, final: Location) -> None:
         with written_whole(final) as temporary:
@@ -161,7 +171,7 @@ class OptionalJSONDataset(JSONDataset):
 
     def load(self) -> Any:
         """Loads the file; an empty mapping where there is none."""
-        return super().load() if self.exists() else {}
+        return super().load() if self._is_there() else {}
 
 
 class CSVDataset(WrittenWhole, KedroCSVDataset):
@@ -173,7 +183,8 @@ class _Optional:
 
     def load(self) -> pd.DataFrame:
         """Loads the file; an empty frame where there is none."""
-        frame: pd.DataFrame = super().load() if self.exists() else pd.DataFrame()  # type: ignore[misc,attr-defined]
+        there = self._is_there()  # type: ignore[attr-defined]
+        frame: pd.DataFrame = super().load() if there else pd.DataFrame()  # type: ignore[misc]
         return frame
 
 

@@ -17,6 +17,8 @@ from gru4rec_kedro.datasets import (
     ItemListDataset,
     MetricsDataset,
     MetricsHistoryDataset,
+    OptionalCSVDataset,
+    OptionalJSONDataset,
     ParquetDataset,
     Part,
     Parts,
@@ -40,7 +42,10 @@ FILES = {
     "EventsDataset": FRAME,
     "JSONDataset": {"a": [1]},
     "MetricsDataset": {"recall@20": 0.5},
+    "OptionalCSVDataset": FRAME,
+    "OptionalJSONDataset": {"a": [1]},
     "OptionalParquetDataset": FRAME,
+    "PageDataset": "<main>a<h2>b</main>",
     "ParquetDataset": FRAME,
     "PlotlyDataset": go.Figure(),
     "TextDataset": "<html>",
@@ -73,9 +78,11 @@ def parts(*values, fail_at=None):
 @pytest.mark.parametrize("name", FILES)
 def test_what_is_saved_is_loaded(place, name):
     more = {"load_as": "frame"} if name == "EventsDataset" else {}
-    more |= {"save_args": {"index": False}} if name == "CSVDataset" else {}
+    more |= {"save_args": {"index": False}} if name.endswith("CSVDataset") else {}
     dataset = getattr(datasets, name)(**place("file"), **more)
     assert not dataset.exists()
+    if name.startswith("Optional"):
+        assert len(dataset.load()) == 0
     dataset.save(FILES[name])
     assert dataset.exists()
     loaded = dataset.load()
@@ -83,6 +90,8 @@ def test_what_is_saved_is_loaded(place, name):
         pd.testing.assert_frame_equal(loaded, FRAME)
     else:
         assert loaded == FILES[name]
+    if name == "PageDataset":
+        assert dataset.preview() == "a"
     assert SECRET not in f"{dataset}{dataset!r}{dataset._describe()}"
 
 
@@ -211,19 +220,26 @@ def file_of_version(dataset):
     return location_of(dataset, dataset._get_versioned_path(dataset._version.save))
 
 
-def test_a_store_that_cannot_be_reached_is_named(place):
+def test_a_store_that_cannot_be_reached_is_named():
     options = {
         "key": "me",
         "secret": SECRET,
         "client_kwargs": {"endpoint_url": "http://127.0.0.1:9", "region_name": "us-east-1"},
         "config_kwargs": {"retries": {"max_attempts": 0}},
     }
-    dataset = MetricsDataset(filepath="s3://shop/m.json", credentials=options)
-    with pytest.raises(UnreachableError, match=r"^cannot reach s3://shop/m.json: .*connect") as one:
-        dataset.load()
-    with pytest.raises(UnwritableError, match=r"^cannot write s3://shop/m.json: ") as other:
-        dataset.save({})
-    assert SECRET not in f"{one.value}{other.value}"
+    place = {"filepath": "s3://shop/m.json", "credentials": options}
+    for kind in (MetricsDataset, OptionalCSVDataset, OptionalJSONDataset):
+        with pytest.raises(
+            UnreachableError, match=r"^cannot reach s3://shop/m.json: .*connect"
+        ) as caught:
+            kind(**place).load()
+        assert SECRET not in str(caught.value)
+    for version in (None, Version(None, "2026-01-01T00.00.00.000Z")):
+        with pytest.raises(
+            UnwritableError, match=r"^cannot write s3://shop/m.json: .*connect"
+        ) as caught:
+            MetricsDataset(**place, version=version).save({})
+        assert SECRET not in str(caught.value)
 
 
 def test_kedro_hands_the_credentials_over(place):
