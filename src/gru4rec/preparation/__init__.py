@@ -19,7 +19,7 @@ from gru4rec.preparation.events import in_order
 from gru4rec.preparation.filtering import filter_sessions
 from gru4rec.preparation.loading import load_and_describe, load_events, load_items
 from gru4rec.preparation.pandas_split import split_data, train_valid_test_split
-from gru4rec.preparation.reading import find_damaged, read_log
+from gru4rec.preparation.reading import find_damaged, has_log, read_log
 from gru4rec.preparation.splitting import Split, split_sessions
 from gru4rec.preparation.statistics import describe_parts
 from gru4rec.preparation.stores import open_parquet
@@ -34,6 +34,7 @@ __all__ = [
     "describe_parts",
     "filter_sessions",
     "find_damaged",
+    "has_log",
     "in_order",
     "is_on_spark",
     "load_and_describe",

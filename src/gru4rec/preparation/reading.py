@@ -113,6 +113,19 @@ def read_log(
     return _open_text(connection, files, options)
 
 
+def has_log(log: Location) -> bool:
+    """Tells whether there are files that `read_log` would open, without opening them.
+
+    Raises:
+        DataError: It is a Delta table.
+        OSError: The store cannot be reached, or refuses.
+    """
+    try:
+        return exists(_find_files(log)[0])
+    except MissingLogError:
+        return False
+
+
 def is_text_log(table: ir.Table) -> bool:
     """Tells whether a table comes from a text file that `read_log` opened."""
     return any(_TEXT_LOG in node.name for node in table.op().find(ops.DatabaseTable))

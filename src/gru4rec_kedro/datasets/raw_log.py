@@ -7,7 +7,7 @@ from kedro.io import AbstractDataset, DatasetError
 
 from gru4rec import ConfigError, MissingLogError, read_log
 from gru4rec.addresses import locate, show
-from gru4rec.preparation import private_connection
+from gru4rec.preparation import has_log, private_connection
 from gru4rec_kedro.datasets.previews import json_table, small
 from gru4rec_kedro.kedro_internals import TablePreview
 
@@ -88,11 +88,7 @@ class RawLogDataset(AbstractDataset[Any, ir.Table]):
         return TablePreview(json_table(self.load().limit(nrows).to_pandas()))
 
     def _exists(self) -> bool:
-        try:
-            self.load()
-        except DatasetError:
-            return False
-        return True
+        return has_log(self._log)
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": show(self._log), **self._options}

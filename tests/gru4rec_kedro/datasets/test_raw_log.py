@@ -1,8 +1,10 @@
 import re
+import uuid
 
 import pandas as pd
 import pytest
 from kedro.io import DatasetError
+from upath import UPath
 
 from gru4rec import ConfigError, MissingLogError
 from gru4rec_kedro.datasets import RawLogDataset
@@ -56,9 +58,21 @@ def test_preview(log):
     assert RawLogDataset(filepath=log).preview(1)["data"] == [["007", "1"]]
 
 
-def test_exists(log):
-    assert RawLogDataset(filepath=log).exists()
-    assert not RawLogDataset(filepath=log + ".parquet").exists()
+def test_what_is_there_is_not_read_for_that(log, tmp_path):
+    (tmp_path / "empty").mkdir()
+    for there in (log, f"{tmp_path}/*.csv", str(tmp_path), f"{tmp_path}/{{log,log}}.csv"):
+        assert RawLogDataset(filepath=there).exists()
+    for absent in (f"{tmp_path}/*.tsv", f"{tmp_path}/empty", f"{tmp_path}/{{log,other}}.csv"):
+        assert not RawLogDataset(filepath=absent).exists()
+
+
+def test_a_log_of_a_store_is_not_copied_to_see_whether_it_is_there(monkeypatch):
+    folder = f"memory:///{uuid.uuid4().hex}"
+    UPath(f"{folder}/log.csv").write_text("s,i\n1,2\n")
+    monkeypatch.setattr("gru4rec.preparation.stores.fetch", lambda *_: pytest.fail("is copied"))
+    assert RawLogDataset(filepath=f"{folder}/log.csv").exists()
+    assert RawLogDataset(filepath=f"{folder}/*.csv").exists()
+    assert not RawLogDataset(filepath=f"{folder}/other.csv").exists()
 
 
 def test_is_never_written(log):
