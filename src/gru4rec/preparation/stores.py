@@ -64,11 +64,12 @@ def open_parquet(files: Sequence[Location], connection: Backend | None = None) -
     """Opens Parquet files, here or in a store; the rows are read when they are needed.
 
     Args:
-        files: With the same columns.
+        files: With the same columns; folders such as `day=2` above them add none.
         connection: The DuckDB connection that reads; None takes the shared one.
     """
     connection = connection or local_connection()
-    return connection.read_parquet(names_for_duckdb(connection, files))
+    # what folders such as `lr=0.1` say is no column of what was saved in them
+    return connection.read_parquet(names_for_duckdb(connection, files), hive_partitioning=False)
 
 
 def names_for_duckdb(connection: Backend, files: Sequence[Location]) -> list[str]:

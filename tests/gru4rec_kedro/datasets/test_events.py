@@ -28,6 +28,13 @@ def test_saves_and_loads_frames_and_tables(path):
     pd.testing.assert_frame_equal(as_frame.load(), FRAME.iloc[1:].reset_index(drop=True))
 
 
+@pytest.mark.parametrize("load_as", ["frame", "table"])
+def test_the_name_of_a_folder_is_no_column(tmp_path, load_as):
+    dataset = EventsDataset(filepath=f"{tmp_path}/lr=0.1/events.parquet", load_as=load_as)
+    dataset.save(FRAME)
+    assert [*dataset.load().columns] == [*FRAME.columns]
+
+
 def test_table_is_on_the_connection_that_all_nodes_share(path):
     dataset = EventsDataset(filepath=path)
     dataset.save(FRAME)
