@@ -102,13 +102,16 @@ class SparkTableDataset(AbstractDataset[ir.Table, ir.Table]):
             yield
             return
         old = f"{self._name}_old_{uuid.uuid4().hex}"
-        self._rename(self._name, old)
         try:
+            self._rename(self._name, old)
             yield
-        except BaseException:
-            self._rename(old, self._name)
+        except BaseException:  # Ctrl-C does not stop what Java does meanwhile
+            if self._has(old) and not self._has(self._name):
+                self._rename(old, self._name)
             raise
-        self._drop(old)
+        finally:
+            if self._has(self._name):
+                self._drop(old)
 
     def _rename(self, name: str, to: str) -> None:
         spark_connection().raw_sql(f"ALTER TABLE {self._quoted(name)} RENAME TO {self._quoted(to)}")
@@ -128,7 +131,10 @@ class SparkTableDataset(AbstractDataset[ir.Table, ir.Table]):
     def _exists(self) -> bool:
         if self._filepath:
             return True  # or Spark says that it is not when it is loaded
-        return bool(spark_connection().session.catalog.tableExists(self._quoted(self._name)))
+        return self._has(self._name)
+
+    def _has(self, name: str) -> bool:
+        return bool(spark_connection().session.catalog.tableExists(self._quoted(name)))
 
     def _describe(self) -> dict[str, Any]:
         place = {"filepath": self._filepath} if self._filepath else {"table": self._table}

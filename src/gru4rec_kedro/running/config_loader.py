@@ -47,16 +47,15 @@ class ConfigLoader(OmegaConfigLoader):
         except MissingConfigException:
             known = {}
         for entry in [e for e in entries.values() if isinstance(e, dict)]:
-            if str(entry.get("type", "")).endswith("SparkTableDataset"):
-                if "/" in str(entry.get("table", "")):  # Kedro knows paths by this name
-                    entry["filepath"] = expand_home(entry.pop("table"))
-                continue  # Spark has credentials of its own
+            of_spark = str(entry.get("type", "")).endswith("SparkTableDataset")
+            if of_spark and "/" in str(entry.get("table", "")):
+                entry["filepath"] = entry.pop("table")  # by which name Kedro knows paths
             for name in ("filepath", "path"):
                 if not isinstance(entry.get(name), str):
                     continue
                 entry[name] = expand_home(entry[name])
                 store, slashes, _ = entry[name].partition("://")
-                if slashes and store in known:
+                if slashes and store in known and not of_spark:  # which has its own
                     entry.setdefault("credentials", store)
         return entries
 

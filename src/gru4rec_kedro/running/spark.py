@@ -4,7 +4,9 @@ from kedro.config import MissingConfigException
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 
+from gru4rec import SparkError
 from gru4rec.preparation import configure_spark
+from gru4rec_kedro.errors import RunError
 
 
 class SparkHooks:
@@ -17,4 +19,7 @@ class SparkHooks:
             options = context.config_loader["spark"]
         except MissingConfigException:
             options = {}
-        configure_spark(options)
+        try:
+            configure_spark(options)
+        except SparkError as error:
+            raise RunError(f"spark.yml: {error}") from None

@@ -65,8 +65,13 @@ def in_warehouse(backend: Any) -> tuple[list[str], list[str]]:
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, RuntimeError])
+@pytest.mark.parametrize("at", ["kept", "kept_new_"])
 def test_a_save_that_ends_between_the_renames_leaves_the_table_before(
-    table: Any, spark_backend: Any, monkeypatch: pytest.MonkeyPatch, kind: type[BaseException]
+    table: Any,
+    spark_backend: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: type[BaseException],
+    at: str,
 ) -> None:
     dataset = SparkTableDataset(table="kept")
     dataset.save(table)
@@ -74,10 +79,12 @@ def test_a_save_that_ends_between_the_renames_leaves_the_table_before(
     rename = dataset._rename
 
     def stop(name: str, to: str) -> None:
-        if name.startswith("kept_new_"):
+        if name == "kept":
+            rename(name, to)
+        if name.startswith(at):
             assert not dataset.exists()
+            monkeypatch.undo()
             raise kind
-        rename(name, to)
 
     monkeypatch.setattr(dataset, "_rename", stop)
     with pytest.raises((kind, DatasetError)):

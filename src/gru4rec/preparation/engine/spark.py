@@ -33,6 +33,9 @@ def configure_spark(options: Mapping[str, Any]) -> None:
     Args:
         options: Of Spark, by their names (`spark.driver.memory`). Where a session is there already,
             those count, at once, that a session may change.
+
+    Raises:
+        SparkError: Such a session does not take one of them.
     """
     with _LOCK:
         _options.clear()
@@ -54,7 +57,8 @@ def spark_connection() -> "SparkBackend":
 
     Raises:
         MissingExtraError: pyspark is not installed.
-        SparkError: A session cannot be started, for instance without Java.
+        SparkError: A session cannot be started, for instance without Java, or does not take an
+            option.
     """
     with _LOCK:
         if _shared and _is_alive(_shared[0].session):
@@ -114,8 +118,11 @@ def _set_up(session: Any) -> None:
                 with contextlib.suppress(Exception):
                     session.conf.set(name, value)
     for name, value in {**_options, **_OURS}.items():
-        if session.conf.isModifiable(name):
-            session.conf.set(name, value)
+        try:
+            if session.conf.isModifiable(name):
+                session.conf.set(name, value)
+        except Exception as error:  # each way to Spark has its own
+            raise SparkError(f"{name} cannot be {value!r} in Spark: {first_line(error)}") from error
 
 
 def _start() -> Any:

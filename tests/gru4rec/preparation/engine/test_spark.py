@@ -5,7 +5,7 @@ from typing import Any
 import ibis
 import pytest
 
-from gru4rec.errors import MissingExtraError
+from gru4rec.errors import MissingExtraError, SparkError
 from gru4rec.preparation import configure_spark, spark_connection
 from gru4rec.preparation.engine import spark as engine
 from gru4rec.preparation.engine.spark_errors import first_line
@@ -50,6 +50,13 @@ def test_the_session_beside_is_where_the_other_is(spark: Any) -> None:
         spark.conf.unset(key)
         spark.sql("DROP DATABASE shop CASCADE")
         engine._shared.clear()
+
+
+def test_an_option_that_spark_does_not_take_is_one_message(spark_backend: Any) -> None:
+    message = r"^spark\.sql\.shuffle\.partitions cannot be 'many' in Spark: .*[^.]$"
+    with pytest.raises(SparkError, match=message):
+        configure_spark({"spark.sql.shuffle.partitions": "many"})
+    configure_spark({})
 
 
 def test_without_pyspark_it_says_which_extra(monkeypatch: pytest.MonkeyPatch) -> None:
