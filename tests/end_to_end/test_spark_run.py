@@ -1,4 +1,4 @@
-"""Data engineering on Spark, and training without it, give what one machine gives."""
+"""Data engineering and recommendation on Spark, and training, give what one machine gives."""
 
 import json
 from collections.abc import Callable
@@ -11,11 +11,13 @@ import pytest
 from gru4rec.preparation.engine import spark as engine
 
 PARTS = ("train", "valid", "test", "train_full")
+# what is measured, and the name of the log
+DIFFERENT = ("second", "memory", "trained_at", "history", "origin")
 # the rows of a table have no order
 OPTIONS = {
     "loading": {"ties": "item"},
     "data_split": {"known_items_only": True},
-    "model": {"layers": [8], "n_sample": 32, "n_epochs": 1},
+    "model": {"layers": [8], "n_sample": 32, "n_epochs": 1, "batch_size": 32},
 }
 
 
@@ -58,23 +60,46 @@ def test_the_reports_are_equal(project: Path, report: str) -> None:
     assert on_spark == local
 
 
-def test_training_reads_the_parts_without_spark(
-    project: Path, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture(scope="module")
+def trained(project: Path, run: Callable[..., Any]) -> Path:
+    """The project after training from both, which asks nothing of Spark."""
     run(project, OPTIONS, pipeline_names=["modelling"])
 
     def refuse() -> None:
         raise AssertionError("Spark is asked for")
 
-    monkeypatch.setattr("gru4rec_kedro.datasets.spark_table.spark_connection", refuse)
-    run(project, OPTIONS, env="spark", pipeline_names=["modelling"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gru4rec_kedro.datasets.spark_table.spark_connection", refuse)
+        run(project, OPTIONS, env="spark", pipeline_names=["modelling"])
+    return project
+
+
+def test_training_reads_the_parts_without_spark(trained: Path) -> None:
     found = [
-        json.loads(max((project / f"data/{env}/08_reporting/metrics.json").glob("*/*")).read_text())
+        json.loads(max((trained / f"data/{env}/08_reporting/metrics.json").glob("*/*")).read_text())
         for env in ("spark", "test")
     ]
-    assert found[0] == found[1]
+    on_spark, local = (
+        {name: value for name, value in each.items() if not any(map(name.__contains__, DIFFERENT))}
+        for each in found
+    )
+    assert on_spark == local
+    assert {"recall@20", "training_loss", "ranks", "model"} <= local.keys()
     ranks = [
-        pd.read_parquet(project / f"data/{env}/07_model_output/ranked_events.parquet")
+        pd.read_parquet(trained / f"data/{env}/07_model_output/ranked_events.parquet")
         for env in ("spark", "test")
     ]
     pd.testing.assert_frame_equal(*ranks)
+
+
+def test_recommendations_of_that_model_are_those_of_the_local_run(
+    trained: Path, run: Callable[..., Any]
+) -> None:
+    for env, sessions in (("test", "data/01_raw/sample_clicks.csv"), ("spark", "clicks")):
+        options = {**OPTIONS, "sessions": sessions, "recommendation": {"k": 5}}
+        run(trained, options, env=env, pipeline_names=["recommendation"])
+    local = pd.read_parquet(trained / "data/test/07_model_output/recommendations")
+    on_spark = engine.spark_connection().table("gru4rec_recommendations").to_pandas()
+    on_spark = on_spark.sort_values(["session", "rank"], ignore_index=True)
+    assert len(local) == 5 * len(set(local["session"])) > 0
+    pd.testing.assert_frame_equal(on_spark, local, check_dtype=False, rtol=0, atol=1e-5)
