@@ -83,13 +83,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Gives the files of Spark to one worker, so that one JVM is started, and that first."""
+    """Gives a file to one worker, whose fixtures are then made once, and all of Spark to one."""
     from xdist.scheduler import LoadScopeScheduling
 
     class Scheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return "spark" if "spark" in nodeid.partition("::")[0].rpartition("/")[2] else nodeid
+            file = nodeid.partition("::")[0]
+            return "spark" if "spark" in file.rpartition("/")[2] else file
 
+    config.option.loadscopereorder = False  # the long ones of end_to_end come first as it is
     return Scheduling(config, log)
 
 

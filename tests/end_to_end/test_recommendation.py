@@ -123,14 +123,15 @@ def test_a_session_without_a_known_item_gets_what_is_popular(
 
 
 def test_a_killed_run_goes_on_where_it_was(project, recommend, models, log, environment):
-    options = {"recommendation": {"k": 2, "sessions_per_part": 100}}
-    arguments = "recommendation.k=2,recommendation.sessions_per_part=100"
+    # so many parts that there is time to kill it
+    options = {"recommendation": {"k": 2, "sessions_per_part": 20}}
+    arguments = "recommendation.k=2,recommendation.sessions_per_part=20"
     command = ["run", "--pipelines", "recommendation", "--params", arguments]
     process = subprocess.Popen(
         [sys.executable, "-m", "kedro", *command], cwd=project, env=environment
     )
     while process.poll() is None and not (project / PARTS / "part-00009.parquet").exists():
-        time.sleep(0.005)
+        time.sleep(0.001)
     process.send_signal(signal.SIGKILL)
     process.wait()
     done = written(project)
@@ -150,7 +151,7 @@ def test_a_killed_run_goes_on_where_it_was(project, recommend, models, log, envi
     assert_same(found, expected(models[NEW], log, k=2))
     assert not left.exists()
     now = written(project)
-    n_parts = -(-log["SessionId"].nunique() // 100)
+    n_parts = -(-log["SessionId"].nunique() // 20)
     assert sorted(now) == ["_SUCCESS", *(f"part-{number:05d}.parquet" for number in range(n_parts))]
     assert {name for name in done if now[name] == done[name]} == set(done)
 

@@ -106,6 +106,9 @@ def test_a_table_in_databricks_needs_a_way_there(monkeypatch: pytest.MonkeyPatch
             monkeypatch.delenv(name)
 
     from gru4rec import DatabricksError, load_databricks_table
+    from gru4rec.preparation import databricks
 
+    # another test may have left a session of Spark in this process
+    monkeypatch.setattr(databricks, "find_session", lambda: None)
     with pytest.raises(DatabricksError, match=r"(?s)Spark.*DATABRICKS_"):
         load_databricks_table("schema.table")

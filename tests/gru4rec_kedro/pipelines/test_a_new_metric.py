@@ -169,6 +169,7 @@ def write_page(metrics, breakdowns, comparison):
         pd.DataFrame(),
         {},
         {"mixed": [], "options": [], "log": None, "parts": {}},
+        {},
         pd.DataFrame({"title": [], "picture": []}),
         {},
         **{name: go.Figure() for name in node.inputs if name.endswith("_figure")},
