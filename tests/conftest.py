@@ -14,6 +14,8 @@ from hypothesis import HealthCheck, settings
 from tests.object_store import ObjectStore, running_store
 
 torch.set_num_threads(1)  # pytest-xdist has a process for each core already
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"  # kernels of the engine `fused` run on the CPU, slowly
 
 settings.register_profile(
     "repeatable",

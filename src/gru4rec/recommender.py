@@ -115,8 +115,11 @@ class GRU4Rec(Shown):
         elu_param: α of bpr-max's ELU; 0: linear scores.
         logq: Strength of the log-Q correction of cross-entropy; 0: none.
         device: `auto` (CUDA, then MPS, then CPU), `cpu`, `mps`, `cuda` or `cuda:N`, or a
-            `torch.device`. Not yet run on a GPU.
+            `torch.device`.
         seed: Fixes initial weights (outside compatibility mode), negatives and dropout.
+        precision: Of the matrix products of training on an NVIDIA GPU: `float32`, exact; `tf32`,
+            factors are rounded to 10 bits after the point; `bf16`, those of embeddings of items to
+            7.
 
     Attributes:
         config: These options.
@@ -154,6 +157,7 @@ class GRU4Rec(Shown):
         logq: float = 0.0,
         device: str | torch.device = "auto",
         seed: int = 42,
+        precision: str = "float32",
     ) -> None:
         options = {name: value for name, value in locals().items() if name != "self"}
         if isinstance(layers, Iterable) and not isinstance(layers, str):

@@ -66,8 +66,8 @@ def make_network() -> Callable[..., Network]:
     return make
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=[name for name in ENGINES if name != "fused"])
 def engine(request: pytest.FixtureRequest) -> Iterator[Plain]:
-    """Each engine in turn computes on the CPU."""
+    """Each engine in turn computes on the CPU, but for one whose kernels are too slow there."""
     with using(request.param) as found:
         yield found

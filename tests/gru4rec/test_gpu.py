@@ -1,6 +1,6 @@
 """What only a GPU can show; `test_replay` runs there, too."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from gru4rec import GRU4Rec, rank_events
-from gru4rec.compute import Static, using
+from gru4rec.compute import Plain, Static, using
 from gru4rec.learning.trainer import Trainer
 
 pytestmark = pytest.mark.gpu
@@ -50,29 +50,38 @@ def log() -> pd.DataFrame:
     return pd.DataFrame({"SessionId": sessions, "ItemId": items, "Time": np.arange(len(sessions))})
 
 
-def fit(steps_together: int, options: dict[str, Any], log: pd.DataFrame) -> GRU4Rec:
-    with using(Static(steps_together=steps_together), "cuda"):
+@pytest.fixture(params=["static", "fused"])
+def kind(request: pytest.FixtureRequest) -> Callable[..., Static]:
+    if request.param == "static":
+        return Static
+    return pytest.importorskip("gru4rec.compute.fused.engine").Fused
+
+
+def fit(engine: Static, options: dict[str, Any], log: pd.DataFrame) -> GRU4Rec:
+    with using(engine, "cuda"):
         return GRU4Rec(**options).fit(log, sample_cache_max_size=64 * 50)
 
 
 @pytest.mark.parametrize("steps_together", [1, 8])
 def test_the_same_bits_twice(
-    options: dict[str, Any], log: pd.DataFrame, assert_same: Any, steps_together: int
+    kind: Any, options: dict[str, Any], log: pd.DataFrame, assert_same: Any, steps_together: int
 ) -> None:
-    first, again = (fit(steps_together, options, log)._fitted() for _ in range(2))
+    first, again = (
+        fit(kind(steps_together=steps_together), options, log)._fitted() for _ in range(2)
+    )
     for one, other in zip(first.tensors(), again.tensors(), strict=True):
         assert_same(one, other)
 
 
-def test_engines_agree(options: dict[str, Any], log: pd.DataFrame) -> None:
+def test_engines_agree(kind: Any, options: dict[str, Any], log: pd.DataFrame) -> None:
     options = {**options, "dropout_p_embed": 0.0, "dropout_p_hidden": 0.0}
     with using("plain", "cuda"):
         plain = GRU4Rec(**options).fit(log, sample_cache_max_size=64 * 50)
         ranks = rank_events(plain, log).ranks
         best = plain.recommend([[1, 2], [3]], k=9)
-    static = fit(8, options, log)
-    assert static.history["loss"].tolist() == pytest.approx(plain.history["loss"], rel=1e-4)
-    with using("static", "cuda"):
+    fast = fit(kind(steps_together=8), options, log)
+    assert fast.history["loss"].tolist() == pytest.approx(plain.history["loss"], rel=1e-4)
+    with using(kind(), "cuda"):
         # of the same weights, so that only products of another shape round otherwise
         np.testing.assert_allclose(rank_events(plain, log).ranks, ranks, atol=1)
         pd.testing.assert_frame_equal(plain.recommend([[1, 2], [3]], k=9), best, rtol=1e-4)
@@ -86,7 +95,7 @@ def _waiting_is_an_error() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_waiting_is_an_error")
 def test_steps_do_not_wait(
-    options: dict[str, Any], log: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+    kind: Any, options: dict[str, Any], log: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     step, n_steps = Trainer.step, 0
 
@@ -101,6 +110,28 @@ def test_steps_do_not_wait(
             torch.cuda.set_sync_debug_mode("default")
 
     monkeypatch.setattr(Trainer, "step", strict)
-    with using(Static(), "cuda"):
+    with using(kind(), "cuda"):
         GRU4Rec(**options).fit(log)  # draws enough negatives at once
     assert n_steps > 50
+
+
+@pytest.mark.parametrize("n_items", [37, 5_003, 500_009])
+def test_ranks_and_best_items_are_exact(kind: Any, n_items: int) -> None:
+    generator = torch.Generator("cuda").manual_seed(1)
+    # whole numbers, of which products of any shape are the same
+    output, states = (
+        torch.randint(-900, 900, (n, 2), generator=generator, device="cuda").float()
+        for n in (n_items, 70)
+    )
+    bias = torch.randint(-900, 900, (n_items,), generator=generator, device="cuda").float()
+    bias[[3, 9]] = torch.tensor([torch.nan, -torch.inf], device="cuda")
+    targets = torch.arange(70, device="cuda") % n_items
+    seen = [[(row + 5) % n_items, (row + 11) % n_items] for row in range(70)]
+    plain, fast = Plain(), kind()
+    for left_out in (None, seen):
+        for compute in (
+            lambda engine, out=left_out: engine.count_scores(output, bias, states, targets, out),
+            lambda engine, out=left_out: engine.best_items(output, bias, states, 20, out),
+        ):
+            for one, other in zip(compute(plain), compute(fast), strict=True):
+                np.testing.assert_array_equal(one, other)

@@ -1,10 +1,11 @@
 """The one door to computing: which engine computes on a device is chosen here, once.
 
 Engines see tensors and arrays, never models, tables or configuration. `plain` is torch alone, on
-any device; `compiled` has loops of its own on a CPU, `static` never waits for a GPU, with the same
-results. The environment variable `GRU4REC_COMPUTE` names the engine of the CPU, or `plain` for all
-devices; `GRU4REC_CUDA_GRAPHS=1` lets the engine of NVIDIA GPUs record training steps. A new engine
-is a subclass of `Plain` that does better what it can do better, and an entry in `ENGINES`.
+any device; `compiled` has loops of its own on a CPU; `static` never waits for a GPU, and `fused`
+has kernels of its own there; with the same results. The environment variable `GRU4REC_COMPUTE`
+names the engine of the CPU, or `plain` or `static` for all devices; with `GRU4REC_CUDA_GRAPHS=0` a
+GPU takes training steps one by one. A new engine is a subclass of `Plain` that does better what it
+can do better, and an entry in `ENGINES`.
 """
 
 import contextlib
@@ -16,7 +17,7 @@ from importlib import import_module
 
 import torch
 
-from gru4rec.compute.plain import Best, Compact, Plain, SessionIndex, zeros_like
+from gru4rec.compute.plain import Best, Compact, Plain, Record, SessionIndex, zeros_like
 from gru4rec.compute.static import Static
 from gru4rec.errors import ConfigError
 
@@ -25,6 +26,7 @@ __all__ = [
     "Best",
     "Compact",
     "Plain",
+    "Record",
     "SessionIndex",
     "Static",
     "engine_of",
@@ -39,6 +41,12 @@ GRAPHS_VARIABLE = "GRU4REC_CUDA_GRAPHS"
 _STEPS = 32  # in a graph: launching it costs little then, and capturing it not yet much
 
 
+def _make_fused() -> Plain:
+    # Triton is where torch for NVIDIA GPUs is, on Linux
+    engine: Plain = import_module("gru4rec.compute.fused.engine").Fused()
+    return engine
+
+
 def _make_compiled() -> Plain:
     # compiled loops take half a second to import: only those who compute pay for them
     engine: Plain = import_module("gru4rec.compute.compiled.engine").Compiled()
@@ -50,6 +58,7 @@ ENGINES: dict[str, Callable[[], Plain]] = {
     "plain": Plain,
     "compiled": _make_compiled,
     "static": Static,
+    "fused": _make_fused,
 }
 
 _engines: dict[str, Plain] = {}  # by type of device
@@ -61,7 +70,7 @@ def engine_of(device: torch.device) -> Plain:
 
     Raises:
         ConfigError: `GRU4REC_COMPUTE` names no engine, or one that cannot be had here; or
-            `GRU4REC_CUDA_GRAPHS` is neither 0 nor 1.
+            `GRU4REC_CUDA_GRAPHS` is not 0, 1 or all.
     """
     engine = _engines.get(device.type)
     if engine is None:
@@ -96,16 +105,24 @@ def _choose(device: torch.device) -> Plain:
             "leave it out"
         )
     level, engine, why = logging.INFO, Plain(), ""
-    if wanted and (device.type == "cpu" or wanted == Plain.name):
+    if wanted and (device.type == "cpu" or wanted in {Plain.name, Static.name}):
         engine, why = _make(wanted), f", as {VARIABLE} says"
     elif device.type == "cuda":
-        engine = Static(steps_together=_wanted_steps())
+        try:
+            engine = ENGINES["fused"]()
+            engine.try_out(device)
+        except Exception as error:  # a compiler that is missing has many names
+            engine, level = Static(), logging.WARNING
+            why = f", slower than kernels of Triton, which cannot be had here: {error}"
     elif device.type == "cpu":
         try:
             engine = ENGINES["compiled"]()
         except ImportError as error:
             level = logging.WARNING
             why = f", slower than compiled loops, which cannot be had here: {error}"
+    if device.type == "cuda" and isinstance(engine, Static):
+        wanted = _wanted_graphs()
+        engine.steps_together, engine.records_all = 1 if wanted == "0" else _STEPS, wanted == "all"
     logger.log(level, "Computing on %s: %s%s", device.type, engine.describe(), why)
     return engine
 
@@ -117,12 +134,13 @@ def _make(name: str) -> Plain:
         raise ConfigError(f"{VARIABLE} is {name!r}, which cannot be had here: {error}") from None
 
 
-def _wanted_steps() -> int:
-    """How many training steps make a CUDA graph; 1: none is made."""
+def _wanted_graphs() -> str:
+    """Which training steps make CUDA graphs: none (0), some (1) or all of them."""
     given = os.environ.get(GRAPHS_VARIABLE, "")
-    if given not in {"", "0", "1"}:
+    if given not in {"", "0", "1", "all"}:
         raise ConfigError(
-            f"the environment variable {GRAPHS_VARIABLE} is {given!r}; expected 1 to record "
-            "training steps as CUDA graphs, 0 or nothing to run them one by one"
+            f"the environment variable {GRAPHS_VARIABLE} is {given!r}; expected 0 to run training "
+            "steps one by one, 1 or nothing to record those of full batches as CUDA graphs, `all` "
+            "to record the others, too"
         )
-    return _STEPS if given == "1" else 1
+    return given

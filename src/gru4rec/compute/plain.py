@@ -32,6 +32,12 @@ class Best(NamedTuple):
     lengths: Ints
 
 
+# Takes work that has run before on its device; it may run now, or be looked at only. Returns a
+# function that does the same again, on the same tensors, at less cost; None where nothing is
+# gained, or it cannot be had.
+Record = Callable[[Callable[[], None]], Callable[[], None] | None]
+
+
 class Compact(Protocol):
     """A small copy of the output embeddings, by which fewer items need to be scored."""
 
@@ -76,12 +82,14 @@ class Plain:
     Attributes:
         name: Under which it is chosen, and its training step found.
         block_rows: Rows that are ranked at once; more do not make a matrix product faster.
-        steps_together: Training steps that are worth recording as one; see `record`.
+        steps_together: Training steps that are worth recording as one; 1: none is recorded.
+        records_all: Whether single steps and those of fewer rows are worth it, too.
     """
 
     name = "plain"
     block_rows = 1024
     steps_together = 1
+    records_all = False
 
     def __init__(self, block: int = 1 << 25) -> None:
         self._block = block
@@ -89,6 +97,9 @@ class Plain:
     def describe(self) -> str:
         """Says what computes, in a few words for a log line."""
         return f"{self.name} (torch {torch.__version__}), {torch.get_num_threads()} threads"
+
+    def try_out(self, device: torch.device) -> None:
+        """Raises whatever goes wrong where it cannot compute on a device."""
 
     # --- the schedule of an epoch
 
@@ -161,21 +172,13 @@ class Plain:
         """
         return lambda numbers: torch.searchsorted(cumulative, numbers, right=True)
 
-    def record(
-        self,
-        work: Callable[[], None],  # noqa: ARG002
-        generator: torch.Generator,  # noqa: ARG002
-    ) -> Callable[[], None] | None:
-        """Returns what does again what `work` does, on the same tensors, at less cost.
+    def recorder(self, generator: torch.Generator) -> "Record":  # noqa: ARG002
+        """Returns what records work of which one piece runs after the other; see `Record`.
 
         Args:
-            work: Has run before on this device; may run now, or be looked at only.
             generator: Source of its randomness, which goes on with each run.
-
-        Returns:
-            A function without arguments; None where nothing is gained, or it cannot be had.
         """
-        return None
+        return lambda _: None
 
     # --- ranking
 
@@ -232,14 +235,25 @@ class Plain:
             scores = self.scores(output, bias, states[rows])
             # from the same product as the others: computed apart it could round differently
             own = scores.gather(1, targets[rows, None])
-            is_lower, is_equal = scores < own, scores == own
-            if seen:
-                left_out = self.pairs(seen[rows], states.device)
-                is_lower[left_out], is_equal[left_out] = True, False
-            at_least = len(bias) - is_lower.sum(dim=1)
-            parts.append(torch.stack([at_least, is_equal.sum(dim=1)]))
-        at_least_of, equal_of = torch.cat(parts, dim=1).cpu().numpy()
-        return at_least_of, equal_of
+            if seen:  # neither below nor equal
+                scores[self.pairs(seen[rows], states.device)] = torch.nan
+            parts.append(torch.stack(self.count_below(scores, own[:, 0])))
+        below, equal = torch.cat(parts, dim=1).cpu().numpy()
+        n_seen = np.array([len(row) for row in seen]) if seen else 0
+        return len(bias) - below - n_seen, equal
+
+    def count_below(self, scores: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
+        """Counts the scores of each row below a number of its own, and those that equal it.
+
+        Args:
+            scores: Shape (n, n_items).
+            own: Shape (n,).
+
+        Returns:
+            Both counts, shape (n,) each.
+        """
+        own = own[:, None]
+        return (scores < own).sum(dim=1), (scores == own).sum(dim=1)
 
     def best_items(
         self,

@@ -108,6 +108,7 @@ class ModelConfig(Section):
     logq: NonNegative = 0.0
     device: str = "auto"
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 42
+    precision: Literal["float32", "tf32", "bf16"] = "float32"
 
     @field_validator("device", mode="before")
     @classmethod

@@ -6,6 +6,7 @@ The same numbers as `AutogradStep`, against which tests hold it, but
   be recorded as one CUDA graph (see `replay`);
 - candidates are scored as often as they occur: to number the distinct ones would not make a
   product of static shape smaller;
+- which places are of the same item is found for many steps at once;
 - the gradients of an item that occurs several times are summed in the order of the batch, without
   atomic additions: the same bits each time. Each of its places then computes, and writes, the same
   row;
@@ -14,6 +15,8 @@ The same numbers as `AutogradStep`, against which tests hold it, but
 Uncaptured it runs on any device, which is how it is tested.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
@@ -21,32 +24,58 @@ import torch.nn.functional as F  # noqa: N812  (the name that everybody knows)
 from torch import Tensor
 
 from gru4rec.config import ModelConfig
-from gru4rec.learning.cells import Gru, Layers, OriginalGru
+from gru4rec.learning.cells import Cell, Gru, Layers, OriginalGru
 from gru4rec.model.losses import find_loss
 from gru4rec.model.network import Dropout, Network
 from gru4rec.model.optimizer import Adagrad
 
+# as torch can from 2.8 on
+_CAN_WIDEN = "out_dtype" in (torch.mm.__doc__ or "")
 
-class Uses:
-    """Knows which of some places are of the same item.
 
-    Args:
+class Uses(NamedTuple):
+    """Which of some places of a step are of the same item.
+
+    Attributes:
         items: Item of each place, shape (n,).
+        ascending: The same items in ascending order, shape (n,).
+        order: The place of each of these; those of an item ascend; shape (n,).
+        ends: Where the places of the item end among these, shape (n,).
     """
 
-    def __init__(self, items: Tensor) -> None:
-        ascending, self._order = items.sort(stable=True)
-        # the segment of the first place of an item goes up to its last; those of others are empty
+    items: Tensor
+    ascending: Tensor
+    order: Tensor
+    ends: Tensor
+
+    @classmethod
+    def of_steps(cls, items: Tensor) -> "list[Uses]":
+        """Returns those of each step of items (n_steps, n)."""
+        ascending, order = items.sort(dim=1, stable=True)
         ends = torch.searchsorted(ascending, ascending, right=True)
-        self._bounds = F.pad(ends, (1, 0))
-        self._firsts = torch.searchsorted(ascending, items)
+        return [cls(*step) for step in zip(items, ascending, order, ends, strict=True)]
 
     def total(self, gradients: Tensor) -> Tensor:
         """Sums gradients (n, width) over the places of an item; each place gets the sum."""
+        # the segment of the first place of an item goes up to its last; those of others are empty
         sums = torch.segment_reduce(
-            gradients[self._order], "sum", offsets=self._bounds, unsafe=True, initial=0
+            gradients[self.order], "sum", offsets=F.pad(self.ends, (1, 0)), unsafe=True, initial=0
         )
-        return sums[self._firsts]
+        return sums[torch.searchsorted(self.ascending, self.items)]
+
+
+class Batch(NamedTuple):
+    """A mini-batch that a step is ready for.
+
+    Attributes:
+        n: Rows.
+        outputs: Of the targets and negatives; with a shared table the inputs follow.
+        inputs: Of the inputs; None with a shared table.
+    """
+
+    n: int
+    outputs: Uses
+    inputs: Uses | None
 
 
 class Rows(NamedTuple):
@@ -65,6 +94,29 @@ class Rows(NamedTuple):
     gradient: Tensor
 
 
+@contextmanager
+def _products_in(precision: str, device: torch.device) -> Iterator[None]:
+    """Lets a GPU round the factors of products of 32 bits to TF32 for a while, unless `float32`."""
+    if precision == "float32" or device.type != "cuda":
+        yield
+        return
+    kind = torch.backends.cuda.matmul
+    before, kind.allow_tf32 = kind.allow_tf32, True
+    try:
+        yield
+    finally:
+        kind.allow_tf32 = before
+
+
+def multiply(one: Tensor, other: Tensor) -> Tensor:
+    """Multiplies matrices, of 16 bits, too; the product is summed up and returned in 32."""
+    if one.dtype != torch.bfloat16:
+        return one @ other
+    if one.device.type == "cuda" and _CAN_WIDEN:
+        return torch.mm(one, other, out_dtype=torch.float32)
+    return one.float() @ other.float()
+
+
 class StaticStep:
     """Trains on mini-batches, on any device; see `AutogradStep`."""
 
@@ -80,48 +132,81 @@ class StaticStep:
         self._log_counts = log_counts
         self._loss = find_loss(config.loss)
         self._options = {name: config[name] for name in self._loss.options}
-        weights = map(network.cell_weights, range(len(network.architecture.layers)))
-        cells = [OriginalGru(w) if "bias" in w else Gru(w) for w in weights]
-        self._layers = Layers(cells, dropout, network.architecture.gates_per_item)
+        n_layers = len(network.architecture.layers)
+        self._cells = [self._make_cell(network.cell_weights(layer)) for layer in range(n_layers)]
+        self._layers = Layers(self._cells, dropout, network.architecture.gates_per_item)
 
     def __call__(
         self, inputs: Tensor, targets: Tensor, negatives: Tensor, hidden: list[Tensor]
     ) -> tuple[Tensor, list[Tensor]]:
         """Trains on one mini-batch; see `AutogradStep.__call__`."""
-        tables, shared = self._network.tables, self._network.architecture.shared
-        candidates = torch.cat([targets, negatives])
-        items = torch.cat([candidates, inputs]) if shared else candidates
+        [batch] = self.prepare(inputs[None], targets[None], negatives[None])
+        return self.take(batch, hidden)
+
+    def prepare(self, inputs: Tensor, targets: Tensor, negatives: Tensor) -> list[Batch]:
+        """Looks at the items of several steps at once.
+
+        Args:
+            inputs: Item indices, shape (n_steps, n).
+            targets: Item indices, shape (n_steps, n).
+            negatives: Extra negatives, item indices, shape (n_steps, n_sample).
+        """
+        n = inputs.shape[1]
+        if self._network.architecture.shared:
+            uses = Uses.of_steps(torch.cat([targets, negatives, inputs], dim=1))
+            return [Batch(n, of_outputs, None) for of_outputs in uses]
+        of_all = Uses.of_steps(torch.cat([targets, negatives], dim=1)), Uses.of_steps(inputs)
+        return [Batch(n, *uses) for uses in zip(*of_all, strict=True)]
+
+    def take(self, batch: Batch, hidden: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """Trains on a mini-batch that `prepare` has looked at; see `AutogradStep.__call__`."""
+        with _products_in(self._config.precision, self._network.device):
+            return self._take(batch, hidden)
+
+    def _take(self, batch: Batch, hidden: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        n, uses, of_inputs = batch
+        tables, items = self._network.tables, uses.items
+        n_candidates = len(items) - (n if of_inputs is None else 0)
+        candidates = items[:n_candidates]
         used, biases = tables["output"][items], tables["bias"][candidates]
-        outputs = used[: len(candidates)]
-        read = used[len(candidates) :] if shared else tables["input"][inputs]
+        outputs = used[:n_candidates]
+        read = tables["input"][of_inputs.items] if of_inputs else used[n_candidates:]
         states = self._layers.forward(read, hidden)
-        offsets = self._corrected(biases, targets, negatives)
-        scores = torch.addmm(offsets, states[-1], outputs.T)
+        state, outputs = self._rounded(states[-1]), self._rounded(outputs)
+        # with a bias per column cuBLAS takes a slower way
+        scores = multiply(state, outputs.T).add_(self._corrected(biases, candidates, n))
         losses, by_scores = self._differentiate(scores)
-        by_items, by_biases = by_scores.T @ states[-1], by_scores.sum(0)
-        by_read = self._layers.backward(by_scores @ outputs)
-        if shared:
+        rounded = self._rounded(by_scores)
+        by_items, by_biases = multiply(rounded.T, state), by_scores.sum(0)
+        by_read = self._layers.backward(multiply(rounded, outputs))
+        if of_inputs is None:
             by_items = torch.cat([by_items, by_read])
-            by_biases = F.pad(by_biases, (0, len(inputs)))
-        uses = Uses(items)
-        by_biases = uses.total(by_biases[:, None])[: len(candidates), 0]
+            by_biases = F.pad(by_biases, (0, n))
+        by_biases = uses.total(by_biases[:, None])[:n_candidates, 0]
         rows = [
             Rows("output", items, used, uses.total(by_items)),
             # inputs have biases, too, but only those of candidates are used
             Rows("bias", candidates, biases, by_biases),
         ]
-        if not shared:
-            rows.append(Rows("input", inputs, read, Uses(inputs).total(by_read)))
+        if of_inputs:
+            rows.append(Rows("input", of_inputs.items, read, of_inputs.total(by_read)))
         self._update(rows)
         return losses.sum(), states
 
-    def _corrected(self, biases: Tensor, targets: Tensor, negatives: Tensor) -> Tensor:
+    def _make_cell(self, weights: dict[str, Tensor]) -> Cell:
+        return OriginalGru(weights) if "bias" in weights else Gru(weights)
+
+    def _rounded(self, factor: Tensor) -> Tensor:
+        """A factor of a product with embeddings of items, as `precision` wants it."""
+        return factor.bfloat16() if self._config.precision == "bf16" else factor
+
+    def _corrected(self, biases: Tensor, candidates: Tensor, n: int) -> Tensor:
         """Biases of the candidates, less their log-Q correction; see `AutogradStep`."""
         config = self._config
         if not (self._loss.takes_log_q and config.logq):
             return biases
-        drawn = config.sample_alpha * self._log_counts[negatives]
-        log_q = torch.cat([self._log_counts[targets], drawn])
+        log_q = self._log_counts[candidates]
+        log_q[n:] *= config.sample_alpha  # these were drawn
         return torch.sub(biases, log_q, alpha=config.logq)
 
     def _differentiate(self, scores: Tensor) -> tuple[Tensor, Tensor]:

@@ -17,7 +17,8 @@ from gru4rec.config import ModelConfig
 from gru4rec.data.schedule import Schedule
 from gru4rec.errors import TrainingDivergedError
 from gru4rec.learning.autograd_step import AutogradStep
-from gru4rec.learning.replay import Replay, Step
+from gru4rec.learning.replay import Replay
+from gru4rec.learning.static_step import StaticStep
 from gru4rec.model.losses import find_loss
 from gru4rec.model.negatives import NegativeSampler, PopularitySampler
 from gru4rec.model.network import Dropout, Network
@@ -111,6 +112,7 @@ class Progress:
 
 OnProgress = Callable[[Progress], None]
 AfterStep = Callable[[EpochState], None]
+Step = Callable[[Tensor, Tensor, Tensor, list[Tensor]], tuple[Tensor, list[Tensor]]]
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,6 @@ class Trainer:
         self.sampler = sampler
         self._before_change = before_change
         self._rate_of_epoch = rate_of_epoch
-        self._replay: Replay | None = None
         self._make_step()
 
     def run_epoch(
@@ -198,8 +199,11 @@ class Trainer:
         clock_zero = time.perf_counter() - at.seconds
         epoch = self.state.epochs + 1
         self._set_rate()
+        engine, together = network.engine, []
+        if engine.steps_together > 1:
+            together = [engine.steps_together, 1] if engine.records_all else [engine.steps_together]
         while at.step < schedule.n_steps:
-            if not self._take_several(at, events):
+            if not any(self._repeat(at, events, n_steps) for n_steps in together):
                 self._take_one(at, events)
             at.seconds = time.perf_counter() - clock_zero
             if len(at.pending) >= _CHECK_EVERY or at.step == schedule.n_steps:
@@ -232,7 +236,7 @@ class Trainer:
         negatives = self.sampler.sample() if self.sampler else targets[:0]
         self._before_change()
         self._look_for_other_tensors()
-        self._has_run = True
+        self._sizes.add(len(inputs))
         return self._train_on(inputs, targets, negatives, hidden)
 
     def _take_one(self, at: EpochState, events: _Events) -> None:
@@ -241,42 +245,48 @@ class Trainer:
         at.pending.append(loss)
         at.step += 1
 
-    def _take_several(self, at: EpochState, events: _Events) -> bool:
-        """Takes several steps at once, if the engine can and they are of full batches."""
-        n_steps, n_lanes = self.state.network.engine.steps_together, events.offsets[1]
-        end = at.step + n_steps
-        if n_steps == 1 or end >= len(events.offsets):
-            return False
-        if events.offsets[end] - events.offsets[end - 1] < n_lanes:
-            return False
-        sampler = self.sampler if isinstance(self.sampler, PopularitySampler) else None
-        if self.sampler and (sampler is None or sampler.n_steps < n_steps):
-            return False  # one of somebody else is asked once a step
+    def _repeat(self, at: EpochState, events: _Events, n_steps: int) -> bool:
+        """Takes some steps as work that is recorded, if the engine wants to and can."""
         self._look_for_other_tensors()
-        if not (self._has_run and self._replay_of(n_lanes).works):
+        replay = self._replay_of(at.step, n_steps, events.offsets)
+        if replay is None or not replay.works:
             return False
-        negatives = sampler.ahead(n_steps) if sampler else None
-        if sampler and negatives is None:
-            return False  # the last ones of a block
+        negatives = None
+        if isinstance(self.sampler, PopularitySampler):
+            negatives = self.sampler.ahead(n_steps)
+            if negatives is None:
+                return False  # the last ones of a block
         self._before_change()
-        inputs, targets, starts = events.of(at.step, end)
-        losses, at.hidden = self._replay_of(n_lanes)(inputs, targets, starts, negatives, at.hidden)
+        end = at.step + n_steps
+        losses, at.hidden = replay(*events.of(at.step, end), negatives, at.hidden)
         at.pending += losses
         at.step = end
         return True
 
-    def _replay_of(self, n_lanes: int) -> Replay:
-        """Returns what repeats several steps of so many rows."""
-        if self._replay is None or self._replay.n_lanes != n_lanes:
-            state = self.state
-            self._replay = Replay(
-                self._train_on,
-                state.network.zero_state(n_lanes),
-                self.config.n_sample if self.sampler else 0,
-                state.network.engine,
-                state.generator,
-            )
-        return self._replay
+    def _replay_of(self, begin: int, n_steps: int, offsets: list[int]) -> Replay | None:
+        """Returns what repeats so many steps from one on; None where they are not recorded.
+
+        They are where they have the same rows, and where a step of as many has been taken: the
+        first one makes ready what a record may not. A sampler of somebody else is asked once a
+        step.
+        """
+        end, engine, step = begin + n_steps, self.state.network.engine, self._train_on
+        # an engine that could not record wants it no more
+        if engine.steps_together == 1 or not isinstance(step, StaticStep) or end >= len(offsets):
+            return None
+        n_lanes = offsets[begin + 1] - offsets[begin]
+        is_full = n_lanes == offsets[1] or engine.records_all
+        if not is_full or offsets[end] - offsets[end - 1] < n_lanes or n_lanes not in self._sizes:
+            return None
+        sampler = self.sampler
+        if sampler and not (isinstance(sampler, PopularitySampler) and sampler.n_steps >= n_steps):
+            return None
+        if (n_lanes, n_steps) not in self._replays:
+            n_sample = self.config.n_sample if sampler else 0
+            hidden = self.state.network.zero_state(n_lanes)
+            replay = Replay(step, hidden, n_steps, n_sample, self._record)
+            self._replays[n_lanes, n_steps] = replay
+        return self._replays[n_lanes, n_steps]
 
     def _look_for_other_tensors(self) -> None:
         """Makes another step if somebody has replaced a tensor: it would go on with the old one."""
@@ -294,13 +304,16 @@ class Trainer:
     def _make_step(self) -> None:
         self._addresses = self.state.addresses()
         self._train_on = _make_step(self.state, self.config)
-        self._has_run, self._replay = False, None
+        self._record = self.state.network.engine.recorder(self.state.generator)
+        self._sizes: set[int] = set()  # of batches that it was made ready for
+        self._replays: dict[tuple[int, int], Replay] = {}
 
 
 # engines with a training step of their own; for all others autograd finds the gradients
 _STEPS = {
     "compiled": ("gru4rec.learning.compiled_step", "CompiledStep"),
     "static": ("gru4rec.learning.static_step", "StaticStep"),
+    "fused": ("gru4rec.learning.fused_step", "FusedStep"),
 }
 
 

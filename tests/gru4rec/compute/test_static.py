@@ -6,39 +6,68 @@ import numpy as np
 import pytest
 import torch
 
-from gru4rec.compute import Plain, Static, engine_of, static
+from gru4rec.compute import ENGINES, Plain, Static, engine_of, static
 from gru4rec.errors import ConfigError
 
 CUDA = SimpleNamespace(device=torch.device("cuda"))
 
 
-@pytest.mark.parametrize(("given", "expected"), [("", 1), ("0", 1), ("1", 32)])
-def test_graphs_are_made_where_they_are_asked_for(
-    monkeypatch: pytest.MonkeyPatch, given: str, expected: int
+@pytest.mark.parametrize(
+    ("given", "n_steps", "told"),
+    [
+        ("", 32, ", CUDA graphs of 32 steps"),
+        ("1", 32, ", CUDA graphs of 32 steps"),
+        ("0", 1, ")"),
+        ("all", 32, ", CUDA graphs of 32 steps and of one"),
+    ],
+)
+def test_graphs_are_made_as_wished(
+    monkeypatch: pytest.MonkeyPatch, given: str, n_steps: int, told: str
 ) -> None:
     monkeypatch.setattr("gru4rec.compute._engines", {})
+    monkeypatch.setitem(ENGINES, "fused", refuse)
     monkeypatch.setenv("GRU4REC_CUDA_GRAPHS", given)
-    engine = engine_of(torch.device("cuda"))
-    assert engine.steps_together == expected
-    assert engine.describe().endswith("32 steps") == (expected == 32)
+    engine = engine_of(CUDA.device)
+    assert engine.steps_together == n_steps
+    assert engine.records_all == (given == "all")
+    assert engine.describe().endswith(told)
+
+
+def refuse() -> Plain:
+    raise ImportError("no module named triton")
+
+
+def test_without_triton_it_is_slower_and_a_warning_says_why(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("gru4rec.compute._engines", {})
+    monkeypatch.setitem(ENGINES, "fused", refuse)
+    assert type(engine_of(CUDA.device)) is Static
+    [line] = caplog.messages
+    assert line.endswith("Triton, which cannot be had here: no module named triton")
 
 
 def test_another_wish_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gru4rec.compute._engines", {})
+    monkeypatch.setitem(ENGINES, "fused", refuse)
     monkeypatch.setenv("GRU4REC_CUDA_GRAPHS", "yes")
-    with pytest.raises(ConfigError, match="GRU4REC_CUDA_GRAPHS is 'yes'; expected 1 to record"):
-        engine_of(torch.device("cuda"))
+    with pytest.raises(ConfigError, match="GRU4REC_CUDA_GRAPHS is 'yes'; expected 0 to run"):
+        engine_of(CUDA.device)
 
 
 def test_a_refused_graph_is_one_warning(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def refuse(*_: object) -> None:
-        raise RuntimeError("operation not permitted when stream is capturing")
+    class Refusing:
+        def __init__(self, _: object) -> None:
+            pass
 
-    monkeypatch.setattr(static, "_capture", refuse)
+        def capture(self, _: object) -> None:
+            raise RuntimeError("operation not permitted when stream is capturing")
+
+    monkeypatch.setattr(static, "_Graphs", Refusing)
     engine = Static(steps_together=8)
-    assert engine.record(lambda: None, CUDA) is None  # type: ignore[arg-type]
+    assert engine.recorder(CUDA)(lambda: None) is None  # type: ignore[arg-type]
     assert engine.steps_together == 1
     [line] = caplog.messages
     assert line.endswith(

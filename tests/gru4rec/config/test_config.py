@@ -107,6 +107,7 @@ def test_the_seeds_file_loads_with_every_option(load_text: LoadText) -> None:
         "logq": 0.0,
         "device": "cpu",
         "seed": ModelConfig().seed,
+        "precision": "float32",
     }
     assert dict(config["data"]) == {
         "session_key": "SessionId",

@@ -54,7 +54,8 @@ NARROW = {
 }
 
 
-@pytest.fixture(params=ENGINES | NARROW, autouse=True)
+# `fused` has tests of its own: on a CPU its kernels are slow
+@pytest.fixture(params=[name for name in ENGINES | NARROW if name != "fused"], autouse=True)
 def engine(request: pytest.FixtureRequest) -> Iterator[Plain]:
     """Engines, with little in memory at once, too."""
     with using((ENGINES | NARROW)[request.param]()) as found:

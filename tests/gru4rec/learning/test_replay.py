@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gru4rec import GRU4Rec
-from gru4rec.compute import Static, using
+from gru4rec.compute import Record, Static, using
 from gru4rec.learning.replay import Replay
-from gru4rec.learning.trainer import EpochState
+from gru4rec.learning.trainer import EpochState, Trainer
 from gru4rec.model.losses import LOSSES
 from gru4rec.storage.training_checkpoints import Checkpoints
 
@@ -36,6 +36,14 @@ OPTIONS: dict[str, Any] = {
 def device(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     return name
+
+
+def together(device: str, n_steps: int, records_all: bool = False) -> Static:
+    """The engine that takes so many steps together."""
+    kind = Static
+    if device != "cpu":
+        kind = pytest.importorskip("gru4rec.compute.fused.engine").Fused
+    return kind(steps_together=n_steps, records_all=records_all)
 
 
 def fit(
@@ -75,7 +83,7 @@ def n_together(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     call = Replay.__call__
 
     def spy(self: Replay, inputs: torch.Tensor, *others: Any) -> Any:
-        taken.append(len(inputs) // self.n_lanes)
+        taken.append(len(self._losses))
         return call(self, inputs, *others)
 
     monkeypatch.setattr(Replay, "__call__", spy)
@@ -85,6 +93,7 @@ def n_together(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 @settings(max_examples=20)
 @given(
     n_steps=st.sampled_from([2, 3, 7]),
+    records_all=st.booleans(),
     n_drawn=st.integers(1, 9),
     options=st.fixed_dictionaries(
         {
@@ -96,29 +105,49 @@ def n_together(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         }
     ),
 )
-def test_bits_are_those_of_single_steps(assert_same, device, n_steps, n_drawn, options) -> None:
+def test_bits_are_those_of_single_steps(
+    assert_same, device, n_steps, records_all, n_drawn, options
+) -> None:
     cache = n_drawn * 6  # draws of as many steps: blocks end between and within
     one, other = (
-        fit(device, Static(steps_together=n), 30, options, sample_cache_max_size=cache)
-        for n in (1, n_steps)
+        fit(device, engine, 30, options, sample_cache_max_size=cache)
+        for engine in (together(device, 1), together(device, n_steps, records_all))
     )
     assert_same(content(one), content(other))
 
 
 def test_full_batches_are_taken_together(device: str, n_together: list[int]) -> None:
-    gru = fit(device, Static(steps_together=5))
+    gru = fit(device, together(device, 5))
     n_events = 2 * gru.history["events"].iloc[0]
     # but for the first step, the end of the epochs and what is left of their lanes
     assert set(n_together) == {5}
     assert 0.6 * n_events < 4 * sum(n_together) < n_events
 
 
+def test_all_steps_are_recorded_where_that_is_wished(
+    device: str, n_together: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone: list[int] = []
+    step = Trainer.step
+
+    def spy(self: Trainer, inputs: torch.Tensor, *others: Any) -> Any:
+        alone.append(len(inputs))
+        return step(self, inputs, *others)
+
+    monkeypatch.setattr(Trainer, "step", spy)
+    fit(device, together(device, 5, records_all=True))
+    assert set(n_together) == {5, 1}  # a number of steps that 5 does not divide, and shorter ones
+    # only the first of each size is taken as it is
+    assert len(alone) == len(set(alone))
+    assert alone[0] == 4
+
+
 def test_where_nothing_can_be_recorded_steps_are_taken_one_by_one(
     assert_same: Any, device: str, n_together: list[int]
 ) -> None:
     class Refuses(Static):
-        def record(self, *_: Any) -> None:
-            return None
+        def recorder(self, *_: Any) -> Record:
+            return lambda _: None
 
     one, other = (fit(device, engine) for engine in (Static(), Refuses(steps_together=5)))
     assert_same(content(one), content(other))
@@ -136,8 +165,11 @@ def test_other_samplers_are_asked_once_a_step(device: str, n_together: list[int]
     sampler = Counting()
 
     class Records(Static):
-        def record(self, *_: Any) -> None:
-            raise AssertionError("what would not be used is not recorded")
+        def recorder(self, *_: Any) -> Record:
+            def refuse(_: object) -> None:
+                raise AssertionError("what would not be used is not recorded")
+
+            return refuse
 
     fit(device, Records(steps_together=5), sampler=sampler)
     assert n_together == []
@@ -149,8 +181,8 @@ def test_a_rate_that_decays_and_further_training_are_recorded_anew(
 ) -> None:
     grus = []
     for n in (1, 5):
-        gru = fit(device, Static(steps_together=n), learning_rate_decay=0.5)
-        with using(Static(steps_together=n), device):
+        gru = fit(device, together(device, n), learning_rate_decay=0.5)
+        with using(together(device, n), device):
             grus.append(content(gru.fit(make_log(80))))
     assert_same(*grus)
     assert n_together
@@ -174,7 +206,7 @@ def test_a_checkpoint_among_them_goes_on_to_the_same_bits(
             self.write(epoch)
             raise EndedError
 
-    engine, cache, path = Static(steps_together=5), 42, tmp_path / "fit.pth"
+    engine, cache, path = together(device, 5), 42, tmp_path / "fit.pth"
     whole = fit(device, engine, sample_cache_max_size=cache)
     monkeypatch.setattr(Checkpoints, "after_step", end)
     with pytest.raises(EndedError):

@@ -81,7 +81,7 @@ def test_nothing_waits(loss: str, mode: str) -> None:
     hidden = state.network.zero_state(3)
     with using("static") as engine:
         step = make_step(config, state)
-        replay = Replay(step, hidden, 7, engine, state.generator)
+        replay = Replay(step, hidden, 1, 7, engine.recorder(state.generator))
         with NoWaiting():
             step(*events, hidden)
             replay(*events[:2], torch.tensor([True, False, True]), events[2][None], hidden)
@@ -98,10 +98,10 @@ def test_all_tensors_are_on_the_device_of_the_model(loss: str, mode: str) -> Non
     hidden = state.network.zero_state(3)
     two = [torch.zeros(2, n, dtype=torch.int64, device=META) for n in (3, 3, 7)]
     starts = torch.zeros(2, 3, dtype=torch.bool, device=META)
-    with using(Static(steps_together=2), "meta") as engine:
+    with using(Static(), "meta") as engine:
         step = make_step(config, state)
         loss_of, states = step(*(events[0] for events in two), hidden)
-        replay = Replay(step, hidden, 7, engine, state.generator)
+        replay = Replay(step, hidden, 2, 7, engine.recorder(state.generator))
         losses, others = replay(two[0], two[1], starts, two[2], hidden)
     assert {tensor.device for tensor in (loss_of, *states, *losses, *others)} == {META}
     on_cpu = make_step(config, make_state(config, 20, CPU))
@@ -156,7 +156,8 @@ def test_gradients_of_an_item_are_summed_at_each_of_its_places() -> None:
     items = torch.tensor([4, 0, 4, 9, 0, 4])
     gradients = torch.tensor([[1.0, 10], [2, 20], [4, 40], [8, 80], [16, 160], [32, 320]])
 
-    totals = Uses(items).total(gradients)
+    [uses] = Uses.of_steps(items[None])
+    totals = uses.total(gradients)
 
     assert totals[:, 0].tolist() == [1 + 4 + 32, 2 + 16, 1 + 4 + 32, 8, 2 + 16, 1 + 4 + 32]
     assert totals[:, 1].tolist() == (10 * totals[:, 0]).tolist()

@@ -1,0 +1,1 @@
+"""Kernels for GPUs in Triton: many small operations in one launch, where launches cost the most."""

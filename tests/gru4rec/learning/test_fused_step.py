@@ -1,0 +1,116 @@
+"""The step of Triton's kernels, interpreted on the CPU, equals the autograd step."""
+
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gru4rec import GRU4Rec
+from gru4rec.compute import Static, using
+from gru4rec.config import ModelConfig
+from gru4rec.learning.autograd_step import AutogradStep
+from gru4rec.model.build import architecture_of, make_optimizer, new_generator
+from gru4rec.model.losses import LOSSES
+from gru4rec.model.network import Dropout, new_network, seeded_draw
+
+fused_step = pytest.importorskip("gru4rec.learning.fused_step", reason="no Triton here")
+pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason="test_gpu does this on the GPU")
+CPU = torch.device("cpu")
+
+
+def run(kind: type, config: ModelConfig, n_items: int, seed: int) -> list[torch.Tensor]:
+    """Trains a few steps with a batch that shrinks; returns all that training changes."""
+    network = new_network(architecture_of(config), n_items, seeded_draw(new_generator(seed, CPU)))
+    adagrad = make_optimizer(network, config)
+    dropout = Dropout(config.dropout_p_embed, config.dropout_p_hidden, new_generator(seed, CPU))
+    log_counts = torch.log(torch.arange(1, n_items + 1).float())
+    with using("plain"):  # both drop the same numbers
+        step = kind(network, adagrad, config, dropout, log_counts)
+        draws, losses = torch.Generator().manual_seed(seed), []
+        hidden = network.zero_state(config.batch_size)
+        for n in (config.batch_size, config.batch_size, 2):
+            inputs, targets, negatives = (
+                torch.randint(0, n_items, (size,), generator=draws)
+                for size in (n, n, config.n_sample)
+            )
+            loss, hidden = step(inputs, targets, negatives, [h[:n] for h in hidden])
+            losses.append(loss)
+    tensors = (network.tables, network.dense, adagrad.accumulators, adagrad.velocities)
+    return [torch.stack(losses), *hidden, *(t for named in tensors for t in named.values())]
+
+
+def assert_equal_to_autograd(config: ModelConfig, n_items: int = 40, seed: int = 1) -> None:
+    fast, readable = (
+        run(kind, config, n_items, seed) for kind in (fused_step.FusedStep, AutogradStep)
+    )
+    for one, other in zip(fast, readable, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=2e-5)
+
+
+# few items make many repeated ones, many items make few
+@settings(max_examples=10)
+@given(
+    config=st.builds(
+        ModelConfig,
+        layers=st.lists(st.integers(1, 40), min_size=1, max_size=2),
+        loss=st.sampled_from([*LOSSES]),
+        batch_size=st.integers(2, 7),
+        dropout_p_embed=st.sampled_from([0.0, 0.4]),
+        dropout_p_hidden=st.sampled_from([0.0, 0.3]),
+        momentum=st.sampled_from([0.0, 0.5]),
+        sample_alpha=st.sampled_from([0.0, 0.7]),
+        n_sample=st.sampled_from([0, 1, 20]),
+        embedding=st.sampled_from([0, 5]),
+        constrained_embedding=st.booleans(),
+        bpreg=st.sampled_from([0.0, 1.0]),
+        elu_param=st.sampled_from([0.0, 0.5]),
+        logq=st.sampled_from([0.0, 1.0, 40.0]),
+    ),
+    n_items=st.sampled_from([3, 40]),
+    seed=st.integers(0, 1000),
+)
+def test_equals_the_autograd_step(config, n_items, seed):
+    assert_equal_to_autograd(config, n_items, seed)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_other_losses_and_very_many_candidates_are_left_to_torch(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    config = ModelConfig(layers=[5], loss=name, batch_size=4, n_sample=8, logq=1.0)
+    own = run(fused_step.FusedStep, config, 20, seed=1)
+    monkeypatch.setattr("gru4rec.compute.fused.losses.MOST", 11)  # of 12
+    for one, other in zip(own, run(fused_step.FusedStep, config, 20, seed=1), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
+    monkeypatch.setitem(LOSSES, name, replace(LOSSES[name], gradient=None))
+    assert_equal_to_autograd(config)
+
+
+@pytest.mark.parametrize("precision", ["tf32", "bf16"])
+def test_a_lower_precision_is_near(precision: str) -> None:
+    options: dict[str, Any] = {"layers": [40], "batch_size": 6, "n_sample": 30, "logq": 1.0}
+    exact, rounded = (
+        run(fused_step.FusedStep, ModelConfig(**options, precision=given), 40, seed=1)
+        for given in ("float32", precision)
+    )
+    for one, other in zip(exact[:4], rounded[:4], strict=True):
+        torch.testing.assert_close(one, other, rtol=0.05, atol=0.05)
+    assert any(not torch.equal(*pair) for pair in zip(exact, rounded, strict=True)) == (
+        precision == "bf16"  # a CPU knows no other
+    )
+
+
+def test_the_trainer_takes_it_for_its_engine() -> None:
+    engine = pytest.importorskip("gru4rec.compute.fused.engine").Fused(steps_together=2)
+    options: dict[str, Any] = {"layers": [3], "batch_size": 2, "n_sample": 3, "n_epochs": 1}
+    log = {"SessionId": [1, 1, 1, 2, 2, 2], "ItemId": [1, 2, 3] * 2, "Time": [*range(6)]}
+    losses = []
+    for one in (engine, Static()):
+        with using(one):
+            gru = GRU4Rec(**options, device="cpu").fit(pd.DataFrame(log))
+        losses.append(gru.history["loss"].tolist())
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
