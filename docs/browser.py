@@ -12,7 +12,7 @@ import signal
 import subprocess
 import tempfile
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from websockets.sync.client import connect
 
@@ -29,6 +29,15 @@ _OPTIONS = (
     "--hide-scrollbars",
     "--remote-debugging-port=0",
 )
+
+
+class Clip(NamedTuple):
+    """A part of a window, in its pixels."""
+
+    x: float
+    y: float
+    width: float
+    height: float
 
 
 class Page:
@@ -87,9 +96,10 @@ class Page:
             raise RuntimeError(json.dumps(answer["exceptionDetails"], indent=1))
         return answer["result"].get("value")
 
-    def picture(self, whole: bool = False) -> bytes:
-        """Returns the window, or the whole page, as PNG."""
-        answer = self._send("Page.captureScreenshot", captureBeyondViewport=whole)
+    def picture(self, whole: bool = False, clip: Clip | None = None, scale: float = 1) -> bytes:
+        """Returns the window, or the whole page, or a part of the window, as PNG."""
+        part = {"clip": clip._asdict() | {"scale": scale}} if clip else {}
+        answer = self._send("Page.captureScreenshot", captureBeyondViewport=whole, **part)
         return base64.b64decode(answer["data"])
 
     def pdf(self) -> bytes:

@@ -13,6 +13,7 @@ import yaml
 
 from gru4rec import Config
 from gru4rec.config import Section
+from gru4rec_kedro import pipelines
 from gru4rec_kedro.options.parameters import Parameters
 
 ROOT = Path(__file__).parents[1]
@@ -100,6 +101,14 @@ def test_every_page_is_in_the_index():
     assert {page.name for page in (ROOT / "docs").glob("*.md")} - {"README.md"} == set(
         re.findall(r"^\| \[[^]]+\]\((\w+\.md)\)", index, re.MULTILINE)
     )
+
+
+@pytest.mark.parametrize("name", [of.name for of in pkgutil.iter_modules(pipelines.__path__)])
+def test_every_pipeline_is_explained_with_a_picture(name):
+    page = (ROOT / "docs/pipelines.md").read_text()
+    [_, explained] = page.split(f"\n### {name}\n")
+    picture = f"figures/pipeline_{name}.png"
+    assert re.match(rf"\n\w[^!]+\n\[!\[.{{20,}}\]\({picture}\)\]\({picture}\)\n", explained)
 
 
 def test_configuration_page_has_every_option_with_its_default():
