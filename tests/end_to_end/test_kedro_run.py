@@ -113,6 +113,8 @@ def test_an_earlier_model_says_itself_what_it_was_trained_on(new_project, run):
     assert metrics["training_sessions"] == trained["SessionId"].nunique()
     page = (project / "data/test/08_reporting/report.html").read_text()
     assert f"train: {len(trained):,} events in" in page
+    ends = [pd.Timestamp(trained["Time"].agg(of), unit="s") for of in ("min", "max")]
+    assert "{} UTC to {} UTC".format(*ends) in page
     assert page.count("(this one)") == 1
 
 

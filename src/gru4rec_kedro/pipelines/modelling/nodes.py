@@ -110,6 +110,7 @@ def train_model(
         "trained_on": experiment.train_on,
         "events": len(part),
         "sessions": int(part[columns.SESSION].nunique()),
+        **_period_of(part, origin),
         "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "code": code_version(),
         "peak_memory_mb": peak_memory_mb(),
@@ -118,6 +119,18 @@ def train_model(
         **search,
     }
     return gru, gru.history
+
+
+def _period_of(part: pd.DataFrame, origin: Origin) -> dict[str, str]:
+    """Dates of the first and the last event; none where the times may be no clock's."""
+    if origin["options"].get("loading", {}).get("time_unit", "ordinal") == "ordinal":
+        return {}
+    times = part[columns.TIME]
+    ends = {"first_date": times.min(), "last_date": times.max()}
+    return {
+        name: datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+        for name, seconds in ends.items()
+    }
 
 
 def _two_files(
@@ -254,6 +267,8 @@ def _describe_training(model: GRU4Rec) -> dict[str, Any]:
         "continued_from": notes.get("continued_from"),
         "training_events": notes.get("events"),
         "training_sessions": notes.get("sessions"),
+        "training_first_date": notes.get("first_date"),
+        "training_last_date": notes.get("last_date"),
         "trained_at": notes.get("trained_at"),
         "training_code": notes.get("code"),
         "training_fingerprint": notes.get("fingerprint"),

@@ -89,7 +89,7 @@ def write_report(
         **_describe_baselines(baseline_comparison),
         coverage=_describe_coverage(metrics),
         measured=_describe_measurement(metrics),
-        trained=_describe_training(metrics, split_statistics),
+        trained=_describe_training(metrics),
         resources=as_cells(_resources(metrics)),
         versions=as_cells(compare_versions(metrics, metrics_history)),
         statistics=as_cells(_shorten_dates(split_statistics)),
@@ -216,7 +216,7 @@ def _describe_ties(metrics: dict[str, Any]) -> str:
     )
 
 
-def _describe_training(metrics: dict[str, Any], statistics: pd.DataFrame) -> dict[str, str]:
+def _describe_training(metrics: dict[str, Any]) -> dict[str, str]:
     part, n_events = metrics["trained_on"], metrics["training_events"]
     if part is None:
         return {"Part": "unknown: the model file is older than the notes about it"}
@@ -225,7 +225,7 @@ def _describe_training(metrics: dict[str, Any], statistics: pd.DataFrame) -> dic
         "Part": f"{part}: {n_events:,} events in {metrics['training_sessions']:,} sessions",
         "Continued from": metrics.get("continued_from"),
         "Items": f"{metrics['items']:,}",
-        "Period": _period(statistics, part, n_events),
+        "Period": _period(metrics),
         "Trained": as_date(str(metrics["trained_at"] or "")),
         "Loss": f"{metrics['training_loss']:.4f} in epoch {last}",
         "Code": metrics["training_code"],
@@ -233,13 +233,9 @@ def _describe_training(metrics: dict[str, Any], statistics: pd.DataFrame) -> dic
     return {name: fact for name, fact in facts.items() if fact}
 
 
-def _period(statistics: pd.DataFrame, part: str, n_events: int) -> str:
-    row = statistics[statistics["part"] == part]
-    if row.empty or row["events"].iloc[0] != n_events:
-        return "of an earlier state of this part"
-    if "first_date" not in row or row["first_date"].isna().any():
-        return ""
-    return f"{as_date(row['first_date'].iloc[0])} to {as_date(row['last_date'].iloc[0])}"
+def _period(metrics: dict[str, Any]) -> str:
+    first, last = metrics.get("training_first_date"), metrics.get("training_last_date")
+    return f"{as_date(first)} to {as_date(last)}" if first and last else ""
 
 
 def _resources(metrics: dict[str, Any]) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from gru4rec import DataError, EvaluationConfig, GRU4Rec, ModelConfig, TrainingC
 from gru4rec_kedro.options.parameters import ExperimentConfig
 from gru4rec_kedro.pipelines.modelling.figures import plot_training
 from gru4rec_kedro.pipelines.modelling.nodes import evaluate_model, train_model
+from gru4rec_kedro.reporting.provenance import fingerprint
 
 EVALUATION = EvaluationConfig(cutoff=[2, 6])
 
@@ -45,6 +46,19 @@ def test_a_model_says_what_it_was_trained_on(trained, log):
     assert metrics["trained_on"] == "train"
     assert metrics["training_events"] == 120
     assert metrics["history"] == history.to_dict(orient="records")
+
+
+@pytest.mark.parametrize("unit", ["s", "ordinal"])
+def test_a_model_says_from_when_its_events_are_where_times_are_a_clock(log, unit):
+    table = ibis.memtable(log.assign(Time=log["Time"].iloc[::-1].to_numpy() + 86_400 * 365))
+    parts = {"fingerprints": {"train_full": fingerprint(table)}, "log": "clicks.csv"}
+    origin = {**parts, "options": {"loading": {"time_unit": unit}}}
+    rest = (ModelConfig(layers=[4], n_epochs=1, device="cpu"), TrainingConfig(), EVALUATION)
+    gru, _ = train_model(*[table] * 4, *rest, ExperimentConfig(), None, origin)
+    metrics, _, _ = evaluate(gru, log)
+    ends = metrics["training_first_date"], metrics["training_last_date"]
+    dates = ("1971-01-01T00:00:00+00:00", "1971-01-01T00:01:59+00:00")
+    assert ends == (dates if unit == "s" else (None, None))
 
 
 def test_training_goes_on_from_the_newest_version(trained, log, tmp_path):
