@@ -1,19 +1,17 @@
 """What items are called, which may be left out."""
 
-from typing import Any
-
 import pandas as pd
-from kedro.io import AbstractDataset, DatasetError
 
-from gru4rec import ConfigError, DataError, columns, read_log
-from gru4rec.addresses import exists, locate, show
+from gru4rec import DataError, columns, read_log
+from gru4rec.addresses import show
+from gru4rec_kedro.datasets.never_saved import NeverSaved
 from gru4rec_kedro.datasets.previews import json_table, small
 from gru4rec_kedro.kedro_internals import TablePreview
 
 _IDS = (columns.ITEM, "id")
 
 
-class ItemsDataset(AbstractDataset[Any, pd.DataFrame]):
+class ItemsDataset(NeverSaved[pd.DataFrame]):
     """Titles of items in a text file or a Parquet file; read only.
 
     Its columns are `ItemId` (or `id`), `title`, and, where there are pictures, `picture`: the
@@ -25,15 +23,7 @@ class ItemsDataset(AbstractDataset[Any, pd.DataFrame]):
         metadata: For plugins.
     """
 
-    def __init__(
-        self,
-        *,
-        filepath: str | None = None,
-        credentials: dict[str, Any] | None = None,
-        metadata: dict[str, Any] | None = None,
-    ) -> None:
-        self._file = locate(filepath, ConfigError, credentials) if filepath else None
-        self.metadata = metadata
+    _why = "has titles of items and is never written"
 
     def load(self) -> pd.DataFrame:
         """Returns text: the columns `title` and `picture`, by id; without rows if there is no file.
@@ -63,21 +53,7 @@ class ItemsDataset(AbstractDataset[Any, pd.DataFrame]):
             )
         return frame
 
-    def save(self, data: Any) -> None:  # noqa: ARG002  (Kedro's signature)
-        """Refuses: the titles are their owner's.
-
-        Raises:
-            DatasetError: Always.
-        """
-        raise DatasetError(f"{show(self._file)} has titles of items and is never written")
-
     @small
     def preview(self, nrows: int = 10) -> TablePreview:
         """Shows the first titles in kedro-viz."""
         return TablePreview(json_table(self.load().head(nrows).reset_index()))
-
-    def _exists(self) -> bool:
-        return self._file is not None and exists(self._file)
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": self._file and show(self._file)}

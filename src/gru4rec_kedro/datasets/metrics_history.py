@@ -6,11 +6,10 @@ import logging
 from typing import Any
 
 import pandas as pd
-from kedro.io import AbstractDataset, DatasetError
 
-from gru4rec import ConfigError
-from gru4rec.addresses import Location, exists, locate, matching, reaching, show
+from gru4rec.addresses import Location, matching, reaching
 from gru4rec.evaluation import METRICS
+from gru4rec_kedro.datasets.never_saved import NeverSaved
 from gru4rec_kedro.datasets.previews import json_table, small
 from gru4rec_kedro.kedro_internals import TablePreview
 
@@ -19,7 +18,7 @@ logger = logging.getLogger(__name__)
 Metrics = dict[str, Any]
 
 
-class MetricsHistoryDataset(AbstractDataset[Any, dict[str, Metrics]]):
+class MetricsHistoryDataset(NeverSaved[dict[str, Metrics]]):
     """Reads every version of a versioned JSON dataset of metrics; read only.
 
     Args:
@@ -28,30 +27,15 @@ class MetricsHistoryDataset(AbstractDataset[Any, dict[str, Metrics]]):
         metadata: For plugins.
     """
 
-    def __init__(
-        self,
-        *,
-        filepath: str,
-        credentials: dict[str, Any] | None = None,
-        metadata: dict[str, Any] | None = None,
-    ) -> None:
-        self._location = locate(filepath, ConfigError, credentials)
-        self.metadata = metadata
+    _file: Location
+    _why = "is written by the dataset of its versions, and only read here"
 
     def load(self) -> dict[str, Metrics]:
         """Returns metrics by version, oldest first; a file that cannot be read is left out."""
-        pattern = glob.escape(str(self._location)) + f"/*/{glob.escape(self._location.name)}"
-        files = matching(pattern, self._location)
+        pattern = glob.escape(str(self._file)) + f"/*/{glob.escape(self._file.name)}"
+        files = matching(pattern, self._file)
         read = {path.parent.name: _read(path) for path in files}
         return {version: metrics for version, metrics in read.items() if metrics}
-
-    def save(self, data: Any) -> None:  # noqa: ARG002  (Kedro's signature)
-        """Refuses: versions are written by the dataset that they belong to.
-
-        Raises:
-            DatasetError: Always.
-        """
-        raise DatasetError(f"the versions of {show(self._location)} are only read here")
 
     @small
     def preview(self, nrows: int = 10) -> TablePreview:
@@ -63,12 +47,6 @@ class MetricsHistoryDataset(AbstractDataset[Any, dict[str, Metrics]]):
             for version in sorted(history, reverse=True)[:nrows]
         ]
         return TablePreview(json_table(pd.DataFrame(plain)))
-
-    def _exists(self) -> bool:
-        return exists(self._location)
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": show(self._location)}
 
 
 def _is_metric(name: str) -> bool:

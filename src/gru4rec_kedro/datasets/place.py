@@ -2,13 +2,12 @@
 
 from typing import Any
 
-from kedro.io import AbstractDataset, DatasetError
-
 from gru4rec import ConfigError
-from gru4rec.addresses import Location, check_local, exists, locate_writable, show
+from gru4rec.addresses import Location, check_local, locate_writable
+from gru4rec_kedro.datasets.never_saved import NeverSaved
 
 
-class PlaceDataset(AbstractDataset[Any, Location]):
+class PlaceDataset(NeverSaved[Location]):
     """A file or a folder that a node reads and writes as it goes.
 
     A dataset that is written cannot be read by the same node, so this one only says where.
@@ -19,35 +18,13 @@ class PlaceDataset(AbstractDataset[Any, Location]):
         metadata: For plugins.
     """
 
-    def __init__(
-        self,
-        *,
-        filepath: str,
-        credentials: dict[str, Any] | None = None,
-        metadata: dict[str, Any] | None = None,
-    ) -> None:
-        self._location = locate_writable(filepath, ConfigError, credentials)
-        self.metadata = metadata
+    _file: Location
+    _locate = staticmethod(locate_writable)
+    _why = "is written by whoever loads this entry, its path"
 
     def load(self) -> Location:
         """Returns the path, or the address with its store, whether or not there is anything."""
-        return self._location
-
-    def save(self, data: Any) -> None:  # noqa: ARG002  (Kedro's signature)
-        """Refuses: whoever loads the path writes there.
-
-        Raises:
-            DatasetError: Always.
-        """
-        raise DatasetError(
-            f"{show(self._location)} is written by whoever loads this entry, its path"
-        )
-
-    def _exists(self) -> bool:
-        return exists(self._location)
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": show(self._location)}
+        return self._file
 
 
 class LocalFolderDataset(PlaceDataset):

@@ -3,16 +3,16 @@
 from typing import Any
 
 import ibis.expr.types as ir
-from kedro.io import AbstractDataset, DatasetError
 
-from gru4rec import ConfigError, MissingLogError, read_log
-from gru4rec.addresses import locate, show
+from gru4rec import MissingLogError, read_log
+from gru4rec.addresses import Location
 from gru4rec.preparation import has_log, private_connection
+from gru4rec_kedro.datasets.never_saved import NeverSaved
 from gru4rec_kedro.datasets.previews import json_table, small
 from gru4rec_kedro.kedro_internals import TablePreview
 
 
-class RawLogDataset(AbstractDataset[Any, ir.Table]):
+class RawLogDataset(NeverSaved[ir.Table]):
     r"""A log in text files, JSON lines or Parquet files; read only.
 
     Args:
@@ -32,6 +32,9 @@ class RawLogDataset(AbstractDataset[Any, ir.Table]):
         metadata: For plugins.
     """
 
+    _file: Location
+    _why = "is a raw log and is never written"
+
     def __init__(
         self,
         *,
@@ -45,7 +48,7 @@ class RawLogDataset(AbstractDataset[Any, ir.Table]):
         credentials: dict[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        self._log = locate(filepath, ConfigError, credentials)
+        super().__init__(filepath=filepath, credentials=credentials, metadata=metadata)
         self._source = source.strip()
         names = column_names.split() if isinstance(column_names, str) else column_names
         self._options: dict[str, Any] = {
@@ -55,7 +58,6 @@ class RawLogDataset(AbstractDataset[Any, ir.Table]):
             "comment": comment,
         }
         self._memory_limit = memory_limit
-        self.metadata = metadata
 
     def load(self) -> ir.Table:
         """Returns the log as an Ibis table that reads when it is executed.
@@ -65,7 +67,7 @@ class RawLogDataset(AbstractDataset[Any, ir.Table]):
         """
         try:
             return read_log(
-                self._log,
+                self._file,
                 **self._options,
                 connection=private_connection(self._memory_limit) if self._memory_limit else None,
             )
@@ -74,21 +76,13 @@ class RawLogDataset(AbstractDataset[Any, ir.Table]):
                 raise
             raise MissingLogError(f"{error}\n{self._source}") from None
 
-    def save(self, data: Any) -> None:  # noqa: ARG002  (Kedro's signature)
-        """Refuses: raw data is never written.
-
-        Raises:
-            DatasetError: Always.
-        """
-        raise DatasetError(f"{show(self._log)} is a raw log and is never written")
-
     @small
     def preview(self, nrows: int = 10) -> TablePreview:
         """Shows the first rows in kedro-viz."""
         return TablePreview(json_table(self.load().limit(nrows).to_pandas()))
 
     def _exists(self) -> bool:
-        return has_log(self._log)
+        return has_log(self._file)
 
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": show(self._log), **self._options}
+        return super()._describe() | self._options

@@ -11,7 +11,7 @@ def load(path):
 
 
 def test_no_file_is_no_list():
-    assert ItemListDataset().load() is None
+    assert ItemListDataset(filepath=None).load() is None
 
 
 def test_text_file_has_an_id_a_line(tmp_path):

@@ -20,7 +20,7 @@ def test_titles_come_by_id_as_text(tmp_path, id_key):
 
 
 def test_without_a_file_there_are_no_titles():
-    dataset = ItemsDataset()
+    dataset = ItemsDataset(filepath=None)
     assert dataset.load()["title"].to_dict() == {}
     assert not dataset.exists()
 
