@@ -14,7 +14,7 @@ from ibis import _
 
 from gru4rec import GRU4Rec
 from gru4rec.columns import ITEM, SESSION
-from gru4rec.preparation import cut_sessions, in_order
+from gru4rec.preparation import cut_sessions, order_keys
 from gru4rec_kedro.reading import Piece, tell_of_unknown
 
 _ROWS_AT_A_TIME = 10_000  # of results, on their way from Python to Spark
@@ -56,7 +56,7 @@ def map_sessions(
     model.save(packed, with_optimizer=False)
     work = partial(_work, model.digest, packed.getvalue(), compute, schema, n_sessions)
     backend = events.get_backend()
-    order = in_order(events)
+    order = order_keys(events)
     rows = backend.raw_sql(backend.compile(events)).repartition(SESSION)
     rows = rows.sortWithinPartitions(*(column.get_name() for column in order))
     done = rows.select(SESSION, ITEM).mapInArrow(work, from_arrow_schema(schema))

@@ -15,7 +15,7 @@ from gru4rec.preparation.engine.connection import (
 from gru4rec.preparation.engine.functions import is_on_spark
 from gru4rec.preparation.engine.spark import configure_spark, spark_connection
 from gru4rec.preparation.engine.spark_errors import say_of_spark
-from gru4rec.preparation.events import in_order
+from gru4rec.preparation.events import order_keys
 from gru4rec.preparation.filtering import filter_sessions
 from gru4rec.preparation.loading import load_and_describe, load_events, load_items
 from gru4rec.preparation.pandas_split import split_data, train_valid_test_split
@@ -35,7 +35,6 @@ __all__ = [
     "filter_sessions",
     "find_damaged",
     "has_log",
-    "in_order",
     "is_on_spark",
     "load_and_describe",
     "load_databricks_table",
@@ -43,6 +42,7 @@ __all__ = [
     "load_items",
     "local_connection",
     "open_parquet",
+    "order_keys",
     "private_connection",
     "read_log",
     "require_columns",

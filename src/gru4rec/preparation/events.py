@@ -87,7 +87,7 @@ def columns_of(events: ir.Table) -> list[str]:
     return [*EVENT_COLUMNS, *([PLACE] if PLACE in events.columns else [])]
 
 
-def in_order(events: ir.Table) -> list[ir.Column]:
+def order_keys(events: ir.Table) -> list[ir.Column]:
     """The columns that bring events into order: session, time, and place, or else item."""
     last = PLACE if PLACE in events.columns else ITEM
     return [events[SESSION], events[TIME], events[last]]
@@ -95,6 +95,6 @@ def in_order(events: ir.Table) -> list[ir.Column]:
 
 def table_to_frame(table: ir.Table) -> pd.DataFrame:
     """Runs a query of events; rows in the order of session, time and place, which then goes."""
-    rows = table.order_by(*in_order(table))
+    rows = table.order_by(*order_keys(table))
     frame: pd.DataFrame = rows.select(*EVENT_COLUMNS).to_pyarrow().to_pandas()
     return frame

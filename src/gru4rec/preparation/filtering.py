@@ -12,7 +12,7 @@ from ibis import _
 from gru4rec.columns import ITEM, SESSION
 from gru4rec.config import SessionFilterConfig
 from gru4rec.errors import DataError
-from gru4rec.preparation.events import Events, as_events_table, in_order, table_to_frame
+from gru4rec.preparation.events import Events, as_events_table, order_keys, table_to_frame
 from gru4rec.preparation.queries import count_rows, fetch_row, is_stored
 
 _STEP_NAMES = {SESSION: "sessions", ITEM: "items"}
@@ -60,7 +60,7 @@ def _filter(events: ir.Table, options: SessionFilterConfig) -> tuple[ir.Table, p
 
 def _drop_repeats(events: ir.Table) -> ir.Table:
     """Drops events on the same item as the event before it in its session."""
-    by_session = ibis.window(group_by=SESSION, order_by=in_order(events)[1:])
+    by_session = ibis.window(group_by=SESSION, order_by=order_keys(events)[1:])
     marked = events.mutate(_previous=events[ITEM].lag().over(by_session))
     # the first event of a session has no previous one: null, so it stays
     is_new = (marked["_previous"] != marked[ITEM]).fill_null(True)

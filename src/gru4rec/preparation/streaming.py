@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from gru4rec.columns import ITEM, SESSION
 from gru4rec.preparation.engine.spark_rows import stream_from_spark
-from gru4rec.preparation.events import in_order
+from gru4rec.preparation.events import order_keys
 from gru4rec.preparation.queries import count_rows
 from gru4rec.progress import ProgressDisplay
 
@@ -34,7 +34,7 @@ def stream_sessions(
         `SessionId` and `ItemId` of the events in the order of session, time and place.
     """
     total = count_rows(events)
-    rows = events.order_by(*in_order(events)).select(SESSION, ITEM)
+    rows = events.order_by(*order_keys(events)).select(SESSION, ITEM)
     done = 0
     with ProgressDisplay(task, total) as display:
         for piece in cut_sessions(_stream(rows), sessions_at_a_time):

@@ -11,10 +11,10 @@ from kedro.io import Version
 from gru4rec import DataError
 from gru4rec.addresses import Location, exists, is_remote, matching, reaching, show
 from gru4rec.preparation import (
-    in_order,
     is_on_spark,
     local_connection,
     open_parquet,
+    order_keys,
     say_cannot_spill,
 )
 from gru4rec_kedro.datasets.previews import json_table
@@ -115,7 +115,7 @@ class EventsDataset(WrittenWhole, _ParquetEvents):
             super()._write_whole(data, final)
         elif of_spark is not None:
             # Spark has no order of its own, and training numbers items as they come
-            write_folder(of_spark.order_by(*in_order(of_spark)), final)
+            write_folder(of_spark.order_by(*order_keys(of_spark)), final)
         elif final.is_dir():
             with in_place_of(final) as temporary:
                 super()._write_whole(data, temporary)
