@@ -41,12 +41,17 @@ class NotebookBar(tqdm):  # type: ignore[type-arg]  # generic in its stubs only
         self._place.update({"text/html": bar, "text/plain": text}, raw=True)
 
 
-def _make_bar(**options: Any) -> "tqdm[Any] | None":
-    """Returns what shows progress here; None where only log lines can."""
+def notebook_shell() -> Any:
+    """Returns IPython's shell in the kernel of a notebook; None elsewhere."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
-    if type(shell).__name__ == "ZMQInteractiveShell":  # of notebooks
-        return NotebookBar(ipython.display.display, **options)  # type: ignore[union-attr]
+    return shell if type(shell).__name__ == "ZMQInteractiveShell" else None
+
+
+def _make_bar(**options: Any) -> "tqdm[Any] | None":
+    """Returns what shows progress here; None where only log lines can."""
+    if notebook_shell() is not None:
+        return NotebookBar(sys.modules["IPython"].display.display, **options)
     return tqdm(**options) if sys.stderr.isatty() else None
 
 

@@ -4,13 +4,12 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 import yaml
 from kedro.framework.project import LOGGING
 from kedro.logging import RichHandler
 
-_OF_KERNELS = "ZMQInteractiveShell"
+from gru4rec.progress import notebook_shell
 
 
 def use_project_logging(project: Path) -> None:
@@ -26,7 +25,7 @@ def use_project_logging(project: Path) -> None:
     if not is_default or "KEDRO_LOGGING_CONFIG" in os.environ or not file.is_file():
         return
     LOGGING.configure(yaml.safe_load(file.read_text(encoding="utf-8")))
-    shell = _find_kernel()
+    shell = notebook_shell()
     if shell is None:
         return
     # errors as IPython shows them: Kedro's way, in rich, is pages long and knows no short ones
@@ -35,10 +34,3 @@ def use_project_logging(project: Path) -> None:
     for handler in logging.root.handlers:
         if type(handler) is logging.StreamHandler:
             handler.setStream(sys.stdout)  # notebooks show stderr on red
-
-
-def _find_kernel() -> Any:
-    """Returns the shell of a notebook's kernel; None elsewhere."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    return shell if type(shell).__name__ == _OF_KERNELS else None
