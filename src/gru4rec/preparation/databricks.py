@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 import ibis
@@ -11,7 +12,7 @@ import pyarrow as pa
 from ibis.backends import BaseBackend
 
 from gru4rec.columns import ITEM, SESSION, TIME
-from gru4rec.errors import DatabricksError, DataError
+from gru4rec.errors import DatabricksError, DataError, shown
 from gru4rec.frames.events import require_columns
 from gru4rec.preparation.engine.spark import find_session
 from gru4rec.preparation.engine.spark_errors import first_line
@@ -26,6 +27,8 @@ def load_databricks_table(
     item_key: str = ITEM,
     time_key: str = TIME,
     columns: Sequence[str] | None = None,
+    where: str | None = None,
+    rows: int | None = None,
     connection: BaseBackend | None = None,
 ) -> pd.DataFrame:
     """Loads events from a table on Databricks; only the needed columns travel.
@@ -36,6 +39,9 @@ def load_databricks_table(
         item_key: Column of item ids.
         time_key: Column of times.
         columns: Load these columns instead of the three.
+        where: A condition of SQL, in the words of the engine, that rows must meet:
+            `day >= '2024-05-01'`. It may use all columns of the table.
+        rows: Load at most so many rows, for a look: any of them, so sessions are cut.
         connection: An Ibis connection. None takes the active Spark session, else connects as
             `DATABRICKS_SERVER_HOSTNAME`, `DATABRICKS_HTTP_PATH` and `DATABRICKS_TOKEN` say.
 
@@ -48,16 +54,18 @@ def load_databricks_table(
     Raises:
         DatabricksError: There is no way to reach Databricks, or the table cannot be read.
         DataError: A column is missing, or an integer column has nulls (pandas would turn its
-            values into floats).
+            values into floats), or `rows` is no whole number from 1 on.
     """
+    if rows is not None and (not isinstance(rows, Integral) or rows < 1):
+        raise DataError(f"rows is {shown(rows)}; a whole number of rows, at least one, is expected")
     parts = _split_name(table)
     names = list(dict.fromkeys(columns or (session_key, item_key, time_key)))
     if connection is None:
         session = find_session()
         if session is not None:
-            return _load_with_spark(session, parts, names)
+            return _load_with_spark(session, parts, names, where, rows)
         connection = _connect()
-    return _load_with_ibis(connection, parts, names)
+    return _load_with_ibis(connection, parts, names, where, rows)
 
 
 def _split_name(table: str) -> list[str]:
@@ -70,13 +78,19 @@ def _split_name(table: str) -> list[str]:
     return parts
 
 
-def _load_with_spark(session: Any, parts: list[str], names: list[str]) -> pd.DataFrame:
+def _load_with_spark(
+    session: Any, parts: list[str], names: list[str], where: str | None, rows: int | None
+) -> pd.DataFrame:
     table = ".".join(parts)
     try:
-        rows = session.table(".".join(map(_quoted, parts)))
-        found = _find_columns(rows.columns, names, table)
-        rows = rows.selectExpr(*(f"{_quoted(of)} AS {_quoted(name)}" for name, of in found.items()))
-        arrow = rows.toArrow()
+        source = session.table(".".join(map(_quoted, parts)))
+        found = _find_columns(source.columns, names, table)
+        if where is not None:
+            source = source.filter(where)
+        if rows is not None:
+            source = source.limit(rows)
+        columns = (f"{_quoted(of)} AS {_quoted(name)}" for name, of in found.items())
+        arrow = source.selectExpr(*columns).toArrow()
     except DataError:
         raise
     except Exception as error:  # Spark raises Py4J, Connect and analysis errors of many kinds
@@ -84,14 +98,21 @@ def _load_with_spark(session: Any, parts: list[str], names: list[str]) -> pd.Dat
     return _as_frame(arrow, table)
 
 
-def _load_with_ibis(connection: BaseBackend, parts: list[str], names: list[str]) -> pd.DataFrame:
+def _load_with_ibis(
+    connection: Any, parts: list[str], names: list[str], where: str | None, rows: int | None
+) -> pd.DataFrame:
     table = ".".join(parts)
     try:
         # the parts before the name are (catalog, schema) or (schema)
         place: Any = tuple(parts[:-1]) if len(parts) == 3 else (parts[0] if parts[1:] else None)
         source = connection.table(parts[-1], database=place)
         found = _find_columns(source.columns, names, table)
-        arrow = source.select(**{name: source[of] for name, of in found.items()}).to_pyarrow()
+        if where is not None:
+            # the condition is the caller's own SQL
+            query = f"SELECT * FROM ({connection.compile(source)}) AS source WHERE {where}"  # noqa: S608
+            source = connection.sql(query, schema=source.schema())
+        source = source.select(**{name: source[of] for name, of in found.items()})
+        arrow = source.limit(rows).to_pyarrow()
     except DataError:
         raise
     except Exception as error:  # each backend has its own errors
@@ -182,7 +203,7 @@ def _advise(reason: str) -> str:
             "spark.driver.maxResultSize, load fewer columns, or prepare the log on Spark "
             "(kedro run --env spark)"
         )
-    return "; check its name and that you may SELECT from it"
+    return "; check its name, that you may SELECT from it, and 'where', if you gave one"
 
 
 def _without_token(error: Exception) -> Exception | None:

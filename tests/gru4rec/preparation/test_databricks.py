@@ -110,6 +110,23 @@ def test_only_the_needed_columns_travel_and_ids_are_exact(warehouse: ibis.BaseBa
     assert len(load_databricks_table("memory.shop.clicks", connection=warehouse)) == 2
 
 
+def test_a_condition_and_a_number_of_rows(warehouse: ibis.BaseBackend) -> None:
+    def load(**options: object) -> list[float]:
+        frame = load_databricks_table("shop.clicks", connection=warehouse, **options)  # type: ignore[arg-type]
+        assert list(frame) == ["SessionId", "ItemId", "Time"]
+        return frame["Time"].tolist()
+
+    assert load(where="other = 1") == [2.5]  # of a column that does not travel
+    assert load(where='other = 1 OR "Time" < 2') == [1.5, 2.5]
+    assert len(load(rows=1)) == 1
+    assert load(where="other = 1", rows=5) == [2.5]
+    with pytest.raises(DatabricksError, match=r"othre.*and 'where', if you gave one"):
+        load(where="othre = 1")
+    for rows in (0, 1.5, "2"):
+        with pytest.raises(DataError, match=f"rows is {rows!r}; a whole number of rows"):
+            load(rows=rows)
+
+
 def test_nulls_missing_columns_and_missing_tables(warehouse: ibis.BaseBackend) -> None:
     with pytest.raises(DataError, match="nulls in integer columns: 'other' has 1"):
         load_databricks_table("shop.clicks", item_key="other", connection=warehouse)

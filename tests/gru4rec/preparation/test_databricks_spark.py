@@ -42,6 +42,16 @@ def test_values_are_exact_and_moments_in_utc(spark: Any, table: str) -> None:
     assert spark.conf.get("spark.sql.session.timeZone") == "America/New_York"
 
 
+def test_a_condition_and_a_number_of_rows(spark: Any, table: str) -> None:
+    def load(**options: Any) -> int:
+        return len(load_databricks_table(table, columns=["ItemId"], **options))
+
+    assert load(where="day >= '2020-11-01' AND price > 1", rows=2) == 1
+    assert load(where="day > '2020-11-01'") == 0
+    with pytest.raises(DatabricksError, match=r"dya.*and 'where', if you gave one"):
+        load(where="dya > '2020-11-01'")
+
+
 def test_no_column_of_objects_arrives(spark: Any, table: str) -> None:
     frame = load_databricks_table(table, columns=["ItemId", "day", "price"])
     assert [kind.kind for kind in frame.dtypes] == ["i", "M", "f"]
