@@ -1,10 +1,10 @@
 """Recommendations on Spark beside the same in one process: `python -m benchmarks.spark`.
 
 It needs the extra `spark` and Java. A model is trained for one epoch on the first sessions of a
-simulated log. Then both recommend to all of its sessions and write Parquet files, in turns: one
-process with one thread of torch, and Spark on this machine with so many workers. What the first
-turn does besides, such as reading the model into the workers, is shown apart. Seconds of the
-processor are those of Spark, its workers and this process together.
+simulated log, and on all of its items. Then both recommend to all of its sessions and write Parquet
+files, in turns: one process with one thread of torch, and Spark on this machine with so many
+workers. What the first turn does besides, such as reading the model into the workers, is shown
+apart. Seconds of the processor are those of Spark, its workers and this process together.
 """
 
 import argparse
@@ -61,11 +61,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def prepare(path: Path, n_sessions: int, n_items: int, units: int) -> GRU4Rec:
-    """Writes a log, and trains a model on the first quarter of it."""
+    """Writes a log, and trains a model on the first quarter of it, and so that it knows all."""
     log = simulate_sessions(n_sessions, n_items, np.random.default_rng(1))
     log.to_parquet(path)
+    items = log["ItemId"].unique()
+    pairs = pd.DataFrame({"SessionId": -1 - np.arange(len(items)) // 2, "ItemId": items, "Time": 0})
     model = GRU4Rec(layers=[units], n_epochs=1, n_sample=512, device="cpu")
-    model.fit(log.head(len(log) // 4), compatibility_mode=False)
+    model.fit(pd.concat([pairs, log.head(len(log) // 4)]), compatibility_mode=False)
     print(f"{n_sessions:,} sessions, {len(log):,} events, {len(model.vocabulary):,} items\n")
     return model
 
