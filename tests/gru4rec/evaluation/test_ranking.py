@@ -135,19 +135,28 @@ def test_copies_tie_wherever_they_are(n_items: int, mode: str) -> None:
 
 @pytest.mark.usefixtures("torch_threads")
 @pytest.mark.parametrize(("n_items", "units"), [(30, 1), (40_000, 9), (900, 600)])
-def test_a_single_state_is_ranked_as_among_others(n_items: int, units: int) -> None:
+def test_few_states_are_ranked_as_among_others(n_items: int, units: int) -> None:
     network, targets = random_network(n_items, units)
     states = torch.randn(50, units, generator=torch.Generator().manual_seed(2))
     many = by_row(top_k(network, states, 20))
     together, _ = rank(network, states, targets, "median")
 
-    for row in range(5):
-        one = slice(row, row + 1)
-        alone = top_k(network, states[one], 20)
-        np.testing.assert_allclose(alone.scores, many[row][1], rtol=1e-5, atol=1e-5)
-        ranks, _ = rank(network, states[one], targets[one], "median")
+    for n in (1, 2, 7, 8):
+        few = slice(n, 2 * n)
+        ranks, _ = rank(network, states[few], targets[few], "median")
         # of many items two may be so near that they change places
-        assert abs(ranks[0] - together[row]) <= (1 if n_items > 1000 else 0)
+        assert abs(ranks - together[few]).max() <= (1 if n_items > 1000 else 0)
+        found = by_row(top_k(network, states[few], 20))
+        for (_, scores), (_, expected) in zip(found, many[few], strict=True):
+            np.testing.assert_allclose(scores, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_states_of_another_width_are_refused() -> None:
+    network, _ = random_network(n_items=30, units=9)
+
+    for n in (1, 2, 50):
+        with pytest.raises(RuntimeError, match=r"size|shape"):
+            top_k(network, torch.zeros(n, 11), 20)
 
 
 def test_a_target_that_rounds_differently_alone_is_counted_again(

@@ -121,6 +121,18 @@ def dot(row: Floats, state: Floats) -> Any:
     return total
 
 
+@_compiled
+def dots(row: Floats, a: Floats, b: Floats, c: Floats, d: Floats) -> Any:
+    """The dot products of a row with each of four states, all of shape (units,)."""
+    of_a = of_b = of_c = of_d = _ZERO
+    for j in range(len(row)):
+        of_a += row[j] * a[j]
+        of_b += row[j] * b[j]
+        of_c += row[j] * c[j]
+        of_d += row[j] * d[j]
+    return of_a, of_b, of_c, of_d
+
+
 @loop
 def multiply(
     begin: int,
@@ -135,6 +147,28 @@ def multiply(
     for i in range(begin, end):
         prefetch(rows, i + ahead)
         out[i] = dot(rows[i], state)
+
+
+@loop
+def multiply_few(
+    begin: int,
+    end: int,
+    rows: Annotated[Floats, "n", "width"],
+    states: Annotated[Floats, "n_states", "width"],
+    out: Annotated[Floats, "n_states", "n"],
+    n_states: int,
+    width: int,
+) -> None:
+    """Fills in the products of rows and some states; a row is read from memory once."""
+    ahead, last = max(1, _AHEAD // width), n_states - 1
+    for i in range(begin, end):
+        prefetch(rows, i + ahead)
+        for a in range(0, n_states, 4):
+            # where fewer than four are left the last one comes several times, to the same place
+            b, c, d = min(a + 1, last), min(a + 2, last), min(a + 3, last)
+            out[a, i], out[b, i], out[c, i], out[d, i] = dots(
+                rows[i], states[a], states[b], states[c], states[d]
+            )
 
 
 @loop
