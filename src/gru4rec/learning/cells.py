@@ -128,18 +128,19 @@ class Layers:
 
     def __init__(self, cells: Sequence[Cell], dropout: Dropout, direct: bool) -> None:
         self._cells, self._dropout, self._direct = cells, dropout, direct
+        self._probabilities = [dropout.p_hidden] * len(cells)
+        if direct:
+            self._probabilities[0] = dropout.p_embed
         self._masks: list[Tensor | None] = []
 
     def forward(self, x: Tensor, hidden: list[Tensor]) -> list[Tensor]:
         """Returns the new states, per layer (n, units), for input rows (n, width) and states."""
-        dropout, self._masks = self._dropout, []
+        self._masks = []
         if not self._direct:
             # the rows may be those that are updated afterwards
-            x = _masked(x, self._mask(x, dropout.p_embed), in_place=False)
+            x = _masked(x, self._mask(x, self._dropout.p_embed), in_place=False)
         states = []
-        for layer, (h, cell) in enumerate(zip(hidden, self._cells, strict=True)):
-            first_without_embedding = self._direct and layer == 0
-            probability = dropout.p_embed if first_without_embedding else dropout.p_hidden
+        for h, cell, probability in zip(hidden, self._cells, self._probabilities, strict=True):
             x = cell.forward(x, h)
             x = _masked(x, self._mask(x, probability))
             states.append(x)

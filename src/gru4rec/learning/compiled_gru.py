@@ -37,20 +37,20 @@ class CompiledGru:
     def forward(self, x: Tensor, h: Tensor) -> Tensor:
         """See `cells.Cell`."""
         self._x, self._h = x, h
-        gates, recurrent = self._products(len(x))
+        n = x.shape[0]
+        gates, recurrent = self._products(n)
         torch.mm(self._weights["weight_ih"], x.T, out=gates)
         torch.mm(self._weights["weight_hh"], h.T, out=recurrent)
         out = torch.empty_like(h)
-        self._combine(self._units, rows=len(x), h=h, out=out)
+        self._combine(self._units, rows=n, h=h, out=out)
         return out
 
     def backward(self, gradient: Tensor) -> Tensor:
         """See `cells.Cell`."""
-        n = len(gradient)
+        n = gradient.shape[0]
         by_out = gradient.T.contiguous()
         self._differentiate(self._units, rows=n, gradient=by_out, h=self._h)
         gates, recurrent = self._products(n)
         torch.mm(gates, self._x, out=self.gradients["weight_ih"])
         torch.mm(recurrent, self._h, out=self.gradients["weight_hh"])
-        by_x: Tensor = self._weights["weight_ih"].T @ gates
-        return by_x.T
+        return torch.mm(self._weights["weight_ih"].T, gates).T

@@ -28,6 +28,7 @@ import torch
 from torch import Tensor
 
 from gru4rec.compute.compiled import loss_kernels, row_kernels, update_kernels
+from gru4rec.compute.compiled.arrays import Ints
 from gru4rec.compute.compiled.large_pages import use_large_pages
 from gru4rec.compute.compiled.loops import Loop, Meanwhile
 from gru4rec.config import ModelConfig
@@ -46,6 +47,37 @@ _FEW = 10_000_000
 _LINE = 16
 
 
+class Distinct:
+    """Lists the distinct items of a step; see `row_kernels.number_distinct`.
+
+    Args:
+        n_items: Size of the catalogue.
+        most: How many can be listed.
+
+    Attributes:
+        n: How many are listed.
+        n_items: Size of the catalogue.
+        rows: The list, shape (most,).
+        slots: Hash table of places in it.
+    """
+
+    def __init__(self, n_items: int, most: int) -> None:
+        self.n, self.n_items = 0, n_items
+        self.rows = np.empty(most, dtype=np.int64)
+        self.slots = np.empty(1 << (2 * most).bit_length(), dtype=np.int64)
+
+    def forget(self) -> None:
+        """Begins an empty list."""
+        self.n = 0
+        self.slots.fill(-1)
+
+    def add(self, items: Ints, places: Ints) -> None:
+        """Lists items (n,) and fills in their places in the list, shape (at least n,)."""
+        self.n = row_kernels.number_distinct(
+            items, self.n_items, self.n, self.slots, self.rows, places
+        )
+
+
 class Table:
     """A table with room for the gradients of the rows that a step uses.
 
@@ -53,18 +85,19 @@ class Table:
         name: Of the table.
         network: Has the table; is changed in place.
         adagrad: Is changed in place.
-        most_rows: Rows that a step uses at most.
+        rows: Lists those that a step uses.
         with_bias: Whether its items have biases that are updated with it.
 
     Attributes:
         sizes: Arguments of loops over its rows.
-        gradient: Shape (most rows, stride): that of the row, of the bias, and what fills the line.
-        late: 1 for rows whose gradient takes longer, else 0, shape (most rows,).
-        update: Updates distinct rows by their gradients; see `update_kernels.adagrad`.
+        gradient: Of listed rows, shape (most rows, stride): that of the row, of the bias, and what
+            fills the line.
+        late: 1 for rows whose gradient takes longer, else 0, shape (most rows,), an array.
+        update: Updates listed rows by their gradients; see `update_kernels.adagrad`.
     """
 
     def __init__(
-        self, name: str, network: Network, adagrad: Adagrad, most_rows: int, with_bias: bool = False
+        self, name: str, network: Network, adagrad: Adagrad, rows: Distinct, with_bias: bool = False
     ) -> None:
         table, state = network.tables[name], _optimised(adagrad, name)
         biases = {}
@@ -75,8 +108,8 @@ class Table:
         width = table.shape[1]
         # rows that begin with a line are written faster
         stride = -(-(width + with_bias) // _LINE) * _LINE
-        self.gradient = torch.empty(most_rows, stride)
-        self.late = torch.zeros(most_rows, dtype=torch.int64)
+        self.gradient = torch.empty(len(rows.rows), stride)
+        self.late = np.zeros(len(rows.rows), dtype=np.int64)
         self.sizes: dict[str, Any] = {
             "table": table,
             "n_rows": network.n_items,
@@ -87,7 +120,8 @@ class Table:
             update_kernels.adagrad,
             grain=max(1, min(128, 8192 // width)),
             gradient=self.gradient,
-            late=self.late,
+            rows=torch.from_numpy(rows.rows),
+            late=torch.from_numpy(self.late),
             **self.sizes,
             **state,
             **biases,
@@ -123,12 +157,12 @@ class Dense:
             n_tensors=len(weights),
             **_options(adagrad),
         )
+        self._addresses = self._tensors.numpy()[:, 5]
 
     def update(self, gradients: dict[str, Tensor]) -> None:
         """Updates all tensors by their gradients."""
-        addresses = self._tensors.numpy()[:, 5]
         for name, gradient in gradients.items():
-            addresses[self._places[name]] = gradient.data_ptr()
+            self._addresses[self._places[name]] = gradient.data_ptr()
         self._update(self._n_units)
 
 
@@ -146,43 +180,6 @@ def _options(adagrad: Adagrad) -> dict[str, float]:
         "epsilon": optimizer.EPSILON,
         "momentum": adagrad.momentum,
     }
-
-
-class Distinct:
-    """Lists the distinct items of a step; see `row_kernels.number_distinct`.
-
-    Args:
-        n_items: Size of the catalogue.
-        most: How many can be listed.
-
-    Attributes:
-        n: How many are listed.
-        n_items: Size of the catalogue.
-        rows: The list, shape (most,).
-        slots: Hash table of places in it.
-    """
-
-    def __init__(self, n_items: int, most: int) -> None:
-        self.n, self.n_items = 0, n_items
-        self.rows = np.empty(most, dtype=np.int64)
-        self.slots = np.empty(1 << (2 * most).bit_length(), dtype=np.int64)
-        self._rows = torch.from_numpy(self.rows)
-
-    @property
-    def listed(self) -> Tensor:
-        """The distinct items so far, shape (n,)."""
-        return self._rows[: self.n]
-
-    def forget(self) -> None:
-        """Begins an empty list."""
-        self.n = 0
-        self.slots.fill(-1)
-
-    def add(self, items: Tensor, places: Tensor) -> None:
-        """Lists items (n,) and fills in their places in the list, shape (at least n,)."""
-        self.n = row_kernels.number_distinct(
-            items.numpy(), self.n_items, self.n, self.slots, self.rows, places.numpy()
-        )
 
 
 class CompiledStep:
@@ -209,18 +206,21 @@ class CompiledStep:
         most_candidates = config.batch_size + config.n_sample
         most_rows = most_candidates + (config.batch_size if self._shared else 0)
         self._rows = Distinct(network.n_items, most_rows)
-        self._outputs = Table("output", network, adagrad, most_rows, with_bias=True)
+        self._outputs = Table("output", network, adagrad, self._rows, with_bias=True)
         if self._shared:
             self._input_rows, self._inputs = self._rows, self._outputs
         else:
             self._input_rows = Distinct(network.n_items, config.batch_size)
-            self._inputs = Table("input", network, adagrad, config.batch_size)
+            self._inputs = Table("input", network, adagrad, self._input_rows)
         self._layers = _make_layers(network, dropout, config.batch_size)
         self._dense = Dense(network.dense, adagrad)
         self._places = torch.empty(most_candidates, dtype=torch.int64)
-        self._input_places = torch.empty(config.batch_size, dtype=torch.int64)
+        self._input_places = np.empty(config.batch_size, dtype=np.int64)
         self._products, self._scores = torch.empty(2, config.batch_size * most_candidates)
         self._positives, self._draws = torch.empty(2, most_candidates, dtype=torch.int64)
+        # the same memory: each array made of a tensor in a step costs a microsecond
+        self._counted = [each.numpy() for each in (self._places, self._positives, self._draws)]
+        self._by_inputs = self._inputs.gradient.numpy()
         self._offsets, self._copies, self._shares = torch.empty(3, most_candidates)
         self._gathered = torch.empty(most_rows, self._outputs.sizes["stride"])
         self._with_one = torch.zeros(config.batch_size, self._outputs.sizes["stride"])
@@ -241,6 +241,7 @@ class CompiledStep:
             out=self._gathered,
             biases=biases,
             log_counts=log_counts,
+            rows=torch.from_numpy(self._rows.rows),
             positives=self._positives,
             draws=self._draws,
             offsets=self._offsets,
@@ -272,10 +273,11 @@ class CompiledStep:
         self, inputs: Tensor, targets: Tensor, negatives: Tensor, hidden: list[Tensor]
     ) -> tuple[Tensor, list[Tensor]]:
         """Trains on one mini-batch; see `AutogradStep.__call__`."""
-        n, n_candidates = len(inputs), self._list_rows(inputs, targets, negatives)
-        rows, input_rows = self._rows.listed, self._input_rows.listed
+        n = inputs.shape[0]
+        n_candidates = self._list_rows(inputs.numpy(), targets.numpy(), negatives.numpy())
+        n_inputs = self._input_rows.n
         n_common = n_candidates if self._shared else 0  # candidates among the rows of inputs
-        with self._beside(self._gather, rows=rows, n_candidates=n_candidates):
+        with self._beside(self._gather, n_candidates=n_candidates):
             x = self._embed(inputs)
             states = self._layers.forward(x, hidden)
         outputs = self._gathered[:n_candidates, : states[-1].shape[1]]
@@ -283,52 +285,42 @@ class CompiledStep:
         # a column of ones beside the state gives the biases' gradients in the same product
         self._with_one[:n, : outputs.shape[1]] = states[-1]
         torch.mm(scores.T, self._with_one[:n], out=self._outputs.gradient[:n_candidates])
-        by_state = (outputs.T @ scores.T).T
+        by_state = torch.mm(outputs.T, scores.T).T
 
-        by_inputs = self._inputs.gradient.numpy()
-        input_places = self._input_places.numpy()[:n]
-        late = self._outputs.late.numpy()
+        input_places, late = self._input_places[:n], self._outputs.late
         if self._shared:
             late[input_places] = 1
-        with self._beside(self._outputs.update, rows=rows, n_biases=n_candidates, turn=0):
+        with self._beside(self._outputs.update, n_biases=n_candidates, turn=0):
             by_x = self._layers.backward(by_state)
             # the rows of inputs that are no candidates have nothing yet
-            by_inputs[n_common : len(input_rows)] = 0
-            row_kernels.add_rows(by_inputs, input_places, by_x.numpy())
-        self._inputs.update(
-            len(input_rows), rows=input_rows, n_biases=n_common, turn=int(self._shared)
-        )
+            self._by_inputs[n_common:n_inputs] = 0
+            row_kernels.add_rows(self._by_inputs, input_places, by_x.numpy())
+        self._inputs.update(n_inputs, n_biases=n_common, turn=int(self._shared))
         if self._shared:
             late[input_places] = 0
         self._dense.update(self._layers.gradients)
         return self._losses[:n].sum(), states
 
-    def _beside(self, loop: Loop, rows: Tensor, **values: int) -> Meanwhile:
-        """Runs a loop over rows beside what is in a block, or after it if that is much work.
+    def _beside(self, loop: Loop, **values: int) -> Meanwhile:
+        """Runs a loop over listed rows beside what is in a block, or after it if that is much work.
 
         Little work in many calls leaves the other threads idle; loops over rows wait for memory.
         """
-        return loop.meanwhile(len(rows), beside=self._is_small, rows=rows, **values)
+        return loop.meanwhile(self._rows.n, beside=self._is_small, **values)
 
-    def _list_rows(self, inputs: Tensor, targets: Tensor, negatives: Tensor) -> int:
+    def _list_rows(self, inputs: Ints, targets: Ints, negatives: Ints) -> int:
         """Lists the distinct candidates, then the inputs; returns how many candidates there are."""
-        if len(targets) + len(negatives) > len(self._places):
+        rows = self._rows
+        if len(targets) + len(negatives) > self._places.shape[0]:
             raise IndexError(
                 f"{len(negatives)} negatives were drawn, but n_sample is {self._config.n_sample}"
             )
         if len(inputs) > len(self._input_places):
             raise IndexError(f"a batch has {len(inputs)} rows, not {len(self._input_places)}")
         n_candidates: int = row_kernels.list_candidates(
-            targets.numpy(),
-            negatives.numpy(),
-            self._rows.n_items,
-            self._rows.slots,
-            self._rows.rows,
-            self._places.numpy(),
-            self._positives.numpy(),
-            self._draws.numpy(),
+            targets, negatives, rows.n_items, rows.slots, rows.rows, *self._counted
         )
-        self._rows.n = n_candidates
+        rows.n = n_candidates
         if not self._shared:
             self._input_rows.forget()
         self._input_rows.add(inputs, self._input_places)
@@ -336,7 +328,7 @@ class CompiledStep:
 
     def _differentiate_loss(self, state: Tensor, outputs: Tensor) -> Tensor:
         """Fills in the losses; returns their gradient by the scores, shape (n, n_candidates)."""
-        n, n_candidates = len(state), len(outputs)
+        n, n_candidates = state.shape[0], outputs.shape[0]
         # faster than the other way round; the loop that adds the offsets turns them
         products = self._products[: n * n_candidates].view(n_candidates, n)
         torch.mm(outputs, state.T, out=products)

@@ -199,20 +199,20 @@ class Trainer:
         clock_zero = time.perf_counter() - at.seconds
         epoch = self.state.epochs + 1
         self._set_rate()
-        engine, together = network.engine, []
+        engine, together, n_steps = network.engine, [], schedule.n_steps
         if engine.steps_together > 1:
             together = [engine.steps_together, 1] if engine.records_all else [engine.steps_together]
-        while at.step < schedule.n_steps:
-            if not any(self._repeat(at, events, n_steps) for n_steps in together):
+        while at.step < n_steps:
+            if not (together and any(self._repeat(at, events, n) for n in together)):
                 self._take_one(at, events)
             at.seconds = time.perf_counter() - clock_zero
-            if len(at.pending) >= _CHECK_EVERY or at.step == schedule.n_steps:
+            if len(at.pending) >= _CHECK_EVERY or at.step == n_steps:
                 at.total += _sum_finite(at.pending, epoch, at.step)
                 at.pending.clear()
                 n_seen = events.offsets[at.step]
                 progress = Progress(epoch, at.step, n_seen, at.total / n_seen, at.seconds)
                 on_progress(progress)
-            if at.step < schedule.n_steps:
+            if at.step < n_steps:
                 after_step(at)
         # the loss of a step is that before its update, and tells of the rows only that it reads
         check_finite(self.state, at)

@@ -12,4 +12,5 @@ def reset_states(hidden: list[Tensor], starts: Tensor) -> list[Tensor]:
         hidden: Per layer (lanes so far, units).
         starts: Shape (lanes left,), bool.
     """
-    return engine_of(starts.device).reset_states([h[: len(starts)] for h in hidden], starts)
+    n = starts.shape[0]
+    return engine_of(starts.device).reset_states([h[:n] for h in hidden], starts)
