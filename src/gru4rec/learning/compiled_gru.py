@@ -36,9 +36,9 @@ class CompiledGru:
 
     def forward(self, x: Tensor, h: Tensor) -> Tensor:
         """See `cells.Cell`."""
-        self._x, self._h = x, h
         n = x.shape[0]
         gates, recurrent = self._products(n)
+        self._saved = x, h, gates, recurrent
         torch.mm(self._weights["weight_ih"], x.T, out=gates)
         torch.mm(self._weights["weight_hh"], h.T, out=recurrent)
         out = torch.empty_like(h)
@@ -47,10 +47,9 @@ class CompiledGru:
 
     def backward(self, gradient: Tensor) -> Tensor:
         """See `cells.Cell`."""
-        n = gradient.shape[0]
+        x, h, gates, recurrent = self._saved
         by_out = gradient.T.contiguous()
-        self._differentiate(self._units, rows=n, gradient=by_out, h=self._h)
-        gates, recurrent = self._products(n)
-        torch.mm(gates, self._x, out=self.gradients["weight_ih"])
-        torch.mm(recurrent, self._h, out=self.gradients["weight_hh"])
+        self._differentiate(self._units, rows=h.shape[0], gradient=by_out, h=h)
+        torch.mm(gates, x, out=self.gradients["weight_ih"])
+        torch.mm(recurrent, h, out=self.gradients["weight_hh"])
         return torch.mm(self._weights["weight_ih"].T, gates).T

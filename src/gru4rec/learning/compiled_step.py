@@ -283,8 +283,9 @@ class CompiledStep:
         outputs = self._gathered[:n_candidates, : states[-1].shape[1]]
         scores = self._differentiate_loss(states[-1], outputs)
         # a column of ones beside the state gives the biases' gradients in the same product
-        self._with_one[:n, : outputs.shape[1]] = states[-1]
-        torch.mm(scores.T, self._with_one[:n], out=self._outputs.gradient[:n_candidates])
+        with_one = self._with_one[:n]
+        with_one[:, : outputs.shape[1]] = states[-1]
+        torch.mm(scores.T, with_one, out=self._outputs.gradient[:n_candidates])
         by_state = torch.mm(outputs.T, scores.T).T
 
         input_places, late = self._input_places[:n], self._outputs.late
