@@ -41,13 +41,20 @@ class Clip(NamedTuple):
 
 
 class Page:
-    """One tab, by Chrome's DevTools protocol; a context manager that ends the browser."""
+    """One tab, by Chrome's DevTools protocol; a context manager that ends the browser.
+
+    Args:
+        options: Of Chromium, beside ours.
+    """
+
+    def __init__(self, *options: str) -> None:
+        self._options = (*_OPTIONS, *options)
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as begun:
             folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
             profile = begun.enter_context(folder)
-            command = [str(CHROMIUM), *_OPTIONS, f"--user-data-dir={profile}", "about:blank"]
+            command = [str(CHROMIUM), *self._options, f"--user-data-dir={profile}", "about:blank"]
             process = subprocess.Popen(  # noqa: S603
                 command, stderr=subprocess.PIPE, text=True, start_new_session=True
             )

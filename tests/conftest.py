@@ -6,6 +6,8 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -55,6 +57,19 @@ def _torch_threads(n: int) -> Iterator[int]:
     torch.set_num_threads(n)
     yield n
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Any:
+    """A browser without a window: the class `Page` of docs/browser.py."""
+    spec = spec_from_file_location("browser", Path(__file__).parents[1] / "docs/browser.py")
+    assert spec
+    assert spec.loader
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if module.CHROMIUM is None:
+        pytest.skip("chromium is not installed")
+    return module.Page
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import shutil
 import sys
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from pkgutil import iter_modules
 from threading import Thread
@@ -28,7 +27,6 @@ KINDS = {
 
 NOT_MADE = {"items"}  # whose owner may give a file
 
-BROWSER = Path(__file__).parents[2] / "docs/browser.py"
 AXE = Path(sys.prefix) / "node_modules/axe-core/axe.min.js"
 PAGES = ("report", "backtest", "promotion")
 
@@ -192,14 +190,8 @@ def test_tables_figures_metrics_and_the_model_have_previews(nodes):
 
 
 @pytest.fixture(scope="module")
-def tab():
-    """A tab of a browser without a window."""
-    if not (shutil.which("chromium") or shutil.which("chromium-browser")):
-        pytest.skip("chromium is not installed")
-    spec = spec_from_file_location("browser", BROWSER)
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    with module.Page() as page:
+def tab(browser):
+    with browser() as page:
         yield page
 
 
