@@ -179,7 +179,7 @@ def check_accounts(
     log = frame_to_table(connection, raw, list(raw))
     tables = [frame_to_table(connection, part, KEYS) for part in (filtered, *parts)]
     counts = count_log(log, DataConfig(), loading)
-    found = account_for_events(counts, report, tables[0], Split(*tables[1:]), cuts)
+    found = account_for_events(counts, report, tables[0], Split(*tables[1:]), cuts, loading)
     given = pd.concat([parts.train, parts.valid, parts.test])
     for name, key in (("events", None), ("sessions", S), ("items", I)):
         left, removed = found[f"{name}_left"], found[f"{name}_removed"]

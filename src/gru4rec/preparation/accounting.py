@@ -8,8 +8,10 @@ import pandas as pd
 
 from gru4rec.columns import ITEM, SESSION
 from gru4rec.config import DataConfig, DataSplitConfig, LoadingConfig
+from gru4rec.errors import DataError
 from gru4rec.preparation.queries import fetch_row
 from gru4rec.preparation.raw_log import RawLog
+from gru4rec.preparation.session_spans import find_long_sessions
 from gru4rec.preparation.splitting import Split, split_sessions
 
 Counts = Mapping[str, int]
@@ -43,6 +45,7 @@ def account_for_events(
     filtered: ir.Table,
     parts: Split[ir.Table],
     options: DataSplitConfig,
+    loading: LoadingConfig,
 ) -> pd.DataFrame:
     """Accounts for every event, session and item between the raw log and the parts.
 
@@ -53,12 +56,16 @@ def account_for_events(
         filtered: The events that it left.
         parts: What `split_sessions` made of them.
         options: How it split them.
+        loading: How the log was read.
 
     Returns:
         A row a step: `step`, then `events`, `sessions` and `items`, each `_removed` by the step
         and `_left` after it, so that `_left` less the next `_removed` is the next `_left`. The
         last `_left` are those of train, valid and test together. Cutting sessions at gaps makes
         more of them: it removes a negative number.
+
+    Raises:
+        DataError: The counts and the report are of different logs.
     """
     is_remark = log_counts["events"].isna()
     stages: list[tuple[str, Counts]] = [
@@ -67,6 +74,12 @@ def account_for_events(
     ]
     first = filter_report.iloc[0]
     loaded = {name: first[f"{name}_left"] + first[f"{name}_removed"] for name in _COUNTED}
+    if stages and stages[-1][1]["events"] != loaded["events"]:  # cutting at gaps leaves them all
+        raise DataError(
+            f"the log was counted with {stages[-1][1]['events']:,} events, and filtered with "
+            f"{loaded['events']:,}: these are different logs. Prepare the log again from its first "
+            "step, load_log"
+        )
     if not stages:
         stages.append(("log", loaded))
     elif stages[-1][1] != loaded:
@@ -76,6 +89,8 @@ def account_for_events(
         round_ = f", round {row['round']}" if row["round"] else ""
         left = {name: row[f"{name}_left"] for name in _COUNTED}
         stages.append((_REASONS[row["step"]] + round_, left))
+    if told := find_long_sessions(filtered, loading):
+        stages.append((told, stages[-1][1]))
     stages += _stages_of_split(filtered, parts, options)
     return _as_table(stages)
 

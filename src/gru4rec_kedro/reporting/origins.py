@@ -82,6 +82,14 @@ def origin_of(origin: Origin | None, name: str, events: str, **more: Section) ->
     return {"log": origin["log"], "options": origin["options"] | made}
 
 
+def made_of(origin: Origin) -> str:
+    """Says of which parts something was made; empty text where nobody noted their fingerprints."""
+    if not origin:
+        return ""
+    fingerprints = [origin["fingerprints"][name] for name in PARTS]
+    return f"parts {fingerprint(pd.DataFrame([fingerprints]))}"
+
+
 def events_used(metrics: Mapping[str, Any]) -> str | None:
     """Says which events a model learnt from and was measured on; None where nobody noted it."""
     learnt, measured = metrics.get("training_fingerprint"), metrics.get("evaluated_events")
@@ -100,6 +108,7 @@ def check_origins(
     ranked_events: pd.DataFrame,
     example_sessions: dict[str, Any],
     baseline_metrics: pd.DataFrame,
+    data_quality: pd.DataFrame,
     parameters: dict[str, Any],
 ) -> Origin:
     """Finds out whether what the report shows belongs together.
@@ -124,6 +133,7 @@ def check_origins(
         *_say_other("model", "learnt from", learnt, metrics.get("training_fingerprint"), now),
         *_say_other("metrics", "measured on", measured, metrics.get("evaluated_events"), now),
         *_say_stale(metrics, ranked_events, example_sessions, baseline_metrics),
+        *_say_other_account(data_quality, now),
     ]
     options = _differing(made)
     if options:
@@ -194,6 +204,14 @@ def _say_stale(
         if len(others):
             said.append(f"The baselines {', '.join(others)}: of other events than the model")
     return said
+
+
+def _say_other_account(data_quality: pd.DataFrame, now: dict[str, str]) -> list[str]:
+    if "made_of" not in data_quality or data_quality["made_of"].isna().all():  # nobody noted it
+        return []
+    if (data_quality["made_of"] == made_of({"fingerprints": now})).all():
+        return []
+    return ["What was dropped from the log, and why: of other parts than there are now"]
 
 
 def _plain_sections(parameters: dict[str, Any]) -> dict[str, Any]:

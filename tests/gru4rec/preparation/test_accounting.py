@@ -1,5 +1,7 @@
 import pandas as pd
+import pytest
 
+from gru4rec import DataError
 from gru4rec.config import DataConfig, DataSplitConfig, LoadingConfig, SessionFilterConfig
 from gru4rec.preparation import (
     account_for_events,
@@ -41,7 +43,7 @@ def test_each_reason_has_its_row_and_all_add_up() -> None:
     )
     parts = split_sessions(filtered, options)
     counts = count_log(raw, DataConfig(), loading)
-    found = account_for_events(counts, report, filtered, parts, options)
+    found = account_for_events(counts, report, filtered, parts, options, loading)
     connection.drop_table("accounted")
     assert found.to_numpy().tolist() == [
         ["log", 0, 0, 0, 12, 3, 4],
@@ -56,6 +58,30 @@ def test_each_reason_has_its_row_and_all_add_up() -> None:
         ["cut at the validation boundary", 0, 0, 0, 6, 3, 2],
         ["unknown to train", 0, 0, 0, 6, 3, 2],
     ]
+
+
+def test_counts_of_another_log_are_refused() -> None:
+    parts = split_sessions(LOG, DataSplitConfig(test_fraction=0.5, valid_fraction=0))
+    filtered, report = filter_sessions(LOG, SessionFilterConfig(min_item_support=1))
+    counts = pd.DataFrame([{"step": "log", "events": 11, "sessions": 3, "items": 4}])
+    with pytest.raises(DataError, match=r"with 11 events, and filtered with 12: .* load_log"):
+        account_for_events(counts, report, filtered, parts, DataSplitConfig(), LoadingConfig())
+
+
+def test_sessions_of_days_are_a_row_that_removes_nothing() -> None:
+    users = LOG.assign(Time=LOG["Time"] * 86_400)
+    loading, options = LoadingConfig(), DataSplitConfig(test_from=8 * 86_400, valid_fraction=0)
+    filtered, report = filter_sessions(
+        local_connection().create_table("users", users, temp=True),
+        SessionFilterConfig(min_item_support=1),
+    )
+    counts = pd.DataFrame(columns=["step", "events", "sessions", "items"])
+    parts = split_sessions(filtered, options)
+    found = account_for_events(counts, report, filtered, parts, options, loading)
+    [row] = found[found["step"].str.startswith("sessions longer than a day: 3 of 3")].index
+    assert found["step"][row + 1] == "cut at the test boundary"
+    assert not found.filter(like="_removed").loc[row].any()
+    local_connection().drop_table("users")
 
 
 def test_a_log_that_is_loaded_whole_is_not_counted() -> None:

@@ -19,6 +19,7 @@ from gru4rec.preparation.engine.functions import is_infinite, read_number
 from gru4rec.preparation.formats import read_iso
 from gru4rec.preparation.identifiers import _kind_of
 from gru4rec.preparation.missing import is_missing, without_point_zero
+from gru4rec.preparation.session_spans import find_long_sessions
 
 KEYS = DataConfig(session_key="s", item_key="i", time_key="t")
 T = 1_500_000_000
@@ -221,3 +222,11 @@ def test_logs_are_the_same_events(tables: Tables, name: str) -> None:
         assert found[1].schema.equals(found[0].schema)
         assert found[1].to_pylist() == found[0].to_pylist()
         assert len(found[0])
+
+
+def test_sessions_of_days_are_the_same(tables: Tables) -> None:
+    times = [T, T + 90_000, T, T + 9, T + 5.5, T + 86_400 + 5.75]
+    events = {"SessionId": [1, 1, 2, 2, 3, 3], "ItemId": [1, 2, 1, 2, 1, 2], "Time": times}
+    both = [find_long_sessions(table, LoadingConfig()) for table in tables(pa.table(events))]
+    assert both[0] == both[1]
+    assert "2 of 3 sessions of two events or more (66.7%)" in str(both[0])

@@ -100,7 +100,7 @@ def test_what_is_dropped_is_accounted_for() -> None:
     options = DataSplitConfig(valid_fraction=0)
     counts = count_log(raw, DataConfig(), loading)
     parts = split_sessions(filtered, options)
-    found = account_for_events(counts, report, filtered, parts, options)
+    found = account_for_events(counts, report, filtered, parts, options, loading)
     assert found.to_numpy().tolist()[:3] == [
         ["log", 0, 0, 0, 8, 3, 2],
         ["missing values", 2, 0, 0, 6, 3, 2],

@@ -12,6 +12,7 @@ from gru4rec import (
 from gru4rec_kedro.reporting.origins import (
     check_origins,
     events_used,
+    made_of,
     note_origin,
     note_origin_of_prepared,
     origin_of,
@@ -54,6 +55,7 @@ def measured(origin, **changes):
 
 def check(metrics, parts=PARTS, origin=None, gap=None, ranked=RANKED, **given):
     baselines = pd.DataFrame({"model": ["sknn"], "events_used": [events_used(metrics)]})
+    quality = pd.DataFrame({"step": ["log"], "made_of": made_of(note(parts=parts))})
     return check_origins(
         *parts,
         note() if origin is None else origin,
@@ -61,6 +63,7 @@ def check(metrics, parts=PARTS, origin=None, gap=None, ranked=RANKED, **given):
         ranked,
         given.get("examples", {}),
         given.get("baselines", baselines),
+        given.get("quality", quality),
         {"loading": {"session_gap": gap}, "evaluation": given.get("evaluation", {"cutoff": [5]})},
     )
 
@@ -129,8 +132,12 @@ def test_of_prepared_parts_the_options_of_the_run_say_nothing():
             {"baselines": pd.DataFrame({"model": ["sknn"], "events_used": ["train 0, test 1"]})},
             "The baselines sknn: of other events than the model",
         ),
+        (
+            {"quality": pd.DataFrame({"made_of": [made_of(note(parts=[part(7), *PARTS[1:]]))]})},
+            "What was dropped from the log, and why: of other parts",
+        ),
     ],
-    ids=["ranks", "examples", "baselines"],
+    ids=["ranks", "examples", "baselines", "quality"],
 )
 def test_what_is_left_of_an_earlier_evaluation_is_told(stale, said):
     [sentence] = check(measured(note()), **stale)["mixed"]
@@ -150,5 +157,7 @@ def test_an_option_that_an_earlier_version_had_not_is_no_difference():
 
 def test_of_earlier_versions_of_the_project_nothing_is_known():
     metrics = {"trained_on": None, "evaluated_on": "test"}
-    assert check(metrics, origin={}, baselines=pd.DataFrame())["mixed"] == []
+    unknown = {"baselines": pd.DataFrame(), "quality": pd.DataFrame({"step": ["log"]})}
+    assert check(metrics, origin={}, **unknown)["mixed"] == []
+    assert made_of({}) == ""
     assert events_used(metrics) is None

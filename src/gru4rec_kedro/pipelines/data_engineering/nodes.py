@@ -12,6 +12,7 @@ from gru4rec import (
     split_sessions,
 )
 from gru4rec.preparation import Split, account_for_events, count_log, load_and_describe
+from gru4rec_kedro.reporting.origins import Origin, made_of
 
 
 def load_log(
@@ -59,8 +60,18 @@ def account_for_log(
     valid: ir.Table,
     test: ir.Table,
     train_full: ir.Table,
+    data_origin: Origin,
     data_split: DataSplitConfig,
+    loading: LoadingConfig,
 ) -> pd.DataFrame:
-    """Says what was dropped between the raw log and its parts, and why, a row a step."""
+    """Says what was dropped between the raw log and its parts, and why, a row a step.
+
+    Returns:
+        What `account_for_events` returns, and `made_of`: these parts, by which the report knows
+        whether it is about those that it shows.
+    """
     parts = Split(train, valid, test, train_full)
-    return account_for_events(log_counts, filter_report, filtered_events, parts, data_split)
+    account = account_for_events(
+        log_counts, filter_report, filtered_events, parts, data_split, loading
+    )
+    return account.assign(made_of=made_of(data_origin))

@@ -142,6 +142,7 @@ def create_pipeline(**_: object) -> Pipeline:
                     "ranked_events",
                     "example_sessions",
                     "baseline_metrics",
+                    "data_quality",
                     "parameters",
                 ],
                 outputs="origins",

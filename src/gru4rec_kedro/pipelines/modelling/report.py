@@ -25,6 +25,8 @@ _TARGETS = {
     "first": "the second event of each session",
     "last": "the last event of each session",
 }
+# rows of what was dropped that say more of the log, as `gru4rec.preparation` writes them
+_REMARKS = ("equal times", "sessions longer")
 # other pipelines have these
 _NOT_OF_THIS_PAGE = ("recommendation", "tuning", "backtest", "promotion")
 
@@ -80,7 +82,7 @@ def write_report(
         mixed_options=as_cells(pd.DataFrame(origins["options"])),
         examples=describe_examples(shown, items),
         warning=_warn(metrics),
-        equal_times=_find_equal_times(data_quality),
+        remarks=_find_remarks(data_quality),
         results=as_cells(_with_intervals(metrics_by_cutoff(metrics))),
         meanings=_explain(metrics_by_cutoff(metrics)),
         source=published.source,
@@ -93,7 +95,7 @@ def write_report(
         resources=as_cells(_resources(metrics)),
         versions=as_cells(compare_versions(metrics, metrics_history)),
         statistics=as_cells(_shorten_dates(split_statistics)),
-        quality=as_cells(data_quality),
+        quality=as_cells(data_quality.drop(columns="made_of", errors="ignore")),
         figures={name: as_html(figure) for name, figure in figures.items()},
         differing=_differing(options),
         parameters=yaml.safe_dump(options, sort_keys=False, default_flow_style=None),
@@ -165,11 +167,11 @@ def _warn(metrics: dict[str, Any]) -> str:
     )
 
 
-def _find_equal_times(quality: pd.DataFrame) -> str:
-    """What loading said of events that share their time; empty where it said nothing or none."""
+def _find_remarks(quality: pd.DataFrame) -> list[str]:
+    """What is said of events that share their time, and of sessions that last for days."""
     steps = quality["step"] if "step" in quality else pd.Series(dtype=str)
-    found = [step for step in steps if step.startswith("equal times") and "none" not in step]
-    return found[0].capitalize() if found else ""
+    found = steps[steps.str.startswith(_REMARKS) & ~steps.str.endswith("none")]
+    return [step[0].upper() + step[1:] for step in found]
 
 
 def _describe_coverage(metrics: dict[str, Any]) -> str:

@@ -341,11 +341,14 @@ def test_what_it_is_given_stays_as_it_is():
     pd.testing.assert_frame_equal(statistics, STATISTICS)
 
 
-def test_equal_times_are_told_at_the_top() -> None:
+def test_equal_times_and_long_sessions_are_told_at_the_top() -> None:
     told = "equal times in a session: 1,234 events (5.60%), ordered as the rows of the log are"
     quality = ROUNDS.assign(step=[told, *ROUNDS["step"].iloc[1:]])
     header = text_of(write(data_quality=quality)).partition("Results")[0]
     assert "Equal times in a session: 1,234 events (5.60%), ordered as the rows" in header
+    long = "sessions longer than a day: 3 of 9 sessions of two events or more (33.3%)"
+    both = text_of(write(data_quality=ROUNDS.assign(step=[told, long]))).partition("Results")[0]
+    assert "as the rows of the log are. Sessions longer than a day: 3 of 9 sessions" in both
     none = ROUNDS.assign(step=["equal times in a session: none", *ROUNDS["step"].iloc[1:]])
     assert "Equal times" not in text_of(write(data_quality=none)).partition("Results")[0]
 
