@@ -341,6 +341,12 @@ def test_what_it_is_given_stays_as_it_is():
     pd.testing.assert_frame_equal(statistics, STATISTICS)
 
 
+def test_the_mark_of_the_parts_is_not_for_readers() -> None:
+    text = text_of(write(data_quality=ROUNDS.assign(made_of="parts 0a1b")))
+    assert "repeats 3" in text
+    assert "0a1b" not in text
+
+
 def test_equal_times_and_long_sessions_are_told_at_the_top() -> None:
     told = "equal times in a session: 1,234 events (5.60%), ordered as the rows of the log are"
     quality = ROUNDS.assign(step=[told, *ROUNDS["step"].iloc[1:]])
