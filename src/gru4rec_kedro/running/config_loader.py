@@ -1,5 +1,6 @@
 """Reads the files of `conf/`."""
 
+import functools
 from typing import Any
 
 from kedro.config import MissingConfigException, OmegaConfigLoader
@@ -63,11 +64,17 @@ class ConfigLoader(OmegaConfigLoader):
         """Looks at files before Kedro, which would write out all that their aliases stand for."""
         for path, content in configuration_files(self, key):
             try:
-                load_yaml(content.decode())
+                _look_at(content)
             except ConfigError as error:
                 raise RunError(f"{path} cannot be read: {error}") from None
             except (ValueError, YAMLError):
                 continue  # Kedro will say where
+
+
+@functools.cache
+def _look_at(content: bytes) -> None:
+    """Looks at what is in a file, once: a run reads some files six times."""
+    load_yaml(content.decode())
 
 
 def _describe(error: YAMLError) -> str:
