@@ -11,6 +11,7 @@ import torch
 from gru4rec import GRU4Rec, rank_events
 from gru4rec.compute import Plain, Static, using
 from gru4rec.learning.trainer import Trainer
+from gru4rec.model import losses
 
 pytestmark = pytest.mark.gpu
 
@@ -34,6 +35,13 @@ KINDS: dict[str, dict[str, Any]] = {
         "embedding": 8,
     },
     "no embedding": {"constrained_embedding": False},
+    # more than one program for the weights of a layer and for a row of a table
+    "wide": {
+        "layers": [260],
+        "batch_size": 48,
+        "constrained_embedding": False,
+        "embedding": 520,
+    },
 }
 
 
@@ -58,8 +66,11 @@ def kind(request: pytest.FixtureRequest) -> Callable[..., Static]:
 
 
 def fit(engine: Static, options: dict[str, Any], log: pd.DataFrame) -> GRU4Rec:
+    together = engine.steps_together
     with using(engine, "cuda"):
-        return GRU4Rec(**options).fit(log, sample_cache_max_size=64 * 50)
+        gru = GRU4Rec(**options).fit(log, sample_cache_max_size=64 * 50)
+    assert engine.steps_together == together  # no graph was refused
+    return gru
 
 
 @pytest.mark.parametrize("steps_together", [1, 8])
@@ -135,3 +146,22 @@ def test_ranks_and_best_items_are_exact(kind: Any, n_items: int) -> None:
         ):
             for one, other in zip(compute(plain), compute(fast), strict=True):
                 np.testing.assert_array_equal(one, other)
+
+
+def test_where_a_graph_is_refused_steps_go_on_one_by_one(
+    kind: Any,
+    log: pd.DataFrame,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def waits(scores: torch.Tensor, log_q: torch.Tensor | None = None) -> torch.Tensor:
+        assert scores.sum().item() != 0.5
+        return losses.cross_entropy(scores, log_q)
+
+    monkeypatch.setitem(losses.LOSSES, "cross-entropy", losses.Loss(waits, takes_log_q=True))
+    engine = kind(steps_together=8)
+    with using(engine, "cuda"):
+        gru = GRU4Rec(**OPTIONS).fit(log)
+    assert engine.steps_together == 1
+    assert gru.history["loss"].notna().all()
+    assert sum("no CUDA graph can be made" in message for message in caplog.messages) == 1

@@ -4,8 +4,8 @@ Engines see tensors and arrays, never models, tables or configuration. `plain` i
 any device; `compiled` has loops of its own on a CPU; `static` never waits for a GPU, and `fused`
 has kernels of its own there; with the same results. The environment variable `GRU4REC_COMPUTE`
 names the engine of the CPU, or `plain` or `static` for all devices; with `GRU4REC_CUDA_GRAPHS=0` a
-GPU takes training steps one by one. A new engine is a subclass of `Plain` that does better what it
-can do better, and an entry in `ENGINES`.
+GPU takes training steps one by one, with `all` it records those of fewer rows, too. A new engine is
+a subclass of `Plain` that does better what it can do better, and an entry in `ENGINES`.
 """
 
 import contextlib
@@ -106,7 +106,7 @@ def _choose(device: torch.device) -> Plain:
         )
     level, engine, why = logging.INFO, Plain(), ""
     if wanted and (device.type == "cpu" or wanted in {Plain.name, Static.name}):
-        engine, why = _make(wanted), f", as {VARIABLE} says"
+        engine, why = _make(wanted, device), f", as {VARIABLE} says"
     elif device.type == "cuda":
         try:
             engine = ENGINES["fused"]()
@@ -121,21 +121,23 @@ def _choose(device: torch.device) -> Plain:
             level = logging.WARNING
             why = f", slower than compiled loops, which cannot be had here: {error}"
     if device.type == "cuda" and isinstance(engine, Static):
-        wanted = _wanted_graphs()
-        engine.steps_together, engine.records_all = 1 if wanted == "0" else _STEPS, wanted == "all"
+        graphs = _wanted_graphs()
+        engine.steps_together, engine.records_all = 1 if graphs == "0" else _STEPS, graphs == "all"
     logger.log(level, "Computing on %s: %s%s", device.type, engine.describe(), why)
     return engine
 
 
-def _make(name: str) -> Plain:
+def _make(name: str, device: torch.device) -> Plain:
     try:
-        return ENGINES[name]()
-    except ImportError as error:
+        engine = ENGINES[name]()
+        engine.try_out(device)
+    except Exception as error:  # what is missing has many names
         raise ConfigError(f"{VARIABLE} is {name!r}, which cannot be had here: {error}") from None
+    return engine
 
 
 def _wanted_graphs() -> str:
-    """Which training steps make CUDA graphs: none (0), some (1) or all of them."""
+    """Which training steps make CUDA graphs: none (0), those of full batches (1 or "") or all."""
     given = os.environ.get(GRAPHS_VARIABLE, "")
     if given not in {"", "0", "1", "all"}:
         raise ConfigError(

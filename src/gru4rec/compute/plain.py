@@ -32,9 +32,9 @@ class Best(NamedTuple):
     lengths: Ints
 
 
-# Takes work that has run before on its device; it may run now, or be looked at only. Returns a
-# function that does the same again, on the same tensors, at less cost; None where nothing is
-# gained, or it cannot be had.
+# Takes work of which each part has run before on its device; it may run now, or be looked at only.
+# Returns a function that does the same again, on the same tensors, at less cost; None where nothing
+# is gained, or it cannot be had.
 Record = Callable[[Callable[[], None]], Callable[[], None] | None]
 
 
@@ -172,7 +172,7 @@ class Plain:
         """
         return lambda numbers: torch.searchsorted(cumulative, numbers, right=True)
 
-    def recorder(self, generator: torch.Generator) -> "Record":  # noqa: ARG002
+    def recorder(self, generator: torch.Generator) -> Record:  # noqa: ARG002
         """Returns what records work of which one piece runs after the other; see `Record`.
 
         Args:

@@ -4,6 +4,7 @@ It uses torch alone, so it runs on any device; on a CPU it is slower than compil
 """
 
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from gru4rec.compute.plain import Best, Plain, Record
 
 logger = logging.getLogger(__name__)
 
+_capturing = threading.Lock()  # a capture waits for the device, where another must not run
 _BLOCK, _MOST = 1 << 25, 1 << 28  # scores in memory at once: elsewhere, on a GPU
 
 
@@ -41,7 +43,8 @@ class Static(Plain):
     def describe(self) -> str:
         """See `Plain`."""
         graphs = f", CUDA graphs of {self.steps_together} steps" if self.steps_together > 1 else ""
-        graphs += " and of one" if self.records_all else ""
+        if graphs and self.records_all:
+            graphs += " and of one"
         return f"{self.name} (torch {torch.__version__}){graphs}"
 
     def recorder(self, generator: torch.Generator) -> Record:
@@ -157,6 +160,16 @@ class _Graphs:
 
     def capture(self, work: Callable[[], None]) -> Callable[[], None]:
         """Returns what repeats, as a CUDA graph, the kernels that `work` would have run now."""
+        with _capturing:
+            before = self._generator.clone_state()
+            try:
+                return self._capture(work)
+            except RuntimeError:
+                # torch may leave the state of the generator in the capture
+                self._generator.graphsafe_set_state(before)
+                raise
+
+    def _capture(self, work: Callable[[], None]) -> Callable[[], None]:
         graph = torch.cuda.CUDAGraph()
         graph.register_generator_state(self._generator)
         device = self._generator.device

@@ -75,6 +75,9 @@ class FusedStep(StaticStep):
         dropout: Dropout,
         log_counts: Tensor,
     ) -> None:
+        for name, tensor in {**network.tables, **network.dense}.items():
+            if not tensor.is_contiguous():
+                raise ValueError(f"{name} is not contiguous in memory; call contiguous() first")
         self._beside = Beside(network.device)
         super().__init__(network, adagrad, config, dropout, log_counts)
         self._own_cells = {
@@ -127,21 +130,15 @@ class FusedStep(StaticStep):
     def _losses(self, products: Tensor, candidates: Tensor) -> tuple[Tensor, Tensor]:
         """Losses (n,) and their gradient by the scores (n, n_candidates), divided by batch_size."""
         config, bias = self._config, self._network.tables["bias"]
-        scale = 1 / config.batch_size
-        if len(candidates) <= loss_kernels.MOST and products.is_contiguous():
-            if config.loss == "cross-entropy":
-                numbers = scale, config.sample_alpha, config.logq
-                losses = loss_kernels.cross_entropy(
-                    products, candidates, bias, self._log_counts, *numbers
-                )
-                return losses, products
-            if config.loss == "bpr-max":
-                losses = loss_kernels.bpr_max(
-                    products, candidates, bias, scale, config.bpreg, config.elu_param
-                )
-                return losses, products
-        offsets = self._corrected(bias[candidates], candidates, len(products))
-        return self._differentiate(products.add_(offsets))
+        if self._loss.fused is None or len(candidates) > loss_kernels.MOST:
+            offsets = self._corrected(bias[candidates], candidates, len(products))
+            return self._differentiate(products.add_(offsets))
+        options = {**self._options, "scale": 1 / config.batch_size}
+        if self._loss.takes_log_q:
+            options |= {"alpha": config.sample_alpha, "logq": config.logq}
+            options["log_counts"] = self._log_counts
+        kernel = getattr(loss_kernels, self._loss.fused)
+        return kernel(products, candidates, bias, **options), products
 
     def _update_rows(
         self,

@@ -6,7 +6,7 @@ The same numbers as `AutogradStep`, against which tests hold it, but
   be recorded as one CUDA graph (see `replay`);
 - candidates are scored as often as they occur: to number the distinct ones would not make a
   product of static shape smaller;
-- which places are of the same item is found for many steps at once;
+- which places are of the same item is found for all steps of a graph at once;
 - the gradients of an item that occurs several times are summed in the order of the batch, without
   atomic additions: the same bits each time. Each of its places then computes, and writes, the same
   row;
@@ -15,9 +15,10 @@ The same numbers as `AutogradStep`, against which tests hold it, but
 Uncaptured it runs on any device, which is how it is tested.
 """
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812  (the name that everybody knows)
@@ -94,18 +95,27 @@ class Rows(NamedTuple):
     gradient: Tensor
 
 
+_setting = threading.RLock()  # the precision of products is that of the process
+
+
 @contextmanager
 def _products_in(precision: str, device: torch.device) -> Iterator[None]:
-    """Lets a GPU round the factors of products of 32 bits to TF32 for a while, unless `float32`."""
-    if precision == "float32" or device.type != "cuda":
+    """Lets a GPU round the factors of products of 32 bits to TF32 for a while, or none of them."""
+    if device.type != "cuda":
         yield
         return
-    kind = torch.backends.cuda.matmul
-    before, kind.allow_tf32 = kind.allow_tf32, True
-    try:
-        yield
-    finally:
-        kind.allow_tf32 = before
+    kind: Any = torch.backends.cuda.matmul
+    # torch 2.9 has another name for it, which must not be mixed with the old one
+    name, values = "fp32_precision", ("ieee", "tf32")
+    if not hasattr(kind, name):
+        name, values = "allow_tf32", (False, True)  # type: ignore[assignment]
+    with _setting:
+        before = getattr(kind, name)
+        setattr(kind, name, values[precision != "float32"])
+        try:
+            yield
+        finally:
+            setattr(kind, name, before)
 
 
 def multiply(one: Tensor, other: Tensor) -> Tensor:

@@ -266,9 +266,9 @@ class Trainer:
     def _replay_of(self, begin: int, n_steps: int, offsets: list[int]) -> Replay | None:
         """Returns what repeats so many steps from one on; None where they are not recorded.
 
-        They are where they have the same rows, and where a step of as many has been taken: the
-        first one makes ready what a record may not. A sampler of somebody else is asked once a
-        step.
+        They are where all are full batches, or of equal size if the engine wants these, too, and
+        where a step of as many rows has been taken: the first one makes ready what a record may
+        not. A sampler of somebody else is asked once a step.
         """
         end, engine, step = begin + n_steps, self.state.network.engine, self._train_on
         # an engine that could not record wants it no more
@@ -331,6 +331,11 @@ def _make_step(state: TrainingState, config: ModelConfig) -> Step:
         module, name = _STEPS[engine.name]
         make = getattr(import_module(module), name)  # only those who train pay for the import
     step: Step = make(state.network, state.optimizer, config, dropout, log_counts)
+    if config.precision != "float32" and not isinstance(step, StaticStep):
+        logger.warning(
+            "precision %s is for NVIDIA GPUs; the engine %s multiplies in float32",
+            *(config.precision, engine.name),
+        )
     return step
 
 

@@ -66,6 +66,9 @@ class Loss:
         gradient: Scores (n_rows, n_candidates), which it may change, a factor of the gradient, and
             the options by name → (n_rows,) and the gradient by the scores, in torch; scores have
             the log-Q correction. None leaves it to autograd, in a few more kernels.
+        fused: The kernel for GPUs of products and gradient, in `compute.fused.losses`; is given the
+            options by name, and with `takes_log_q` what makes the correction. None leaves it to
+            `gradient`.
     """
 
     function: Callable[..., Tensor]
@@ -73,6 +76,7 @@ class Loss:
     takes_log_q: bool = False
     kernel: str | None = None
     gradient: Callable[..., tuple[Tensor, Tensor]] | None = None
+    fused: str | None = None
 
 
 LOSSES = {
@@ -81,12 +85,14 @@ LOSSES = {
         takes_log_q=True,
         kernel="cross_entropy",
         gradient=loss_gradients.cross_entropy,
+        fused="cross_entropy",
     ),
     "bpr-max": Loss(
         bpr_max,
         options=("bpreg", "elu_param"),
         kernel="bpr_max",
         gradient=loss_gradients.bpr_max,
+        fused="bpr_max",
     ),
 }
 

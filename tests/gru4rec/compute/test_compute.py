@@ -19,6 +19,7 @@ def not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing has been computed yet, and the environment says nothing."""
     monkeypatch.setattr(compute, "_engines", {})
     monkeypatch.delenv("GRU4REC_COMPUTE", raising=False)
+    monkeypatch.delenv("GRU4REC_CUDA_GRAPHS", raising=False)
 
 
 def raise_import_error() -> Plain:
@@ -33,7 +34,8 @@ def test_compiled_loops_compute_on_a_cpu_and_a_line_says_so(
         assert engine_of(CPU).name == "compiled"
         engine_of(CPU)
 
-    [line] = caplog.messages
+    # compiling is told, too, where it had not been done
+    [line] = [line for line in caplog.messages if line.startswith("Computing ")]
     assert line.startswith("Computing on cpu: compiled (numba ")
     assert line.endswith(f" {torch.get_num_threads()} threads")
 
@@ -41,8 +43,9 @@ def test_compiled_loops_compute_on_a_cpu_and_a_line_says_so(
 @pytest.mark.usefixtures("not_chosen")
 @pytest.mark.parametrize(("device", "name"), [("cuda:1", "static"), ("mps", "plain")])
 def test_other_devices_have_theirs(
-    caplog: pytest.LogCaptureFixture, device: str, name: str
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, device: str, name: str
 ) -> None:
+    monkeypatch.setitem(ENGINES, "fused", raise_import_error)
     with caplog.at_level("INFO"):
         assert engine_of(torch.device(device)).name == name
 
@@ -55,6 +58,7 @@ def test_other_devices_have_theirs(
 def test_the_environment_chooses_the_plain_engine_for_all(
     monkeypatch: pytest.MonkeyPatch, wanted: str, name: str
 ) -> None:
+    monkeypatch.setitem(ENGINES, "fused", raise_import_error)
     monkeypatch.setenv("GRU4REC_COMPUTE", wanted)
     assert engine_of(torch.device("cuda")).name == name
 
@@ -82,6 +86,18 @@ def test_an_engine_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("GRU4REC_COMPUTE", "compiled")
     monkeypatch.setitem(ENGINES, "compiled", raise_import_error)
     with pytest.raises(ConfigError, match="'compiled', which cannot be had here: Numba needs"):
+        engine_of(CPU)
+
+
+@pytest.mark.usefixtures("not_chosen")
+def test_an_engine_that_cannot_compute_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    class ForOthers(Plain):
+        def try_out(self, device: torch.device) -> None:
+            raise RuntimeError(f"0 active drivers for {device}")
+
+    monkeypatch.setenv("GRU4REC_COMPUTE", "fused")
+    monkeypatch.setitem(ENGINES, "fused", ForOthers)
+    with pytest.raises(ConfigError, match="cannot be had here: 0 active drivers for cpu"):
         engine_of(CPU)
 
 

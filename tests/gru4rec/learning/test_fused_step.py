@@ -18,6 +18,7 @@ from gru4rec.model.losses import LOSSES
 from gru4rec.model.network import Dropout, new_network, seeded_draw
 
 fused_step = pytest.importorskip("gru4rec.learning.fused_step", reason="no Triton here")
+engines = pytest.importorskip("gru4rec.compute.fused.engine")
 pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason="test_gpu does this on the GPU")
 CPU = torch.device("cpu")
 
@@ -83,11 +84,26 @@ def test_other_losses_and_very_many_candidates_are_left_to_torch(
 ) -> None:
     config = ModelConfig(layers=[5], loss=name, batch_size=4, n_sample=8, logq=1.0)
     own = run(fused_step.FusedStep, config, 20, seed=1)
-    monkeypatch.setattr("gru4rec.compute.fused.losses.MOST", 11)  # of 12
+    monkeypatch.setattr("gru4rec.compute.fused.losses.MOST", 9)  # of 10 and 12
+    kernel = f"gru4rec.compute.fused.losses.{name.replace('-', '_')}"
+    monkeypatch.setattr(kernel, lambda *_, **__: pytest.fail("is not asked"))
     for one, other in zip(own, run(fused_step.FusedStep, config, 20, seed=1), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
-    monkeypatch.setitem(LOSSES, name, replace(LOSSES[name], gradient=None))
+    monkeypatch.undo()
+    monkeypatch.setitem(LOSSES, name, replace(LOSSES[name], gradient=None, fused=None))
+    monkeypatch.setattr(kernel, lambda *_, **__: pytest.fail("is not asked"))
     assert_equal_to_autograd(config)
+
+
+def test_a_table_that_is_not_contiguous_is_refused() -> None:
+    config = ModelConfig(layers=[4], batch_size=2, n_sample=2)
+    network = new_network(architecture_of(config), 9, seeded_draw(new_generator(1, CPU)))
+    network.tables["output"] = network.tables["output"].T.contiguous().T
+    dropout = Dropout(0.0, 0.0, new_generator(1, CPU))
+    with pytest.raises(ValueError, match="output is not contiguous"):
+        fused_step.FusedStep(
+            network, make_optimizer(network, config), config, dropout, torch.zeros(9)
+        )
 
 
 @pytest.mark.parametrize("precision", ["tf32", "bf16"])
@@ -104,13 +120,31 @@ def test_a_lower_precision_is_near(precision: str) -> None:
     )
 
 
-def test_the_trainer_takes_it_for_its_engine() -> None:
-    engine = pytest.importorskip("gru4rec.compute.fused.engine").Fused(steps_together=2)
+def test_the_trainer_takes_it_for_its_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = []
+    take = fused_step.FusedStep.take
+
+    def spy(self: Any, *arguments: Any) -> Any:
+        taken.append(len(arguments[0].outputs.items))
+        return take(self, *arguments)
+
+    monkeypatch.setattr(fused_step.FusedStep, "take", spy)
     options: dict[str, Any] = {"layers": [3], "batch_size": 2, "n_sample": 3, "n_epochs": 1}
-    log = {"SessionId": [1, 1, 1, 2, 2, 2], "ItemId": [1, 2, 3] * 2, "Time": [*range(6)]}
-    losses = []
-    for one in (engine, Static()):
-        with using(one):
-            gru = GRU4Rec(**options, device="cpu").fit(pd.DataFrame(log))
-        losses.append(gru.history["loss"].tolist())
-    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    log = {"SessionId": [1] * 6 + [2] * 6, "ItemId": [*range(6)] * 2, "Time": [*range(12)]}
+    fitted = []
+    for engine in (engines.Fused(steps_together=2), Static()):
+        with using(engine):
+            fitted.append(GRU4Rec(**options, device="cpu").fit(pd.DataFrame(log)))
+    assert taken == [2 + 3 + 2] * 5  # candidates and inputs
+    for one, other in zip(*(gru._fitted().tensors()[0].values() for gru in fitted), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_engines_that_know_one_precision_say_so(caplog: pytest.LogCaptureFixture) -> None:
+    log = {"SessionId": [1, 1, 2, 2], "ItemId": [1, 2, 1, 2], "Time": [1, 2, 3, 4]}
+    options: dict[str, Any] = {"layers": [3], "n_sample": 3, "n_epochs": 1, "device": "cpu"}
+    with using("plain"):
+        GRU4Rec(**options, precision="tf32").fit(pd.DataFrame(log))
+    assert "precision tf32 is for NVIDIA GPUs; the engine plain multiplies in float32" in (
+        caplog.messages
+    )

@@ -54,9 +54,12 @@ def fit(
     **more: Any,
 ) -> GRU4Rec:
     """Trains with the engine; `more` is for `fit`."""
+    n_together = engine.steps_together
     with using(engine, device):
         gru = GRU4Rec(**{**OPTIONS, "device": device, **(options or {})})
-        return gru.fit(make_log(n_sessions), **more)
+        gru.fit(make_log(n_sessions), **more)
+    assert engine.steps_together == n_together  # no graph was refused
+    return gru
 
 
 def make_log(n_sessions: int = 60) -> pd.DataFrame:

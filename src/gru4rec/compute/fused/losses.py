@@ -14,7 +14,9 @@ _EPSILON = tl.constexpr(EPSILON)
 MOST = 1 << 14
 
 
-@triton.jit(do_not_specialize=["n_rows", "n_candidates"])
+@triton.jit(
+    do_not_specialize=["n_rows", "n_candidates"], do_not_specialize_on_alignment=["candidates"]
+)
 def _cross_entropy(
     scores,
     losses,
@@ -37,7 +39,7 @@ def _cross_entropy(
     if CORRECTED:
         drawn = tl.load(log_counts + items, mask=is_there, other=0.0)
         offsets -= logq * tl.where(places < n_rows, drawn, alpha * drawn)
-    scores += row * n_candidates
+    scores += row.to(tl.int64) * n_candidates
     given = tl.load(scores + places, mask=is_there, other=float("-inf")) + offsets
     weights = tl.exp(given - tl.max(given, axis=0))
     shares = weights / tl.sum(weights, axis=0)
@@ -48,7 +50,7 @@ def _cross_entropy(
     tl.store(losses + row, -tl.log(own + _EPSILON))
 
 
-@triton.jit(do_not_specialize=["n_candidates"])
+@triton.jit(do_not_specialize=["n_candidates"], do_not_specialize_on_alignment=["candidates"])
 def _bpr_max(
     scores,
     losses,
@@ -65,7 +67,7 @@ def _bpr_max(
     places = tl.arange(0, BLOCK)
     is_there = places < n_candidates
     items = tl.load(candidates + places, mask=is_there, other=0)
-    scores += row * n_candidates
+    scores += row.to(tl.int64) * n_candidates
     given = tl.load(scores + places, mask=is_there, other=0.0)
     given += tl.load(bias + items, mask=is_there, other=0.0)
     slopes = tl.full([BLOCK], 1.0, given.dtype)
@@ -99,8 +101,8 @@ def cross_entropy(
     scores: Tensor,
     candidates: Tensor,
     bias: Tensor,
-    log_counts: Tensor,
     scale: float,
+    log_counts: Tensor,
     alpha: float,
     logq: float,
 ) -> Tensor:
@@ -111,8 +113,8 @@ def cross_entropy(
             `MOST` candidates.
         candidates: Item indices, those of the rows first, shape (n_candidates,).
         bias: Of all items, shape (n_items,).
-        log_counts: Logarithm of the popularity counts, shape (n_items,).
         scale: What the gradient is multiplied by.
+        log_counts: Logarithm of the popularity counts, shape (n_items,).
         alpha: Exponent of the popularity by which the others were drawn.
         logq: Strength of the log-Q correction.
 

@@ -1,4 +1,4 @@
-"""Kernels of ranks and of the best items: scores are read once after their product."""
+"""Kernels of ranks and of the best items, which read all scores once after their product."""
 
 import torch
 import triton
@@ -7,7 +7,7 @@ from torch import Tensor
 
 _PART = 1 << 15  # scores of a row that a program counts
 # parts of a row, and candidates, that fit into the registers of a program
-MOST_PARTS, MOST_CANDIDATES = 1 << 13, 1 << 13
+MOST_PARTS, MOST_CANDIDATES = 1 << 12, 1 << 13
 
 
 @triton.jit
@@ -94,7 +94,7 @@ def _select(
 
 def size_of_parts(n_items: int, k: int) -> int | None:
     """Returns how many scores of a row make a part for `highest`; None: too many for it."""
-    part = max(32, triton.next_power_of_2(triton.cdiv(n_items, MOST_PARTS // 2)))
+    part = max(32, triton.next_power_of_2(triton.cdiv(n_items, MOST_PARTS)))
     fits = triton.next_power_of_2(k) * part <= MOST_CANDIDATES
     return part if fits else None
 

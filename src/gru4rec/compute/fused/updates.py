@@ -56,7 +56,11 @@ def _adagrad(values, accumulators, velocities, at, mask, gradient, rate, momentu
     tl.store(values + at, tl.load(values + at, mask=mask, other=0.0) + step, mask=mask)
 
 
-@triton.jit(do_not_specialize=["n_places", "n_candidates", "n_rows"])
+# in a graph the items of some steps lie otherwise, and while it is captured nothing is compiled
+@triton.jit(
+    do_not_specialize=["n_places", "n_candidates", "n_rows"],
+    do_not_specialize_on_alignment=["ascending", "order", "ends"],
+)
 def _update_rows(
     ascending,
     order,
@@ -127,7 +131,7 @@ def _update_rows(
                     where = tl.load(order + nth, mask=nth < end, other=n_places)
                     mask = (where < n_candidates)[:, None] & (rows < n_rows)[None, :]
                     scores = tl.load(
-                        by_scores + rows[None, :] * n_candidates + where[:, None],
+                        by_scores + rows.to(tl.int64)[None, :] * n_candidates + where[:, None],
                         mask=mask,
                         other=0.0,
                     )
