@@ -295,7 +295,7 @@ def whole(setting: Setting) -> None:
     sessions = np.repeat(np.arange(len(offsets) - 1), 5)
     log = pd.DataFrame({"SessionId": sessions, "ItemId": items, "Time": np.arange(len(items))})
     config, some = {**setting.config("a"), "n_epochs": 1}, items[:8192, None].tolist()
-    head("", "fit", "of it the epoch", "batch_eval, 80,000 targets", "recommend to 8,192")
+    head("run", "fit", "of it the epoch", "batch_eval, 80,000 targets", "recommend to 8,192")
     for name in ("the first time", "again"):
         engine = setting.fused(steps_together=32)
         with using(engine, torch.device(setting.device).type):

@@ -1,5 +1,6 @@
 """The step of Triton's kernels, interpreted on the CPU, equals the autograd step."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.gru4rec.learning.few_steps import run
 
 from gru4rec import GRU4Rec
 from gru4rec.compute import Static, using
@@ -23,25 +25,10 @@ pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason="test_gpu does
 CPU = torch.device("cpu")
 
 
-def run(kind: type, config: ModelConfig, n_items: int, seed: int) -> list[torch.Tensor]:
-    """Trains a few steps with a batch that shrinks; returns all that training changes."""
-    network = new_network(architecture_of(config), n_items, seeded_draw(new_generator(seed, CPU)))
-    adagrad = make_optimizer(network, config)
-    dropout = Dropout(config.dropout_p_embed, config.dropout_p_hidden, new_generator(seed, CPU))
-    log_counts = torch.log(torch.arange(1, n_items + 1).float())
-    with using("plain"):  # both drop the same numbers
-        step = kind(network, adagrad, config, dropout, log_counts)
-        draws, losses = torch.Generator().manual_seed(seed), []
-        hidden = network.zero_state(config.batch_size)
-        for n in (config.batch_size, config.batch_size, 2):
-            inputs, targets, negatives = (
-                torch.randint(0, n_items, (size,), generator=draws)
-                for size in (n, n, config.n_sample)
-            )
-            loss, hidden = step(inputs, targets, negatives, [h[:n] for h in hidden])
-            losses.append(loss)
-    tensors = (network.tables, network.dense, adagrad.accumulators, adagrad.velocities)
-    return [torch.stack(losses), *hidden, *(t for named in tensors for t in named.values())]
+@pytest.fixture(autouse=True)
+def _both_drop_the_same_numbers() -> Iterator[None]:
+    with using("plain"):
+        yield
 
 
 def assert_equal_to_autograd(config: ModelConfig, n_items: int = 40, seed: int = 1) -> None:
