@@ -90,13 +90,12 @@ class FusedStep(StaticStep):
             return super().take(batch, hidden)
 
     def _take(self, batch: Batch, hidden: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        n, uses, of_inputs = batch
-        tables, items = self._network.tables, uses.items
-        n_candidates = len(items) - (n if of_inputs is None else 0)
-        candidates = items[:n_candidates]
+        _, uses, of_inputs = batch
+        tables, candidates = self._network.tables, batch.candidates
+        n_candidates = len(candidates)
         for layer, cell in self._own_cells.items():
             cell.begin(hidden[layer])
-        used = tables["output"][items]
+        used = tables["output"][uses.items]
         outputs = used[:n_candidates]
         read = tables["input"][of_inputs.items] if of_inputs else used[n_candidates:]
         states = self._layers.forward(read, hidden)

@@ -78,6 +78,11 @@ class Batch(NamedTuple):
     outputs: Uses
     inputs: Uses | None
 
+    @property
+    def candidates(self) -> Tensor:
+        """Items of the targets and negatives, shape (n_candidates,)."""
+        return self.outputs.items if self.inputs else self.outputs.items[: -self.n]
+
 
 class Rows(NamedTuple):
     """Rows of a table that a step uses.
@@ -176,8 +181,8 @@ class StaticStep:
     def _take(self, batch: Batch, hidden: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         n, uses, of_inputs = batch
         tables, items = self._network.tables, uses.items
-        n_candidates = len(items) - (n if of_inputs is None else 0)
-        candidates = items[:n_candidates]
+        candidates = batch.candidates
+        n_candidates = len(candidates)
         used, biases = tables["output"][items], tables["bias"][candidates]
         outputs = used[:n_candidates]
         read = tables["input"][of_inputs.items] if of_inputs else used[n_candidates:]

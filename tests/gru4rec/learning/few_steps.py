@@ -1,10 +1,29 @@
 """What tests of training steps compare."""
 
 import torch
+from hypothesis import strategies as st
 
 from gru4rec.config import ModelConfig
 from gru4rec.model.build import architecture_of, make_optimizer, new_generator
+from gru4rec.model.losses import LOSSES
 from gru4rec.model.network import Dropout, new_network, seeded_draw
+
+# what a configuration has beside its layers
+OPTIONS = {
+    "loss": st.sampled_from([*LOSSES]),
+    "batch_size": st.integers(2, 7),
+    "dropout_p_embed": st.sampled_from([0.0, 0.4]),
+    "dropout_p_hidden": st.sampled_from([0.0, 0.3]),
+    "learning_rate": st.sampled_from([0.01, 0.1]),
+    "momentum": st.sampled_from([0.0, 0.5]),
+    "sample_alpha": st.sampled_from([0.0, 0.7]),
+    "n_sample": st.sampled_from([0, 1, 20]),
+    "embedding": st.sampled_from([0, 5]),
+    "constrained_embedding": st.booleans(),
+    "bpreg": st.sampled_from([0.0, 1.0]),
+    "elu_param": st.sampled_from([0.0, 0.5]),
+    "logq": st.sampled_from([0.0, 1.0, 40.0]),
+}
 
 
 def run(

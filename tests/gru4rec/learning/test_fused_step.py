@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.gru4rec.learning.few_steps import run
+from tests.gru4rec.learning.few_steps import OPTIONS, run
 
 from gru4rec import GRU4Rec
 from gru4rec.compute import Static, using
@@ -45,18 +45,7 @@ def assert_equal_to_autograd(config: ModelConfig, n_items: int = 40, seed: int =
     config=st.builds(
         ModelConfig,
         layers=st.lists(st.integers(1, 40), min_size=1, max_size=2),
-        loss=st.sampled_from([*LOSSES]),
-        batch_size=st.integers(2, 7),
-        dropout_p_embed=st.sampled_from([0.0, 0.4]),
-        dropout_p_hidden=st.sampled_from([0.0, 0.3]),
-        momentum=st.sampled_from([0.0, 0.5]),
-        sample_alpha=st.sampled_from([0.0, 0.7]),
-        n_sample=st.sampled_from([0, 1, 20]),
-        embedding=st.sampled_from([0, 5]),
-        constrained_embedding=st.booleans(),
-        bpreg=st.sampled_from([0.0, 1.0]),
-        elu_param=st.sampled_from([0.0, 0.5]),
-        logq=st.sampled_from([0.0, 1.0, 40.0]),
+        **OPTIONS,
     ),
     n_items=st.sampled_from([3, 40]),
     seed=st.integers(0, 1000),

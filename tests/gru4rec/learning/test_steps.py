@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.gru4rec.learning.few_steps import run
+from tests.gru4rec.learning.few_steps import OPTIONS, run
 
 from gru4rec.compute import using
 from gru4rec.config import ModelConfig
@@ -21,19 +21,7 @@ from gru4rec.model.network import Dropout, new_network, seeded_draw
 configs = st.builds(
     ModelConfig,
     layers=st.lists(st.integers(1, 9), min_size=1, max_size=3),
-    loss=st.sampled_from([*LOSSES]),
-    batch_size=st.integers(2, 7),
-    dropout_p_embed=st.sampled_from([0.0, 0.4]),
-    dropout_p_hidden=st.sampled_from([0.0, 0.3]),
-    learning_rate=st.sampled_from([0.01, 0.1]),
-    momentum=st.sampled_from([0.0, 0.5]),
-    sample_alpha=st.sampled_from([0.0, 0.7]),
-    n_sample=st.sampled_from([0, 1, 20]),
-    embedding=st.sampled_from([0, 5]),
-    constrained_embedding=st.booleans(),
-    bpreg=st.sampled_from([0.0, 1.0]),
-    elu_param=st.sampled_from([0.0, 0.5]),
-    logq=st.sampled_from([0.0, 1.0, 40.0]),
+    **OPTIONS,
 )
 
 
