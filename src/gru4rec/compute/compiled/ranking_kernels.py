@@ -10,6 +10,7 @@ import numpy as np
 from gru4rec.compute.compiled.addresses import prefetch
 from gru4rec.compute.compiled.arrays import Floats, Ints
 from gru4rec.compute.compiled.compiling import compiled
+from gru4rec.compute.compiled.lanes import LANES, ROWS, multiply_rows
 from gru4rec.compute.compiled.loops import loop
 
 _ONE, _ZERO = np.float32(1), np.float32(0)
@@ -159,16 +160,44 @@ def multiply_few(
     n_states: int,
     width: int,
 ) -> None:
-    """Fills in the products of rows and some states; a row is read from memory once."""
+    """Fills in the products of rows and up to four states; a row is read from memory once."""
     ahead, last = max(1, _AHEAD // width), n_states - 1
+    # where there are fewer than four the last one comes several times, to the same place
+    b, c, d = min(1, last), min(2, last), min(3, last)
     for i in range(begin, end):
         prefetch(rows, i + ahead)
-        for a in range(0, n_states, 4):
-            # where fewer than four are left the last one comes several times, to the same place
-            b, c, d = min(a + 1, last), min(a + 2, last), min(a + 3, last)
-            out[a, i], out[b, i], out[c, i], out[d, i] = dots(
-                rows[i], states[a], states[b], states[c], states[d]
-            )
+        out[0, i], out[b, i], out[c, i], out[d, i] = dots(
+            rows[i], states[0], states[b], states[c], states[d]
+        )
+
+
+@loop
+def multiply_groups(
+    begin: int,
+    end: int,
+    rows: Annotated[Floats, "n", "width"],
+    states: Annotated[Floats, "n_groups", "width", LANES],
+    out: Annotated[Floats, "n_states", "n"],
+    n_groups: int,
+    n_states: int,
+    width: int,
+) -> None:
+    """Fills in the products of rows and states that come in groups of eight, each transposed.
+
+    The last group is filled up with anything.
+    """
+    ahead = max(1, _AHEAD // width)
+    sums = np.empty((LANES, ROWS), np.float32)
+    for i in range(begin, end, ROWS):
+        n_rows = min(ROWS, end - i)
+        for r in range(n_rows):
+            prefetch(rows, i + r + ahead)
+        for group in range(n_groups):
+            multiply_rows(rows, i, end - 1, states[group], sums)
+            first = group * LANES
+            for lane in range(min(LANES, n_states - first)):
+                for r in range(n_rows):
+                    out[first + lane, i + r] = sums[lane, r]
 
 
 @loop
