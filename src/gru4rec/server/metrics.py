@@ -39,7 +39,7 @@ class Metrics:
             "gru4rec_batch_requests",
             "Requests that were scored together.",
             registry=to,
-            buckets=(1, 2, 4, 8, 16, 32, 64),
+            buckets=(1, 2, 4, 8, 16),
         )
         self.clicks = Counter("gru4rec_clicks", "Clicks.", ["kind"], registry=to)
         self.reloads = Counter("gru4rec_reloads", "Newer files.", ["outcome"], registry=to)

@@ -22,11 +22,11 @@ from gru4rec.server.metrics import Metrics
 from gru4rec.serving.recommendations import best_items, final_states, reading
 from gru4rec.serving.shortlist import Shortlist
 
-_MOST = 64  # sessions of a batch: more take as much longer as they are more
+_MOST = 16  # sessions of a batch: more take as much longer as they are more
 _USUAL_K = 63  # up to here it costs little to find more items than were asked for
 # what others may wait for, 1 to 3 milliseconds; to change threads would cost as much
 FEW_STEPS = 16
-_FEW_PRODUCTS = 1 << 25
+_FEW_PRODUCTS = 1 << 26
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -164,6 +164,8 @@ def answer_together(queries: Sequence[Query]) -> list[list[Ranked]]:
 def _read(network: Network, sessions: Sequence[Tensor | list[list[int]]]) -> Tensor:
     """Returns the last layer's states, shape (n, units); whole sessions are read together."""
     whole = [some for some in sessions if not isinstance(some, Tensor)]
+    if not whole:
+        return torch.cat([some for some in sessions if isinstance(some, Tensor)])
     items = [session for some in whole for session in some]
     offsets = np.cumsum([0, *map(len, items)])
     flat = np.array([*itertools.chain.from_iterable(items)], dtype=np.int64)

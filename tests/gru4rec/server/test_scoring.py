@@ -91,9 +91,10 @@ def test_of_what_comes_at_once_one_product_answers_what_it_can(
 
 
 def test_a_batch_has_an_end(gru: GRU4Rec) -> None:
-    answers, text = ask_at_once([ask(gru, [[3]], 5)] * 150)
+    answers, text = ask_at_once([ask(gru, [[3]], 5)] * 38)
     assert len({tuple(best.items.tolist()) for [best] in answers}) == 1
-    assert 'gru4rec_batch_requests_bucket{le="64.0"} 3.0' in text  # 64, 64 and 22
+    assert 'gru4rec_batch_requests_bucket{le="4.0"} 0.0' in text
+    assert 'gru4rec_batch_requests_bucket{le="16.0"} 3.0' in text  # 16, 16 and 6
 
 
 def test_an_error_is_told_to_those_whom_it_concerns(gru: GRU4Rec) -> None:
