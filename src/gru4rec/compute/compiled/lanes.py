@@ -19,15 +19,16 @@ _VECTOR = ir.VectorType(_FLOAT, LANES)
 
 
 @intrinsic
-def multiply_rows(_: Any, rows: Any, first: Any, last: Any, states: Any, sums: Any) -> Any:
+def multiply_rows(_: Any, rows: Any, first: Any, states: Any, group: Any, out: Any) -> Any:
     """Multiplies `ROWS` rows of a table with a group of states, all contiguous 32-bit floats.
 
     Args:
-        rows: The table, shape (n, width).
+        rows: The table, shape (at least first + ROWS, width), width ≥ 1.
         first: Index of the first row.
-        last: That of the last row there is: it is taken again where there are none after it.
-        states: Their transpose, shape (width, LANES), width ≥ 1.
-        sums: Receives the products, shape (LANES, ROWS).
+        states: Transposed by groups, shape (n_groups, width, LANES).
+        group: Which of them.
+        out: Receives the products in the places of states and rows, shape (n_states, n rows);
+            what is there of the last group beyond its states is left out.
     """
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
@@ -35,32 +36,35 @@ def multiply_rows(_: Any, rows: Any, first: Any, last: Any, states: Any, sums: A
             array = context.make_array(signature.args[place])(context, builder, values[place])
             return builder.bitcast(array.data, of.as_pointer()), array
 
-        (table, rows), (lanes, _), (out, _) = data(0, _FLOAT), data(3, _VECTOR), data(4, _VECTOR)
-        width = builder.extract_value(rows.shape, 1)
-        starts = []
-        for number in range(ROWS):
-            row = builder.add(values[1], _INT(number))
-            row = builder.select(builder.icmp_signed("<", row, values[2]), row, values[2])
-            starts.append(builder.gep(table, [builder.mul(row, width)]))
+        (table, rows), (lanes, _), (to, out) = data(0, _FLOAT), data(2, _VECTOR), data(4, _FLOAT)
+        (_, width), first = cgutils.unpack_tuple(builder, rows.shape, 2), values[1]
+        lanes = builder.gep(lanes, [builder.mul(values[3], width)])
+        starts = [
+            builder.gep(table, [builder.mul(builder.add(first, _INT(number)), width)])
+            for number in range(ROWS)
+        ]
         totals = [cgutils.alloca_once_value(builder, _VECTOR([0.0] * LANES)) for _ in starts]
         with cgutils.for_range(builder, width) as units:
-            lane = _load(builder, lanes, units.index)
+            lane = _aligned(builder.load(builder.gep(lanes, [units.index])))
             for start, total in zip(starts, totals, strict=True):
                 number = builder.load(builder.gep(start, [units.index]))
                 product = builder.fmul(_repeated(builder, number), lane, flags=["contract"])
                 added = builder.fadd(builder.load(total), product, flags=["contract"])
                 builder.store(added, total)
-        for lane, sums_of_lane in enumerate(_transposed(builder, [*map(builder.load, totals)])):
-            builder.store(sums_of_lane, builder.gep(out, [_INT(lane)])).align = 4
+        n_states, n = cgutils.unpack_tuple(builder, out.shape, 2)
+        for number, sums in enumerate(_transposed(builder, [*map(builder.load, totals)])):
+            state = builder.add(builder.mul(values[3], _INT(LANES)), _INT(number))
+            with builder.if_then(builder.icmp_signed("<", state, n_states)):
+                place = builder.gep(to, [builder.add(builder.mul(state, n), first)])
+                _aligned(builder.store(sums, builder.bitcast(place, _VECTOR.as_pointer())))
         return context.get_dummy_value()
 
-    return types.void(rows, first, last, states, sums), generate
+    return types.void(rows, first, states, group, out), generate
 
 
-def _load(builder: Any, vectors: Any, place: Any) -> Any:
-    loaded = builder.load(builder.gep(vectors, [place]))
-    loaded.align = 4  # an array begins at any multiple of a number's size
-    return loaded
+def _aligned(access: Any) -> Any:
+    access.align = 4  # an array begins at any multiple of a number's size
+    return access
 
 
 def _repeated(builder: Any, number: Any) -> Any:
@@ -72,10 +76,9 @@ def _repeated(builder: Any, number: Any) -> Any:
 def _transposed(builder: Any, vectors: list[Any]) -> list[Any]:
     """Eight vectors, of which the first has the first numbers of those given."""
     for _ in range(3):
-        pairs = [*zip(vectors[:4], vectors[4:], strict=True)]
         vectors = [
             builder.shuffle_vector(*pair, _indices(halves))
-            for pair in pairs
+            for pair in zip(vectors[:4], vectors[4:], strict=True)
             for halves in ([0, 8, 1, 9, 2, 10, 3, 11], [4, 12, 5, 13, 6, 14, 7, 15])
         ]
     return vectors

@@ -12,7 +12,7 @@ import torch.nn.functional as F  # noqa: N812  (the name that everybody knows)
 from torch import Tensor
 
 from gru4rec.compute.compiled import ranking_kernels
-from gru4rec.compute.compiled.lanes import LANES
+from gru4rec.compute.compiled.lanes import LANES, ROWS
 from gru4rec.compute.compiled.loops import Loop
 from gru4rec.compute.plain import Best, Ints
 
@@ -149,6 +149,9 @@ def _multiply_few(states: Tensor, rows: Tensor, out: Tensor) -> None:
 def _multiply_groups(states: Tensor, rows: Tensor, out: Tensor) -> None:
     """Does the same with groups of eight."""
     n, width = len(states), rows.shape[1]
+    if len(rows) < ROWS:
+        _multiply(states, rows, out)
+        return
     groups = F.pad(states.view(n, width), (0, 0, 0, -n % LANES)).view(-1, LANES, width)
     sizes = {"n_groups": len(groups), "n_states": n, "width": width}
     loop = Loop(ranking_kernels.multiply_groups, grain=16_384, **sizes)

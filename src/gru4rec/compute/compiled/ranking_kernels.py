@@ -192,25 +192,20 @@ def multiply_groups(
     states: Annotated[Floats, "n_groups", "width", LANES],
     out: Annotated[Floats, "n_states", "n"],
     n_groups: int,
-    n_states: int,
+    n_states: int,  # noqa: ARG001
     width: int,
 ) -> None:
     """Fills in the products of rows and states that come in groups of eight, each transposed.
 
-    The last group is filled up with anything.
+    The last group is filled up with anything. There are at least eight rows: the last eight are
+    taken together, whoever took some of them before.
     """
     ahead = max(1, _AHEAD // width)
-    sums = np.empty((LANES, ROWS), np.float32)
     for i in range(begin, end, ROWS):
-        n_rows = min(ROWS, end - i)
-        for r in range(n_rows):
+        for r in range(ROWS):
             prefetch(rows, i + r + ahead)
         for group in range(n_groups):
-            multiply_rows(rows, i, end - 1, states[group], sums)
-            first = group * LANES
-            for lane in range(min(LANES, n_states - first)):
-                for r in range(n_rows):
-                    out[first + lane, i + r] = sums[lane, r]
+            multiply_rows(rows, min(i, end - ROWS), states, group, out)
 
 
 @loop
