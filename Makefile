@@ -47,7 +47,8 @@ help:  ## list the targets
 
 install: .venv/installed  ## create .venv with the pinned dependencies
 
-run: .venv/installed  ## run the whole workflow on the sample log
+# kedro-viz notes times and sizes of a run while it goes, if it is there by then
+run: .venv/installed-viz  ## run the whole workflow on the sample log
 	@# one thread: the sample's network is small, and threads that wait for each other on a busy
 	@# machine cost minutes
 	OMP_NUM_THREADS=1 $(BIN)/kedro run
