@@ -18,7 +18,8 @@ _Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 def quick_route(key: str) -> type[APIRoute]:
     """Returns the class of routes whose functions take parts of the path, a query and a body.
 
-    Query and body are a model each; of other functions FastAPI reads all requests.
+    Query and body are a model each; of other functions FastAPI reads all requests. A usual request
+    passes no dependencies of FastAPI.
 
     Args:
         key: What FastAPI is told to ask for as the bearer token; empty: nothing.

@@ -3,6 +3,7 @@
 The memory of a tile is bounded, however large the catalogue.
 """
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -106,15 +107,16 @@ def _tiles(
         Index of the first item, products of shape (n, items of the tile), which the next tile
         overwrites, and biases of the items.
     """
-    n = len(states)
-    width = min(len(output), max(512, tile // n))
-    room = torch.empty(n * width)
+    n, n_items = len(states), len(output)
+    n_tiles = -(-n_items // max(512, tile // n))
+    room = torch.empty(n * -(-n_items // n_tiles))
     multiply = _product_of(n)
-    for first in range(0, len(output), width):
-        part = output[first : first + width]
-        scores = room[: n * len(part)].view(n, len(part))
-        multiply(states, part, scores)
-        yield first, scores, bias[first : first + width]
+    # all tiles are nearly as wide: a narrow one would be rounded in another way
+    ends = [n_items * number // n_tiles for number in range(n_tiles + 1)]
+    for first, end in itertools.pairwise(ends):
+        scores = room[: n * (end - first)].view(n, end - first)
+        multiply(states, output[first:end], scores)
+        yield first, scores, bias[first:end]
 
 
 def _product_of(n: int) -> Callable[[Tensor, Tensor, Tensor], None]:
