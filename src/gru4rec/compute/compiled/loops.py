@@ -142,7 +142,8 @@ class CompiledLoop:
             # numba keeps compiled code by file, line and bytecode, which such functions share
             raise TypeError(f"the loop {part.__name__} uses variables of a function around it")
         self._function, self.name = part, part.__name__
-        self.part = compiled(forceinline=True)(part)
+        # put into the loop as it stands: what is compiled apart is optimised twice
+        self.part = compiled(inline="always")(part)
         self.__doc__ = part.__doc__
         hints = get_type_hints(part, include_extras=True)
         self.arguments = {
