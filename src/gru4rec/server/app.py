@@ -3,7 +3,6 @@
 import contextlib
 import gc
 import logging
-import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from importlib import resources
 from typing import Annotated, Any
@@ -22,6 +21,7 @@ from gru4rec.server.guard import Guard
 from gru4rec.server.metrics import Metrics
 from gru4rec.server.models import ModelKeeper
 from gru4rec.server.options import ServerOptions
+from gru4rec.server.routes import is_key
 from gru4rec.server.scoring import Scorer
 from gru4rec.server.sessions import ServerSessions
 from gru4rec.server.stores import open_store
@@ -99,9 +99,7 @@ def _key_check(key: str) -> Callable[..., Awaitable[None]]:
     bearer = HTTPBearer(auto_error=False)
 
     async def check(given: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> None:
-        # headers are bytes, which Starlette reads as Latin-1
-        sent = given.credentials.encode("latin-1") if given else b""
-        if not secrets.compare_digest(sent, key.encode()):
+        if not is_key(given.credentials if given else "", key):
             raise HTTPException(
                 401,
                 "the API key is missing or wrong; send it as Authorization: Bearer KEY",

@@ -37,8 +37,11 @@ QUERIES = [
     "k=",
     "candidates=",
     "candidates=é",
+    "k=1.0",
+    "K=5",
+    "exclude_seen=maybe",
+    "k=99999999999999999999",
 ]
-QUERIES += ["k=1.0", "K=5", "exclude_seen=maybe", "k=99999999999999999999"]
 TYPES: list[dict[str, str]] = [
     JSON,
     {"Content-Type": "application/json; charset=utf-8"},

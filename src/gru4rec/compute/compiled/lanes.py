@@ -12,7 +12,9 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 LANES = 8  # states of a group: their sums for one row are one vector
-ROWS = 8  # so many sums are under way at once, as each addition waits for the one before
+# so many sums are under way at once, as each addition waits for the one before; as many as states,
+# so that they can change places
+ROWS = LANES
 
 _FLOAT, _INT, _INDEX = ir.FloatType(), ir.IntType(64), ir.IntType(32)
 _VECTOR = ir.VectorType(_FLOAT, LANES)
