@@ -67,22 +67,27 @@ def _address_of(_: Any, array: Any) -> Any:
     return types.int64(array), generate
 
 
-@intrinsic
-def _prefetch_line(_: Any, address: Any) -> Any:
-    """Asks for the line of memory at an address, as far as the second cache.
+def ask_for_line(builder: Any, pointer: Any) -> None:
+    """Makes the code that asks for the line of memory at a pointer, as far as the second cache.
 
     Several times as many lines can be on their way to that as to the first one.
     """
+    byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
+    function = builder.module.declare_intrinsic(
+        "llvm.prefetch", [byte], ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
+    )
+    # to be read, kept in all caches but the first, data
+    given = [builder.bitcast(pointer, byte), *(flag(number) for number in (0, 2, 1))]
+    builder.call(function, given)
 
-    def generate(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
-        byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
-        function = builder.module.declare_intrinsic(
-            "llvm.prefetch", [byte], ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
-        )
-        # to be read, kept in all caches but the first, data
-        given = [builder.inttoptr(values[0], byte), *(flag(number) for number in (0, 2, 1))]
-        builder.call(function, given)
-        return _context.get_dummy_value()
+
+@intrinsic
+def _prefetch_line(_: Any, address: Any) -> Any:
+    """Does what `ask_for_line` does, given an address as a number."""
+
+    def generate(context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+        ask_for_line(builder, builder.inttoptr(values[0], ir.IntType(8).as_pointer()))
+        return context.get_dummy_value()
 
     return types.void(address), generate
 

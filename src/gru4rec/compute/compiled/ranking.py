@@ -4,7 +4,7 @@ The memory of a tile is bounded, however large the catalogue.
 """
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,12 +13,12 @@ import torch.nn.functional as F  # noqa: N812  (the name that everybody knows)
 from torch import Tensor
 
 from gru4rec.compute.compiled import ranking_kernels
-from gru4rec.compute.compiled.lanes import LANES, ROWS
+from gru4rec.compute.compiled.lanes import LANES
 from gru4rec.compute.compiled.loops import Loop
 from gru4rec.compute.plain import Best, Ints
 
 LARGEST_K = 1024  # from which on sorting all scores costs less than keeping the best
-_FEW, _SOME = 4, 16  # states up to which loops multiply them sooner than torch
+_SOME = 16  # states up to which a loop multiplies them sooner than torch
 _FEWEST = 256  # columns from which on a matrix product rounds as with any number of them
 
 
@@ -87,13 +87,13 @@ def _left_out(seen: Sequence[Sequence[int]] | None, n: int) -> dict[str, Any]:
 
 def own_scores(output: Tensor, bias: Tensor, states: Tensor, targets: Tensor) -> Tensor:
     """Returns the scores of the targets, shape (n,), as a product with all items rounds them."""
-    multiply, own = _product_of(len(states)), []
-    for rows, wanted in zip(
-        torch.split(states, _FEWEST), torch.split(targets, _FEWEST), strict=True
-    ):
+    own, n_parts = [], -(-len(states) // _FEWEST)
+    # of nearly the same size: a small one would be rounded in another way
+    parts = zip(states.tensor_split(n_parts), targets.tensor_split(n_parts), strict=True)
+    for rows, wanted in parts:
         repeated = wanted.repeat(-(-_FEWEST // len(wanted)))
         products = torch.empty(len(rows), len(repeated))
-        multiply(rows, output[repeated], products)
+        _multiply(rows, output[repeated], products)
         own.append(products.diagonal())
     return torch.cat(own) + bias[targets]
 
@@ -110,52 +110,44 @@ def _tiles(
     n, n_items = len(states), len(output)
     n_tiles = -(-n_items // max(512, tile // n))
     room = torch.empty(n * -(-n_items // n_tiles))
-    multiply = _product_of(n)
     # all tiles are nearly as wide: a narrow one would be rounded in another way
     ends = [n_items * number // n_tiles for number in range(n_tiles + 1)]
     for first, end in itertools.pairwise(ends):
         scores = room[: n * (end - first)].view(n, end - first)
-        multiply(states, output[first:end], scores)
+        _multiply(states, output[first:end], scores)
         yield first, scores, bias[first:end]
 
 
-def _product_of(n: int) -> Callable[[Tensor, Tensor, Tensor], None]:
-    """What multiplies n states with rows of a table, shape (n, rows) each time."""
-    if n == 1:
-        return _multiply_one
-    if n <= _FEW:
-        return _multiply_few
-    return _multiply_groups if n <= _SOME else _multiply
-
-
 def _multiply(states: Tensor, rows: Tensor, out: Tensor) -> None:
-    torch.mm(states, rows.T, out=out)
+    """Fills in the products of states with rows, rounded the same wherever a row is."""
+    n, n_rows = out.shape
+    if n == 1:
+        _multiply_one(states, rows, out)
+    elif n_rows < _FEWEST:
+        enough = torch.empty(n, _FEWEST)
+        _multiply(states, F.pad(rows, (0, 0, 0, _FEWEST - n_rows)), enough)
+        out.copy_(enough[:, :n_rows])
+    elif n <= _SOME:
+        _multiply_some(states, rows, out)
+    else:
+        torch.mm(states, rows.T, out=out)
 
 
 def _multiply_one(state: Tensor, rows: Tensor, out: Tensor) -> None:
-    """Does the same with a single state, at the speed of reading memory: torch takes twice that."""
+    """Does it for a single state, at the speed of reading memory: torch takes twice that."""
     loop = Loop(ranking_kernels.multiply, grain=16_384, width=rows.shape[1])
     state = state.contiguous().view(rows.shape[1])  # another width is refused
     loop(len(rows), state=state, rows=rows.contiguous(), out=out)
 
 
-def _multiply_few(states: Tensor, rows: Tensor, out: Tensor) -> None:
-    """Does the same with up to four, in little more than the time of one."""
-    sizes = {"n_states": len(states), "width": rows.shape[1]}
-    loop = Loop(ranking_kernels.multiply_few, grain=16_384, **sizes)
-    loop(
-        len(rows), states=states.contiguous().view(*sizes.values()), rows=rows.contiguous(), out=out
-    )
-
-
-def _multiply_groups(states: Tensor, rows: Tensor, out: Tensor) -> None:
-    """Does the same with groups of eight."""
+def _multiply_some(states: Tensor, rows: Tensor, out: Tensor) -> None:
+    """Does it for up to sixteen, in groups of four or eight; there are at least `ROWS` rows."""
     n, width = len(states), rows.shape[1]
-    if len(rows) < ROWS:
-        _multiply(states, rows, out)
-        return
-    groups = F.pad(states.view(n, width), (0, 0, 0, -n % LANES)).view(-1, LANES, width)
-    sizes = {"n_groups": len(groups), "n_states": n, "width": width}
+    # groups as full as they can be
+    units = 2 if (n - 1) % LANES < LANES // 2 and width % 2 == 0 else 1
+    steps, size = width // units, LANES // units
+    groups = F.pad(states.view(n, width), (0, 0, 0, -n % size)).view(-1, size, steps, units)
+    sizes = {"n_groups": len(groups), "n_states": n, "steps": steps, "width": width}
     loop = Loop(ranking_kernels.multiply_groups, grain=16_384, **sizes)
-    transposed = groups.transpose(1, 2).contiguous()
+    transposed = groups.transpose(1, 2).contiguous().view(-1, steps, LANES)
     loop(len(rows), states=transposed, rows=rows.contiguous(), out=out)

@@ -10,7 +10,7 @@ import numpy as np
 from gru4rec.compute.compiled.addresses import prefetch
 from gru4rec.compute.compiled.arrays import Floats, Ints
 from gru4rec.compute.compiled.compiling import compiled
-from gru4rec.compute.compiled.lanes import LANES, ROWS, multiply_rows
+from gru4rec.compute.compiled.lanes import LANES, ROWS, multiply_pairs, multiply_rows
 from gru4rec.compute.compiled.loops import loop
 
 _ONE, _ZERO = np.float32(1), np.float32(0)
@@ -135,18 +135,6 @@ def dot(row: Floats, state: Floats) -> Any:
     return total
 
 
-@_compiled
-def dots(row: Floats, a: Floats, b: Floats, c: Floats, d: Floats) -> Any:
-    """The dot products of a row with each of four states, all of shape (units,)."""
-    of_a = of_b = of_c = of_d = _ZERO
-    for j in range(len(row)):
-        of_a += row[j] * a[j]
-        of_b += row[j] * b[j]
-        of_c += row[j] * c[j]
-        of_d += row[j] * d[j]
-    return of_a, of_b, of_c, of_d
-
-
 @loop
 def multiply(
     begin: int,
@@ -164,48 +152,29 @@ def multiply(
 
 
 @loop
-def multiply_few(
-    begin: int,
-    end: int,
-    rows: Annotated[Floats, "n", "width"],
-    states: Annotated[Floats, "n_states", "width"],
-    out: Annotated[Floats, "n_states", "n"],
-    n_states: int,
-    width: int,
-) -> None:
-    """Fills in the products of rows and up to four states; a row is read from memory once."""
-    ahead, last = max(1, _AHEAD // width), n_states - 1
-    # where there are fewer than four the last one comes several times, to the same place
-    b, c, d = min(1, last), min(2, last), min(3, last)
-    for i in range(begin, end):
-        prefetch(rows, i + ahead)
-        out[0, i], out[b, i], out[c, i], out[d, i] = dots(
-            rows[i], states[0], states[b], states[c], states[d]
-        )
-
-
-@loop
 def multiply_groups(
     begin: int,
     end: int,
     rows: Annotated[Floats, "n", "width"],
-    states: Annotated[Floats, "n_groups", "width", LANES],
+    states: Annotated[Floats, "n_groups", "steps", LANES],
     out: Annotated[Floats, "n_states", "n"],
     n_groups: int,
     n_states: int,  # noqa: ARG001
+    steps: int,
     width: int,
 ) -> None:
-    """Fills in the products of rows and states that come in groups of eight, each transposed.
+    """Fills in the products of rows and states that come in groups as `lanes` takes them.
 
-    The last group is filled up with anything. There are at least eight rows: the last eight are
-    taken together, whoever took some of them before.
+    They come in groups of eight with as many steps as units, else in groups of four with half as
+    many. The last group is filled up with anything. There are at least eight rows: the last eight
+    are taken together, whoever took some of them before.
     """
-    ahead = max(1, _AHEAD // width)
     for i in range(begin, end, ROWS):
-        for r in range(ROWS):
-            prefetch(rows, i + r + ahead)
         for group in range(n_groups):
-            multiply_rows(rows, min(i, end - ROWS), states, group, out)
+            if steps == width:
+                multiply_rows(rows, min(i, end - ROWS), states, group, out)
+            else:
+                multiply_pairs(rows, min(i, end - ROWS), states, group, out)
 
 
 @loop

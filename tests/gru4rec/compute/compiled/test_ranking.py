@@ -7,11 +7,10 @@ from gru4rec.compute.compiled.engine import Compiled
 
 
 @pytest.mark.usefixtures("torch_threads")
-@pytest.mark.parametrize("n", [1, 2, 5, 16, 17, 300])
-@pytest.mark.parametrize("left", [3, 100], ids=str)
-def test_copies_tie_where_few_items_are_left_for_the_last_tile(n: int, left: int) -> None:
+@pytest.mark.parametrize("n", [1, 2, 5, 11, 16, 17, 257, 300])
+@pytest.mark.parametrize("n_items", [6, 515, 612])
+def test_copies_tie_wherever_they_are_and_whoever_asks(n: int, n_items: int) -> None:
     generator = torch.Generator().manual_seed(3)
-    n_items = 512 + left
     output = torch.randn(n_items, 100, generator=generator)
     output[-3:] = output[:3]
     states = torch.randn(n, 100, generator=generator)
@@ -22,13 +21,14 @@ def test_copies_tie_where_few_items_are_left_for_the_last_tile(n: int, left: int
     assert equal.tolist() == [2] * n
 
 
-@pytest.mark.parametrize("n", [1, 4, 5, 16, 17])
+@pytest.mark.parametrize("n", [1, 4, 5, 11, 16, 17])
 @pytest.mark.parametrize("n_items", [1, 7, 8, 511, 1025])
-def test_the_best_of_all_tiles_are_found(n: int, n_items: int) -> None:
+@pytest.mark.parametrize("width", [3, 4])
+def test_the_best_of_all_tiles_are_found(n: int, n_items: int, width: int) -> None:
     generator = torch.Generator().manual_seed(n)
     output, states = (
         torch.randint(-9, 10, shape, generator=generator).float()
-        for shape in ((n_items, 3), (n, 3))
+        for shape in ((n_items, width), (n, width))
     )
     k = min(5, n_items)
 
