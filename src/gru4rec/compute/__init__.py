@@ -17,7 +17,7 @@ from importlib import import_module
 
 import torch
 
-from gru4rec.compute.plain import Best, Compact, Plain, Record, SessionIndex, zeros_like
+from gru4rec.compute.plain import Best, Compact, Ints, Plain, Record, SessionIndex, zeros_like
 from gru4rec.compute.static import Static
 from gru4rec.errors import ConfigError
 
@@ -25,6 +25,7 @@ __all__ = [
     "ENGINES",
     "Best",
     "Compact",
+    "Ints",
     "Plain",
     "Record",
     "SessionIndex",

@@ -4,13 +4,15 @@ Other engines do the same faster; one suite of tests holds all of them to the sa
 """
 
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+
+from gru4rec.compute import cells
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -301,6 +303,19 @@ class Plain:
         is_there = values > -torch.inf
         found = items.gather(1, order)[is_there], values[is_there], is_there.sum(dim=1)
         return Best(*(tensor.cpu().numpy() for tensor in found))
+
+    def advance_one(self, x: Tensor, h: Tensor, weights: Mapping[str, Tensor]) -> Tensor:
+        """Advances the state of one session by a cell, without gradients.
+
+        Args:
+            x: Shape (1, input width).
+            h: Shape (1, units).
+            weights: See `cells.advance`.
+
+        Returns:
+            Shape (1, units).
+        """
+        return cells.advance(x, h, weights)
 
     def make_compact(self, output: Tensor, bias: Tensor) -> Compact | None:  # noqa: ARG002
         """Copies output embeddings and biases in less memory, which is read sooner.

@@ -32,7 +32,7 @@ class Cell(Protocol):
 
 
 class Gru:
-    """The common GRU cell, see `network.gru`.
+    """The common GRU cell, see `cells.gru`.
 
     Args:
         weights: `weight_ih`, `weight_hh`, `bias_ih` and `bias_hh`; may change between steps.
@@ -79,7 +79,7 @@ class Gru:
 
 
 class OriginalGru:
-    """The original GRU of models without embedding, see `network.original_gru`.
+    """The original GRU of models without embedding, see `cells.original_gru`.
 
     Args:
         weights: `weight_rz`, `weight_h` and `bias`; may change between steps.

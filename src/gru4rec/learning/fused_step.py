@@ -22,7 +22,7 @@ from gru4rec.model.optimizer import Adagrad
 
 
 class FusedGru:
-    """The common GRU cell, see `network.gru`; a `Cell` that updates its own weights.
+    """The common GRU cell, see `cells.gru`; a `Cell` that updates its own weights.
 
     Args:
         weights: See `cells.Gru`.

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gru4rec.compute import Compact, Plain, engine_of
+from gru4rec.compute import Compact, Ints, Plain, cells, engine_of
 
 # draw(matrix, σ) fills the matrix with U(−σ, σ)
 Draw = Callable[[Tensor, float], None]
@@ -169,10 +169,28 @@ class Network:
             x = dropout(x, dropout.p_embed)
         states = []
         for layer, h in enumerate(hidden):
-            x = self._cell(layer, x, h)
+            x = cells.advance(x, h, self.cell_weights(layer))
             if dropout is not None:
                 first_without_embedding = direct and layer == 0
                 x = dropout(x, dropout.p_embed if first_without_embedding else dropout.p_hidden)
+            states.append(x)
+        return states
+
+    def read(self, items: Ints, hidden: list[Tensor]) -> list[Tensor]:
+        """Advances the hidden states by one item, without gradients.
+
+        Args:
+            items: Item indices, shape (n,), n > 0.
+            hidden: Per layer (n, units).
+
+        Returns:
+            New hidden states, per layer (n, units).
+        """
+        if len(items) > 1:
+            return self.advance(self.embed(torch.from_numpy(items).to(self.device)), hidden)
+        x, states = self.tables[self.input_name][items[0] : items[0] + 1], []
+        for layer, h in enumerate(hidden):
+            x = self.engine.advance_one(x, h, self.cell_weights(layer))
             states.append(x)
         return states
 
@@ -193,10 +211,6 @@ class Network:
             if name.startswith(f"gru{layer}.")
         }
 
-    def _cell(self, layer: int, x: Tensor, h: Tensor) -> Tensor:
-        weights = self.cell_weights(layer)
-        return original_gru(x, h, **weights) if "bias" in weights else gru(x, h, **weights)
-
     def to(self, device: torch.device) -> "Network":
         """Returns the network on another device."""
         return Network(
@@ -204,45 +218,6 @@ class Network:
             {name: tensor.to(device) for name, tensor in self.tables.items()},
             {name: tensor.to(device) for name, tensor in self.dense.items()},
         )
-
-
-def gru(
-    x: Tensor, h: Tensor, weight_ih: Tensor, weight_hh: Tensor, bias_ih: Tensor, bias_hh: Tensor
-) -> Tensor:
-    """The common GRU cell: reset gate after the recurrent product, gates ordered (r, z, n).
-
-    Args:
-        x: Shape (n, input width).
-        h: Shape (n, units).
-        weight_ih: Shape (3·units, input width).
-        weight_hh: Shape (3·units, units).
-        bias_ih: Shape (3·units,).
-        bias_hh: Shape (3·units,).
-
-    Returns:
-        h' = (1 − z)∘candidate + z∘h, shape (n, units).
-    """
-    return torch.gru_cell(x, h, weight_ih, weight_hh, bias_ih, bias_hh)
-
-
-def original_gru(x: Tensor, h: Tensor, weight_rz: Tensor, weight_h: Tensor, bias: Tensor) -> Tensor:
-    """The original GRU: reset gate before the recurrent product, inputs ordered (candidate, r, z).
-
-    Args:
-        x: Input-to-gates rows of the items, shape (n, 3·units).
-        h: Shape (n, units).
-        weight_rz: Shape (units, 2·units).
-        weight_h: Shape (units, units).
-        bias: Shape (3·units,).
-
-    Returns:
-        h' = (1 − z)∘h + z∘candidate, shape (n, units).
-    """
-    units = h.shape[1]
-    x = x + bias
-    r, z = torch.sigmoid(x[:, units:] + h @ weight_rz).chunk(2, dim=1)
-    candidate = torch.tanh(x[:, :units] + (r * h) @ weight_h)
-    return (1 - z) * h + z * candidate
 
 
 def compatible_draw() -> Draw:

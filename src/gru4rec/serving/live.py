@@ -4,8 +4,8 @@ import functools
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
+import numpy as np
 import pandas as pd
-import torch
 from torch import Tensor
 
 from gru4rec.cards import Card, Shown, call, counted, some
@@ -78,8 +78,7 @@ class LiveSession(Shown):
         plain = item if type(item) in {int, str} else as_ids([item], "item ids").tolist()[0]
         if index != UNKNOWN:
             with reading():
-                x = self._network.embed(torch.tensor([index], device=self._network.device))
-                self._hidden = self._network.advance(x, self._hidden)
+                self._hidden = self._network.read(np.array([index]), self._hidden)
         self._items.append(plain)
         return index != UNKNOWN
 

@@ -130,8 +130,7 @@ def final_states(network: Network, items: Indices, offsets: npt.NDArray[np.int64
     for step in range(int(lengths.max(initial=0))):
         # sessions that still go on are the first ones
         n = int(np.searchsorted(-lengths, -step, side="left"))
-        inputs = torch.from_numpy(items[begins[:n] + step]).to(network.device)
-        advanced = network.advance(network.embed(inputs), [h[:n] for h in hidden])
+        advanced = network.read(items[begins[:n] + step], [h[:n] for h in hidden])
         for h, new in zip(hidden, advanced, strict=True):
             h[:n] = new
     back = torch.from_numpy(np.argsort(longest_first)).to(network.device)

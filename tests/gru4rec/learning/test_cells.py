@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from gru4rec.compute.cells import gru, original_gru
 from gru4rec.learning.cells import Gru, OriginalGru
 from gru4rec.learning.compiled_gru import CompiledGru
-from gru4rec.model.network import gru, original_gru
 
 N, UNITS = 20, 4
 GRU = {

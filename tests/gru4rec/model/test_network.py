@@ -6,6 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from gru4rec.compute import using
+from gru4rec.compute.cells import gru, original_gru
 from gru4rec.model import network as network_module
 from gru4rec.model.network import (
     Architecture,
@@ -13,9 +15,7 @@ from gru4rec.model.network import (
     Network,
     append_items,
     compatible_draw,
-    gru,
     new_network,
-    original_gru,
     seeded_draw,
 )
 
@@ -24,64 +24,6 @@ MakeNetwork = Callable[..., Network]
 
 def random(*shape: int, seed: int = 3) -> Tensor:
     return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
-
-
-# --- cells ---
-
-
-def test_gru_equals_the_cell_of_torch() -> None:
-    cell = torch.nn.GRUCell(3, 4, dtype=torch.float64)
-    x, h = random(5, 3), random(5, 4, seed=4)
-
-    ours = gru(x, h, **dict(cell.named_parameters()))
-
-    torch.testing.assert_close(ours, cell(x, h))
-
-
-def test_original_gru_resets_before_the_recurrent_product() -> None:
-    # two units; inputs are ordered (candidate, r, z); z = 1 takes the candidate whole
-    x = torch.tensor([[1.0, 0.0, 0.0, 0.0, 99.0, 99.0]])
-    h = torch.tensor([[2.0, 4.0]])
-    weight_rz = torch.zeros(2, 4)
-    weight_h = torch.tensor([[0.0, 0.25], [0.5, 0.0]])
-
-    new = original_gru(x, h, weight_rz, weight_h, bias=torch.zeros(6))
-
-    # r = 1/2: candidate = tanh(x + (r∘h)·W)
-    expected = [math.tanh(1 + 1 / 2 * 4 * 0.5), math.tanh(1 / 2 * 2 * 0.25)]
-    assert new[0].tolist() == pytest.approx(expected)
-
-
-def test_original_gru_equals_its_formula() -> None:
-    x, h = random(5, 6), random(5, 2, seed=4)
-    weight_rz, weight_h, bias = random(2, 4, seed=5), random(2, 2, seed=6), random(6, seed=7)
-
-    new = original_gru(x, h, weight_rz, weight_h, bias)
-
-    def sigmoid(values: np.ndarray) -> np.ndarray:
-        return 1 / (1 + np.exp(-values))
-
-    for row in range(5):
-        inputs, old = (x[row] + bias).numpy(), h[row].numpy()
-        r = sigmoid(inputs[2:4] + old @ weight_rz.numpy()[:, :2])
-        z = sigmoid(inputs[4:6] + old @ weight_rz.numpy()[:, 2:])
-        candidate = np.tanh(inputs[:2] + (r * old) @ weight_h.numpy())
-        expected = (1 - z) * old + z * candidate
-        assert new[row].tolist() == pytest.approx(expected.tolist())
-
-
-def test_gradient_of_gru() -> None:
-    shapes = [(2, 3), (2, 4), (12, 3), (12, 4), (12,), (12,)]
-    inputs = [random(*shape, seed=n).requires_grad_() for n, shape in enumerate(shapes)]
-
-    assert torch.autograd.gradcheck(gru, inputs)
-
-
-def test_gradient_of_original_gru() -> None:
-    shapes = [(2, 12), (2, 4), (4, 8), (4, 4), (12,)]
-    inputs = [random(*shape, seed=n).requires_grad_() for n, shape in enumerate(shapes)]
-
-    assert torch.autograd.gradcheck(original_gru, inputs)
 
 
 # --- architecture ---
@@ -130,6 +72,24 @@ def test_layers_follow_each_other(architecture: Architecture, make_network: Make
     expected = cell(table[items], hidden[0], **by_layer[0])
     torch.testing.assert_close(first, expected)
     torch.testing.assert_close(second, gru(expected, hidden[1], **by_layer[1]))
+
+
+@pytest.mark.parametrize("engine", ["plain", "compiled"])
+@pytest.mark.parametrize("n", [1, 3])
+def test_reading_is_advancing(
+    architecture: Architecture, engine: str, n: int, make_network: MakeNetwork
+) -> None:
+    network = make_network(architecture, n_items=9)
+    hidden = [random(n, 6).float(), random(n, 4).float()]
+    before = [h.clone() for h in hidden]
+    items = np.array([8, 0, 8])[:n]
+
+    with using(engine):
+        read = network.read(items, hidden)
+
+    expected = network.advance(network.embed(torch.from_numpy(items)), hidden)
+    torch.testing.assert_close(read, expected)
+    torch.testing.assert_close(hidden, before, rtol=0, atol=0)
 
 
 def test_state_before_the_first_item_is_zero(make_network: MakeNetwork) -> None:

@@ -48,3 +48,12 @@ def largest(values: Floats) -> Any:
     for value in values:
         best = max(best, value)
     return best
+
+
+@row_function
+def dot(row: Floats, state: Floats) -> Any:
+    """The dot product of a row and a state, shape (units,) each."""
+    total = ZERO
+    for j in range(len(row)):
+        total += row[j] * state[j]
+    return total

@@ -1,6 +1,6 @@
 """The engine of compiled loops, for CPUs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numba
 import numpy as np
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from gru4rec.compute.compiled import (
+    gru_kernels,
     neighbour_kernels,
     ranking,
     row_kernels,
@@ -109,6 +110,14 @@ class Compiled(Plain):
         if k > ranking.LARGEST_K:
             return super().best_items(output, bias, states, k, seen)
         return ranking.best_items(output, bias, states, k, seen, self._tile)
+
+    def advance_one(self, x: Tensor, h: Tensor, weights: Mapping[str, Tensor]) -> Tensor:
+        """See `Plain`."""
+        out = torch.empty_like(h)
+        advance = gru_kernels.original_gru_of_one if "bias" in weights else gru_kernels.gru_of_one
+        arrays = {name: weight.numpy() for name, weight in weights.items()}
+        advance(x[0].numpy(), h[0].numpy(), **arrays, out=out[0].numpy())
+        return out
 
     def make_compact(self, output: Tensor, bias: Tensor) -> Compact | None:
         """See `Plain`."""

@@ -1,13 +1,20 @@
-"""The compiled loops of the common GRU cell, all between its matrix products.
+"""GRU cells in compiled loops: all of a training step between its matrix products, and one session.
 
-A unit of work is a unit of the layer, so the number of threads changes nothing.
+In a training step a unit of work is a unit of the layer, so the number of threads changes nothing.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from gru4rec.compute.compiled.arithmetic import ONE, TWO, ZERO, row_function, sigmoid
+from gru4rec.compute.compiled.arithmetic import ONE, TWO, ZERO, dot, inlined, row_function, sigmoid
 from gru4rec.compute.compiled.arrays import Floats
+from gru4rec.compute.compiled.compiling import compiled
 from gru4rec.compute.compiled.loops import loop
+
+
+@inlined
+def tanh(x: Any) -> Any:
+    """The hyperbolic tangent."""
+    return TWO * sigmoid(TWO * x) - ONE
 
 
 @row_function
@@ -21,7 +28,7 @@ def gru_units(
     begin: int,
     end: int,
 ) -> None:
-    """Some units of the common GRU cell, given its two products; see `network.gru`.
+    """Some units of the common GRU cell, given its two products; see `cells.gru`.
 
     Args:
         gates: Product of the input, shape (3, units, n); becomes r, z and the candidate.
@@ -44,7 +51,7 @@ def gru_units(
             h_n = of_state[i] + bias_hh[2, j]
             of_state[i] = h_n
             x = candidate[i] + bias_ih[2, j] + r[i] * h_n
-            candidate[i] = TWO * sigmoid(TWO * x) - ONE  # tanh
+            candidate[i] = tanh(x)
     z, candidate = gates[1], gates[2]
     for i in range(len(h)):
         for j in range(begin, end):
@@ -129,3 +136,47 @@ def gru_gradient(
 ) -> None:
     """Runs `gru_gradient_units` for all units."""
     gru_gradient_units(gradient, gates, recurrent, h, by_bias_ih, by_bias_hh, begin, end)
+
+
+@compiled()
+def gru_of_one(
+    x: Floats,
+    h: Floats,
+    weight_ih: Floats,
+    weight_hh: Floats,
+    bias_ih: Floats,
+    bias_hh: Floats,
+    out: Floats,
+) -> None:
+    """Fills in the new state of one session, shape (units,); see `cells.gru`."""
+    units = len(h)
+    for j in range(units):
+        of_r = dot(weight_ih[j], x) + bias_ih[j] + dot(weight_hh[j], h) + bias_hh[j]
+        j_z, j_n = units + j, 2 * units + j
+        of_z = dot(weight_ih[j_z], x) + bias_ih[j_z] + dot(weight_hh[j_z], h) + bias_hh[j_z]
+        of_n = dot(weight_ih[j_n], x) + bias_ih[j_n]
+        candidate = tanh(of_n + sigmoid(of_r) * (dot(weight_hh[j_n], h) + bias_hh[j_n]))
+        out[j] = candidate + sigmoid(of_z) * (h[j] - candidate)
+
+
+@row_function
+def add_row(sums: Floats, row: Floats, factor: Any) -> None:
+    """Adds a multiple of a row to sums."""
+    for j in range(len(sums)):
+        sums[j] += factor * row[j]
+
+
+@compiled()
+def original_gru_of_one(
+    x: Floats, h: Floats, weight_rz: Floats, weight_h: Floats, bias: Floats, out: Floats
+) -> None:
+    """Fills in the new state of one session, shape (units,); see `cells.original_gru`."""
+    units = len(h)
+    sums = x + bias
+    for i in range(units):
+        add_row(sums[units:], weight_rz[i], h[i])
+    for i in range(units):
+        add_row(sums[:units], weight_h[i], sigmoid(sums[units + i]) * h[i])
+    for j in range(units):
+        z, candidate = sigmoid(sums[2 * units + j]), tanh(sums[j])
+        out[j] = h[j] + z * (candidate - h[j])

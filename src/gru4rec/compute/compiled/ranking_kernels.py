@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from gru4rec.compute.compiled.addresses import prefetch
+from gru4rec.compute.compiled.arithmetic import dot
 from gru4rec.compute.compiled.arrays import Floats, Ints
 from gru4rec.compute.compiled.compiling import compiled
 from gru4rec.compute.compiled.lanes import LANES, ROWS, multiply_pairs, multiply_rows
@@ -124,15 +125,6 @@ def _first_from(ascending: Ints, item: int) -> int:
 def _is_among(ascending: Ints, item: int) -> Any:
     place = _first_from(ascending, item)
     return place < len(ascending) and ascending[place] == item
-
-
-@_compiled
-def dot(row: Floats, state: Floats) -> Any:
-    """The dot product of a row and a state, shape (units,) each."""
-    total = _ZERO
-    for j in range(len(row)):
-        total += row[j] * state[j]
-    return total
 
 
 @loop

@@ -1,4 +1,4 @@
-"""Kernels of the common GRU cell, see `model.network.gru`: all that surrounds its products."""
+"""Kernels of the common GRU cell, see `compute.cells.gru`: all that surrounds its products."""
 
 import torch
 import triton
