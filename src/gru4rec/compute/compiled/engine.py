@@ -14,6 +14,7 @@ from gru4rec.compute.compiled import (
     row_kernels,
     sampling_kernels,
     schedule_kernels,
+    search,
 )
 from gru4rec.compute.compiled.compact import CompactTable
 from gru4rec.compute.compiled.large_pages import use_large_pages
@@ -109,7 +110,11 @@ class Compiled(Plain):
         """See `Plain`."""
         if k > ranking.LARGEST_K:
             return super().best_items(output, bias, states, k, seen)
-        return ranking.best_items(output, bias, states, k, seen, self._tile)
+        if len(states) > search.MOST:
+            return ranking.best_items(output, bias, states, k, seen, self._tile)
+        few = search.Search(output, bias, states, k, seen)
+        few.loop(few.n_parts)
+        return few.result()
 
     def advance_one(self, x: Tensor, h: Tensor, weights: Mapping[str, Tensor]) -> Tensor:
         """See `Plain`."""

@@ -13,13 +13,12 @@ import torch.nn.functional as F  # noqa: N812  (the name that everybody knows)
 from torch import Tensor
 
 from gru4rec.compute.compiled import ranking_kernels
-from gru4rec.compute.compiled.lanes import LANES
 from gru4rec.compute.compiled.loops import Loop
 from gru4rec.compute.plain import Best, Ints
 
 LARGEST_K = 1024  # from which on sorting all scores costs less than keeping the best
-_SOME = 16  # states up to which a loop multiplies them sooner than torch
-_FEWEST = 256  # columns from which on a matrix product rounds as with any number of them
+# columns, and rows, from which on a matrix product rounds as with any number of them
+_FEWEST, _FEWEST_STATES = 256, 17
 
 
 def count_scores(
@@ -35,7 +34,7 @@ def count_scores(
     found = torch.full((n,), torch.nan)
     at_least, equal = torch.zeros(2, n, dtype=torch.int64)
     counts = {"targets": targets, "found": found, "at_least": at_least, "equal": equal}
-    loop = Loop(ranking_kernels.count_tile, grain=16, **counts, **_left_out(seen, n))
+    loop = Loop(ranking_kernels.count_tile, grain=16, **counts, **left_out(seen, n))
     own = own_scores(output, bias, states, targets)
     for _ in range(2):
         at_least.zero_()
@@ -68,7 +67,7 @@ def best_items(
         items=items,
         sizes=sizes,
         k=k,
-        **_left_out(seen, n),
+        **left_out(seen, n),
     )
     for first, scores, biases in _tiles(output, bias, states, tile):
         loop(n, scores=scores, biases=biases, first=first, width=len(biases))
@@ -77,11 +76,11 @@ def best_items(
     return Best(items.numpy()[is_filled], values.numpy()[is_filled], lengths)
 
 
-def _left_out(seen: Sequence[Sequence[int]] | None, n: int) -> dict[str, Any]:
+def left_out(seen: Sequence[Sequence[int]] | None, n: int) -> dict[str, Any]:
     """The items to leave out as loops take them: ascending, row after row, and where rows end."""
-    left_out = [sorted(row) for row in seen] if seen else [[]] * n
-    flat = torch.tensor([item for row in left_out for item in row], dtype=torch.int64)
-    ends = torch.tensor([len(row) for row in left_out]).cumsum(0)
+    rows = [sorted(row) for row in seen] if seen else [[]] * n
+    flat = torch.tensor([item for row in rows for item in row], dtype=torch.int64)
+    ends = torch.tensor([len(row) for row in rows]).cumsum(0)
     return {"seen": flat, "seen_ends": ends, "n_seen": len(flat)}
 
 
@@ -121,33 +120,9 @@ def _tiles(
 def _multiply(states: Tensor, rows: Tensor, out: Tensor) -> None:
     """Fills in the products of states with rows, rounded the same wherever a row is."""
     n, n_rows = out.shape
-    if n == 1:
-        _multiply_one(states, rows, out)
-    elif n_rows < _FEWEST:
-        enough = torch.empty(n, _FEWEST)
-        _multiply(states, F.pad(rows, (0, 0, 0, _FEWEST - n_rows)), enough)
-        out.copy_(enough[:, :n_rows])
-    elif n <= _SOME:
-        _multiply_some(states, rows, out)
-    else:
+    few_states, few_rows = max(0, _FEWEST_STATES - n), max(0, _FEWEST - n_rows)
+    if not (few_states or few_rows):
         torch.mm(states, rows.T, out=out)
-
-
-def _multiply_one(state: Tensor, rows: Tensor, out: Tensor) -> None:
-    """Does it for a single state, at the speed of reading memory: torch takes twice that."""
-    loop = Loop(ranking_kernels.multiply, grain=16_384, width=rows.shape[1])
-    state = state.contiguous().view(rows.shape[1])  # another width is refused
-    loop(len(rows), state=state, rows=rows.contiguous(), out=out)
-
-
-def _multiply_some(states: Tensor, rows: Tensor, out: Tensor) -> None:
-    """Does it for up to sixteen, in groups of four or eight; there are at least `ROWS` rows."""
-    n, width = len(states), rows.shape[1]
-    # groups as full as they can be
-    units = 2 if (n - 1) % LANES < LANES // 2 and width % 2 == 0 else 1
-    steps, size = width // units, LANES // units
-    groups = F.pad(states.view(n, width), (0, 0, 0, -n % size)).view(-1, size, steps, units)
-    sizes = {"n_groups": len(groups), "n_states": n, "steps": steps, "width": width}
-    loop = Loop(ranking_kernels.multiply_groups, grain=16_384, **sizes)
-    transposed = groups.transpose(1, 2).contiguous().view(-1, steps, LANES)
-    loop(len(rows), states=transposed, rows=rows.contiguous(), out=out)
+        return
+    states, rows = F.pad(states, (0, 0, 0, few_states)), F.pad(rows, (0, 0, 0, few_rows))
+    out.copy_((states @ rows.T)[:n, :n_rows])

@@ -16,6 +16,7 @@ from gru4rec.compute.compiled.loops import loop
 
 _ONE, _ZERO = np.float32(1), np.float32(0)
 _AHEAD = 8192  # numbers of a table that are asked for before they are used
+BLOCK = 512  # rows whose scores are compared at a time
 _CHUNK = 32  # scores looked at together for one that is good enough
 
 # sums of ones may be taken in parts
@@ -128,48 +129,6 @@ def _is_among(ascending: Ints, item: int) -> Any:
 
 
 @loop
-def multiply(
-    begin: int,
-    end: int,
-    rows: Annotated[Floats, "n", "width"],
-    state: Annotated[Floats, "width"],
-    out: Annotated[Floats, "n"],
-    width: int,
-) -> None:
-    """Fills in the products of rows and a state."""
-    ahead = max(1, _AHEAD // width)
-    for i in range(begin, end):
-        prefetch(rows, i + ahead)
-        out[i] = dot(rows[i], state)
-
-
-@loop
-def multiply_groups(
-    begin: int,
-    end: int,
-    rows: Annotated[Floats, "n", "width"],
-    states: Annotated[Floats, "n_groups", "steps", LANES],
-    out: Annotated[Floats, "n_states", "n"],
-    n_groups: int,
-    n_states: int,  # noqa: ARG001
-    steps: int,
-    width: int,
-) -> None:
-    """Fills in the products of rows and states that come in groups as `lanes` takes them.
-
-    They come in groups of eight with as many steps as units, else in groups of four with half as
-    many. The last group is filled up with anything. There are at least eight rows: the last eight
-    are taken together, whoever took some of them before.
-    """
-    for i in range(begin, end, ROWS):
-        for group in range(n_groups):
-            if steps == width:
-                multiply_rows(rows, min(i, end - ROWS), states, group, out)
-            else:
-                multiply_pairs(rows, min(i, end - ROWS), states, group, out)
-
-
-@loop
 def count_tile(
     begin: int,
     end: int,
@@ -228,3 +187,66 @@ def best_of_tile(
     for i in range(begin, end):
         left_out = seen[seen_ends[i - 1] if i > 0 else 0 : seen_ends[i]]
         sizes[i] = keep_best(scores[i], biases, first, left_out, values[i], items[i], sizes[i])
+
+
+@loop
+def search_part(
+    begin: int,
+    end: int,
+    rows: Annotated[Floats, "n_items", "width"],
+    biases: Annotated[Floats, "n_items"],
+    states: Annotated[Floats, "n_groups", "steps", LANES],
+    seen: Annotated[Ints, "n_seen"],
+    seen_ends: Annotated[Ints, "n_states"],
+    scores: Annotated[Floats, "n", "n_states", BLOCK],
+    values: Annotated[Floats, "n", "n_states", "k"],
+    items: Annotated[Ints, "n", "n_states", "k"],
+    sizes: Annotated[Ints, "n", "n_states"],
+    n: int,
+    n_items: int,
+    n_groups: int,
+    n_states: int,
+    n_seen: int,  # noqa: ARG001
+    steps: int,
+    width: int,
+    k: int,  # noqa: ARG001
+) -> None:
+    """Multiplies a part of the rows with a few states, and runs `keep_best`, block by block.
+
+    The scores of a block stay in the first cache. A single state comes as it is; several come in
+    groups as `lanes` takes them: of eight with as many steps as units, else of four with half as
+    many. The last group is filled up with anything. There are at least eight rows to a part.
+    """
+    ahead = max(1, _AHEAD // width)
+    for part in range(begin, end):
+        start, stop = n_items * part // n, n_items * (part + 1) // n
+        n_blocks = (stop - start + BLOCK - 1) // BLOCK
+        for block in range(n_blocks):
+            first = start + (stop - start) * block // n_blocks
+            last = start + (stop - start) * (block + 1) // n_blocks
+            some, size = rows[first:last], last - first
+            out = scores[part].reshape(n_states * BLOCK)[: n_states * size].reshape(n_states, size)
+            if n_states == 1:
+                state = states.reshape(steps * LANES)[:width]
+                for i in range(size):
+                    prefetch(some, i + ahead)
+                    out[0, i] = dot(some[i], state)
+            else:
+                for i in range(0, size, ROWS):
+                    # the last eight are taken together, whoever took some of them before
+                    for group in range(n_groups):
+                        if steps == width:
+                            multiply_rows(some, min(i, size - ROWS), states, group, out)
+                        else:
+                            multiply_pairs(some, min(i, size - ROWS), states, group, out)
+            for i in range(n_states):
+                left_out = seen[seen_ends[i - 1] if i > 0 else 0 : seen_ends[i]]
+                sizes[part, i] = keep_best(
+                    out[i],
+                    biases[first:last],
+                    first,
+                    left_out,
+                    values[part, i],
+                    items[part, i],
+                    sizes[part, i],
+                )
