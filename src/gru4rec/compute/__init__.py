@@ -17,17 +17,29 @@ from importlib import import_module
 
 import torch
 
-from gru4rec.compute.plain import Best, Compact, Ints, Plain, Record, SessionIndex, zeros_like
+from gru4rec.compute.plain import (
+    Background,
+    Best,
+    Compact,
+    Ints,
+    Plain,
+    Record,
+    Search,
+    SessionIndex,
+    zeros_like,
+)
 from gru4rec.compute.static import Static
 from gru4rec.errors import ConfigError
 
 __all__ = [
     "ENGINES",
+    "Background",
     "Best",
     "Compact",
     "Ints",
     "Plain",
     "Record",
+    "Search",
     "SessionIndex",
     "Static",
     "engine_of",

@@ -55,6 +55,29 @@ class Compact(Protocol):
         """
 
 
+class Search(Protocol):
+    """What `Plain.best_items` does, ready to be begun by a `Background`."""
+
+    def result(self) -> Best:
+        """Returns what was found, when it has ended."""
+
+
+class Background(Protocol):
+    """A thread that does one search at a time, and lets Python go on."""
+
+    def begin(self, search: Any) -> None:
+        """Begins with a search of the same engine; the last one has ended."""
+
+    def fileno(self) -> int:
+        """Returns the file that can be read when the search has ended."""
+
+    def end(self) -> None:
+        """Waits until the search has ended."""
+
+    def close(self) -> None:
+        """Ends the thread; nothing has begun that has not ended."""
+
+
 class SessionIndex(NamedTuple):
     """Training sessions by item, and items by session; sessions are numbered, oldest first.
 
@@ -285,6 +308,21 @@ class Plain:
             scores.nan_to_num_(nan=-torch.inf, posinf=torch.inf, neginf=-torch.inf)
             best.append(self.best_of(scores, k))
         return Best(*(np.concatenate(arrays) for arrays in zip(*best, strict=True)))
+
+    def search(
+        self,
+        output: Tensor,  # noqa: ARG002
+        bias: Tensor,  # noqa: ARG002
+        states: Tensor,  # noqa: ARG002
+        k: int,  # noqa: ARG002
+        seen: Sequence[Sequence[int]] | None = None,  # noqa: ARG002
+    ) -> Search | None:
+        """Makes ready what `best_items` would do; None where that is no single loop."""
+        return None
+
+    def make_background(self) -> Background | None:
+        """Starts a thread for searches; None where there are none."""
+        return None
 
     def best_of(self, scores: Tensor, k: int) -> Best:
         """Finds the k highest scores, best first, equal ones by index; −inf is none.

@@ -21,7 +21,7 @@ from gru4rec.server.guard import Guard
 from gru4rec.server.metrics import Metrics
 from gru4rec.server.models import ModelKeeper
 from gru4rec.server.options import ServerOptions
-from gru4rec.server.routes import is_key
+from gru4rec.server.routes import QuickRoutes, is_key
 from gru4rec.server.scoring import Scorer
 from gru4rec.server.sessions import ServerSessions
 from gru4rec.server.stores import open_store
@@ -62,6 +62,7 @@ def create_app(options: ServerOptions | None = None) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def running(_: FastAPI) -> AsyncIterator[None]:
+        scorer.open(keeper.current.gru.network.engine)
         keeper.watch()
         # what there is now stays: to look through all of it for garbage would let every request of
         # the moment wait, for some 200 ms each second of a busy server
@@ -70,6 +71,7 @@ def create_app(options: ServerOptions | None = None) -> FastAPI:
         yield
         gc.unfreeze()
         keeper.stop()
+        scorer.close()
         await store.close()
 
     app = FastAPI(
@@ -81,7 +83,8 @@ def create_app(options: ServerOptions | None = None) -> FastAPI:
     )
     endpoints = Endpoints(keeper, sessions, scorer, options, metrics)
     key = [Depends(_key_check(options.api_key))] if options.api_key else []
-    app.include_router(endpoints.router(), dependencies=key)
+    router = endpoints.router()
+    app.include_router(router, dependencies=key)
     _add_status(app, store)
     _add_page(app)
     _add_error_handlers(app, metrics)
@@ -91,6 +94,9 @@ def create_app(options: ServerOptions | None = None) -> FastAPI:
         """What Prometheus reads."""
         return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
+    app.add_middleware(
+        QuickRoutes, routes=router.routes, key=options.api_key, handlers=app.exception_handlers
+    )
     app.add_middleware(Guard, options=options, metrics=metrics)
     return app
 

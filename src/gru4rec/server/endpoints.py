@@ -30,7 +30,6 @@ from gru4rec.server.messages import (
 from gru4rec.server.metrics import Metrics
 from gru4rec.server.models import ModelKeeper, Served
 from gru4rec.server.options import ServerOptions
-from gru4rec.server.routes import quick_route
 from gru4rec.server.scoring import Scorer
 from gru4rec.server.sessions import Click, ServerSessions
 from gru4rec.serving.live import LiveSession
@@ -72,7 +71,7 @@ class Endpoints:
 
     def router(self) -> APIRouter:
         """Returns all of them at their addresses."""
-        router = APIRouter(route_class=quick_route(self._options.api_key))
+        router = APIRouter()
         for method, path, function, answer, tag in (
             ("POST", "/sessions/{session}/events", self.add_events, ClickAnswer, "sessions"),
             (

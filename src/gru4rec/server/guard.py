@@ -46,7 +46,7 @@ class Guard:
 
         try:
             body = await self._body(scope, receive)
-            await self._app(scope, _receiving(body, receive), noting)
+            await self._app(scope, giving(body, receive), noting)
         except _RefusedError as refused:
             await _refuse(refused, noting)
         finally:
@@ -74,7 +74,7 @@ def _too_large(most: int) -> bytes:
     raise _RefusedError(413, f"the body has more than {most} bytes, the most that is taken")
 
 
-def _receiving(body: bytes, receive: Receive) -> Receive:
+def giving(body: bytes, receive: Receive) -> Receive:
     """Gives the body that was read, then what else comes: that the client has gone."""
     given = False
 

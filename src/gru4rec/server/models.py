@@ -128,7 +128,8 @@ class ModelKeeper:
         live.add(first[0])
         live.recommend()
         live.state()
-        gru.recommend([first, first])  # several at once go another way
+        for n in (2, 20):  # several at once go another way, and many a third one
+            gru.recommend([first] * n)
         return Served(gru, shortlists, titles, stamps)
 
 

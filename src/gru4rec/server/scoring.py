@@ -6,6 +6,7 @@ what comes in waits for the next; nothing waits where nothing is computed.
 
 import asyncio
 import itertools
+import os
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, ParamSpec, TypeVar
@@ -15,7 +16,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from gru4rec.compute import Background, Best, Plain, Search
 from gru4rec.data.vocabulary import Indices
+from gru4rec.evaluation import ranking
 from gru4rec.model.network import Network
 from gru4rec.server.clock import Clock
 from gru4rec.server.metrics import Metrics
@@ -27,6 +30,7 @@ _USUAL_K = 63  # up to here it costs little to find more items than were asked f
 # what others may wait for, 1 to 3 milliseconds; to change threads would cost as much
 FEW_STEPS = 16
 _FEW_PRODUCTS = 1 << 26
+_VERY_FEW = 1 << 21  # what takes no longer than to change threads
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -83,7 +87,7 @@ class _Waiting(NamedTuple):
 
 
 class Scorer:
-    """Answers queries in batches.
+    """Answers queries in batches; what several wait for is computed beside what Python does.
 
     Args:
         metrics: Where batches are counted.
@@ -93,6 +97,18 @@ class Scorer:
         self._metrics = metrics
         self._waiting: list[_Waiting] = []
         self._working: asyncio.Task[None] | None = None
+        self._background: Background | None = None
+
+    def open(self, engine: Plain) -> None:
+        """Starts a thread for searches, if there is a core for it and no other thread scores."""
+        if torch.get_num_threads() == 1 < _n_cores():
+            self._background = engine.make_background()
+
+    def close(self) -> None:
+        """Ends the thread; nobody asks any more."""
+        if self._background:
+            self._background.close()
+            self._background = None
 
     async def best(self, query: Query, clock: Clock) -> list[Ranked]:
         """Returns the best items of each session; `clock` gets the times of queue and model."""
@@ -110,9 +126,7 @@ class Scorer:
             queries = [waiting.query for waiting in batch]
             answers: Sequence[Any]
             try:
-                n_products = sum(query.n_products for query in queries)
-                is_short = n_products <= _FEW_PRODUCTS and queries[0].n_steps <= FEW_STEPS
-                answers = await run(is_short, answer_together, queries)
+                answers = await self._answer(queries)
             except Exception as error:  # told to each who waits
                 answers = [error] * len(batch)
             ended = time.perf_counter()
@@ -128,6 +142,23 @@ class Scorer:
             self._metrics.batches.observe(len(batch))
         self._working = None
 
+    async def _answer(self, queries: Sequence[Query]) -> list[list[Ranked]]:
+        """Answers queries of one kind: at once if that is quick, else while others go on."""
+        network, shortlist = queries[0].network, queries[0].shortlist
+        has_few_steps = queries[0].n_steps <= FEW_STEPS
+        n_products = sum(query.n_products for query in queries)
+        is_alone = len(queries) == 1  # and gets the answer sooner without changing threads
+        if self._background and has_few_steps and _n_sessions(queries) <= _MOST:
+            is_worth = n_products > (_FEW_PRODUCTS if is_alone else _VERY_FEW)
+            if is_worth and shortlist is None and not (is_alone and network.compact):
+                with reading():
+                    search = ranking.search(network, *_stacked(queries))
+                if search:
+                    await _run_in(self._background, search)
+                    return _apart(queries, search.result())
+        is_quick = has_few_steps and n_products <= _FEW_PRODUCTS
+        return await run(is_quick, answer_together, queries)
+
     def _next_batch(self) -> list[_Waiting]:
         """Takes the query that waits longest, and others that one product answers with it."""
         kind, n = self._waiting[0].query.kind, 0
@@ -142,15 +173,29 @@ class Scorer:
         return batch
 
 
+def _n_sessions(queries: Sequence[Query]) -> int:
+    return sum(len(query.sessions) for query in queries)
+
+
 def answer_together(queries: Sequence[Query]) -> list[list[Ranked]]:
     """Answers queries of one kind, each with a list of what is best for each session."""
-    first, seen = queries[0], None
+    with reading():
+        states, k, seen = _stacked(queries)
+        best = best_items(queries[0].network, states, k, seen, queries[0].shortlist)
+    return _apart(queries, best)
+
+
+def _stacked(queries: Sequence[Query]) -> tuple[Tensor, int, list[list[int]] | None]:
+    """What is asked of all sessions together: states of shape (n, units), k, and what is seen."""
+    seen = None
     if any(query.seen for query in queries):
         seen = [row for query in queries for row in query.seen or [[]] * len(query.sessions)]
-    with reading():
-        states = _read(first.network, [query.sessions for query in queries])
-        k = max(query.k for query in queries)
-        best = best_items(first.network, states, k, seen, first.shortlist)
+    states = _read(queries[0].network, [query.sessions for query in queries])
+    return states, max(query.k for query in queries), seen
+
+
+def _apart(queries: Sequence[Query], best: Best) -> list[list[Ranked]]:
+    """Gives each query what is best for its sessions."""
     ends = best.lengths.cumsum()
     rows = iter(zip((ends - best.lengths).tolist(), ends.tolist(), strict=True))
     answers = []
@@ -172,6 +217,32 @@ def _read(network: Network, sessions: Sequence[Tensor | list[list[int]]]) -> Ten
     states = final_states(network, flat, offsets)
     read = iter(torch.split(states, [*map(len, whole)]))
     return torch.cat([some if isinstance(some, Tensor) else next(read) for some in sessions])
+
+
+async def _run_in(background: Background, search: Search) -> None:
+    """Does a search while others go on."""
+    loop, file = asyncio.get_running_loop(), background.fileno()
+    ended = asyncio.Event()
+
+    def end() -> None:
+        loop.remove_reader(file)
+        background.end()
+        ended.set()
+
+    background.begin(search)
+    loop.add_reader(file, end)
+    try:
+        await ended.wait()
+    finally:
+        if not ended.is_set():  # the server ends; what the thread works with has to stay until then
+            end()
+
+
+def _n_cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 async def run(is_short: bool, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:

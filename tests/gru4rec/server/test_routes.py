@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 
 from gru4rec.server.messages import Events, Wanted
-from gru4rec.server.routes import quick_route
+from gru4rec.server.routes import QuickRoutes
 
 JSON = {"Content-Type": "application/json"}
 BODIES = [
@@ -51,8 +51,9 @@ TYPES: list[dict[str, str]] = [
 ]
 
 
-def client_of(route: type[APIRoute]) -> TestClient:
-    router = APIRouter(route_class=route)
+def client_of(key: str | None) -> TestClient:
+    """A client of an application with quick routes; None: without them."""
+    router = APIRouter()
 
     @router.post("/sessions/{session}")
     async def add(
@@ -70,12 +71,15 @@ def client_of(route: type[APIRoute]) -> TestClient:
 
     app = FastAPI()
     app.include_router(router)
+    if key is not None:
+        handlers = app.exception_handlers
+        app.add_middleware(QuickRoutes, routes=router.routes, key=key, handlers=handlers)
     return TestClient(app)
 
 
 @pytest.fixture(scope="module")
 def clients() -> list[TestClient]:
-    return [client_of(APIRoute), client_of(quick_route(""))]
+    return [client_of(None), client_of("")]
 
 
 @pytest.mark.parametrize("session", ["anna", "a%2Fb", "%20", "annabelle"])
@@ -108,7 +112,7 @@ def test_usual_requests_are_not_read_by_fastapi(monkeypatch: pytest.MonkeyPatch)
         return handle
 
     monkeypatch.setattr(APIRoute, "get_route_handler", refusing)
-    client = client_of(quick_route("key"))
+    client = client_of("key")
     body = json.dumps({"events": [{"item": 1, "id": "a"}]})
     right, wrong = ({**JSON, "Authorization": f"Bearer {key}"} for key in ("key", "other"))
 

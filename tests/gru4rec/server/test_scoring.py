@@ -1,14 +1,21 @@
 """What is scored together is answered as if each were alone."""
 
 import asyncio
+import contextlib
+import functools
 import itertools
-from collections.abc import Callable
+import select
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import torch
+import uvloop
 
 from gru4rec import GRU4Rec
+from gru4rec.compute import Background, using
+from gru4rec.compute.compiled import engine as compiled_engine
+from gru4rec.server import scoring
 from gru4rec.server.clock import Clock
 from gru4rec.server.metrics import Metrics
 from gru4rec.server.scoring import Query, Scorer, answer_together
@@ -19,6 +26,37 @@ N_ITEMS = 400  # more than are scored at a time by some ways of multiplying
 @pytest.fixture(scope="module")
 def gru(fit: Callable[..., GRU4Rec]) -> GRU4Rec:
     return fit(n_items=N_ITEMS)
+
+
+@pytest.fixture(params=[asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+def run(request: pytest.FixtureRequest) -> Callable[..., Any]:
+    """Runs a coroutine to its end: uvicorn takes uvloop where it is."""
+    function: Callable[..., Any] = request.param
+    return function
+
+
+@pytest.fixture(autouse=True, params=["at once", "in the background"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """How queries of several sessions are answered; a server has one thread of torch."""
+    is_at_once = request.param == "at once"
+    monkeypatch.setattr(scoring, "_VERY_FEW", scoring._FEW_PRODUCTS if is_at_once else 0)
+    monkeypatch.setattr(scoring, "_n_cores", lambda: 2)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
+def opened(of: GRU4Rec | Query, metrics: Metrics | None = None) -> Iterator[Scorer]:
+    scorer = Scorer(metrics or Metrics())
+    scorer.open(of.network.engine)
+    yield scorer
+    scorer.close()
+
+
+def background_of(scorer: Scorer) -> Background | None:
+    return scorer._background
 
 
 def ask(gru: GRU4Rec, sessions: list[list[int]], k: int, **options: Any) -> Query:
@@ -61,19 +99,21 @@ def test_one_product_answers_as_many(gru: GRU4Rec) -> None:
         check(gru, wanted, answer)
 
 
-def ask_at_once(queries: list[Query]) -> tuple[list[Any], str]:
+def ask_at_once(
+    queries: list[Query], run: Callable[..., Any] = asyncio.run
+) -> tuple[list[Any], str]:
     metrics = Metrics()
 
     async def ask_all() -> list[Any]:
-        scorer = Scorer(metrics)
-        answers = (scorer.best(query, Clock()) for query in queries)
-        return await asyncio.gather(*answers, return_exceptions=True)
+        with opened(queries[0], metrics) as scorer:
+            answers = (scorer.best(query, Clock()) for query in queries)
+            return await asyncio.gather(*answers, return_exceptions=True)
 
-    return asyncio.run(ask_all()), metrics.text().decode()
+    return run(ask_all()), metrics.text().decode()
 
 
 def test_of_what_comes_at_once_one_product_answers_what_it_can(
-    gru: GRU4Rec, fit: Callable[..., GRU4Rec]
+    gru: GRU4Rec, fit: Callable[..., GRU4Rec], run: Callable[..., Any]
 ) -> None:
     other = fit(n_items=N_ITEMS, seed=3, layers=[9])
     stock = gru.shortlist(range(100, 200))
@@ -83,15 +123,15 @@ def test_of_what_comes_at_once_one_product_answers_what_it_can(
         ask(model, wanted[0], wanted[1], exclude_seen=wanted[2], candidates=candidates)
         for wanted, (model, candidates) in asked
     ]
-    answers, text = ask_at_once(queries)
+    answers, text = ask_at_once(queries, run)
     for (wanted, (model, candidates)), answer in zip(asked, answers, strict=True):
         check(model, wanted, answer, candidates)
     assert f"gru4rec_batch_requests_count {len(cases)}.0" in text
     assert f"gru4rec_batch_requests_sum {len(queries)}.0" in text
 
 
-def test_a_batch_has_an_end(gru: GRU4Rec) -> None:
-    answers, text = ask_at_once([ask(gru, [[3]], 5)] * 38)
+def test_a_batch_has_an_end(gru: GRU4Rec, run: Callable[..., Any]) -> None:
+    answers, text = ask_at_once([ask(gru, [[3]], 5)] * 38, run)
     assert len({tuple(best.items.tolist()) for [best] in answers}) == 1
     assert 'gru4rec_batch_requests_bucket{le="4.0"} 0.0' in text
     assert 'gru4rec_batch_requests_bucket{le="16.0"} 3.0' in text  # 16, 16 and 6
@@ -106,13 +146,13 @@ def test_an_error_is_told_to_those_whom_it_concerns(gru: GRU4Rec) -> None:
 
 def test_who_goes_keeps_nobody_waiting(gru: GRU4Rec) -> None:
     async def go() -> Any:
-        scorer = Scorer(Metrics())
-        query = ask(gru, [[3]], 5)
-        gone, *others = (asyncio.create_task(scorer.best(query, Clock())) for _ in range(3))
-        await asyncio.sleep(0)
-        gone.cancel()
-        answers = await asyncio.gather(gone, *others, return_exceptions=True)
-        return [type(answer) for answer in [*answers, await scorer.best(query, Clock())]]
+        with opened(gru) as scorer:
+            query = ask(gru, [[3]], 5)
+            gone, *others = (asyncio.create_task(scorer.best(query, Clock())) for _ in range(3))
+            await asyncio.sleep(0)
+            gone.cancel()
+            answers = await asyncio.gather(gone, *others, return_exceptions=True)
+            return [type(answer) for answer in [*answers, await scorer.best(query, Clock())]]
 
     assert asyncio.run(go()) == [asyncio.CancelledError, list, list, list]
 
@@ -137,3 +177,78 @@ def test_a_long_session_keeps_no_short_one_waiting(gru: GRU4Rec) -> None:
     for wanted, answer in zip((short, long), answers, strict=True):
         check(gru, wanted, answer)
     assert "gru4rec_batch_requests_count 2.0" in text
+
+
+def test_others_go_on_while_a_search_runs(
+    gru: GRU4Rec, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Late(compiled_engine.Background):
+        """Begins when it is told to."""
+
+        def begin(self, search: Any) -> None:
+            begin.append(functools.partial(super().begin, search))
+
+    begin: list[Callable[[], None]] = []
+    monkeypatch.setattr(compiled_engine, "Background", Late)
+
+    async def go() -> list[Any]:
+        with opened(gru) as scorer:
+            query = ask(gru, [[3]], 5)
+            answers = [asyncio.create_task(scorer.best(query, Clock())) for _ in range(2)]
+            while way == "in the background" and not begin:
+                await asyncio.sleep(0)
+            if begin:
+                begin[0]()
+            return await asyncio.gather(*answers)
+
+    for answer in asyncio.run(go()):
+        check(gru, ([[3]], 5, False), answer)
+    assert len(begin) == (way == "in the background")
+
+
+@pytest.mark.parametrize("why", ["one core", "threads", "engine"])
+def test_there_is_no_background_where_it_gains_nothing(
+    gru: GRU4Rec, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if why == "one core":
+        monkeypatch.setattr(scoring, "_n_cores", lambda: 1)
+    if why == "threads":
+        torch.set_num_threads(2)
+    with using("plain") if why == "engine" else contextlib.nullcontext(), opened(gru) as scorer:
+        assert background_of(scorer) is None
+        answers, _ = ask_at_once([ask(gru, [[3]], 5)] * 2)
+    for answer in answers:
+        check(gru, ([[3]], 5, False), answer)
+
+
+@pytest.mark.parametrize("way", ["in the background"], indirect=True)
+@pytest.mark.parametrize("has_ended", [False, True])
+def test_a_server_that_ends_waits_for_the_search(
+    gru: GRU4Rec, has_ended: bool, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[bool] = []
+
+    async def go() -> None:
+        with opened(gru) as scorer:
+            background = background_of(scorer)
+            assert background
+            end = background.end
+            monkeypatch.setattr(background, "end", lambda: (end(), ended.append(True)))
+            query = ask(gru, [[3]], 5)
+            answers = [asyncio.create_task(scorer.best(query, Clock())) for _ in range(2)]
+            while scorer._working is None:
+                await asyncio.sleep(0)
+            working = scorer._working
+            await asyncio.sleep(0)
+            if has_ended:  # and the task has not yet been told
+                select.select([background.fileno()], [], [], 60)
+                asyncio.get_running_loop().call_later(0, working.cancel)
+                while not ended:
+                    await asyncio.sleep(0)
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+            for answer in answers:
+                answer.cancel()
+
+    run(go())
+    assert ended == [True]

@@ -1,5 +1,6 @@
 """The engine of compiled loops, for CPUs."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 
 import numba
@@ -14,11 +15,12 @@ from gru4rec.compute.compiled import (
     row_kernels,
     sampling_kernels,
     schedule_kernels,
-    search,
 )
+from gru4rec.compute.compiled.background import Background
 from gru4rec.compute.compiled.compact import CompactTable
 from gru4rec.compute.compiled.large_pages import use_large_pages
 from gru4rec.compute.compiled.loops import Loop
+from gru4rec.compute.compiled.search import MOST, Search
 from gru4rec.compute.plain import Best, Bools, Compact, Doubles, Ints, Plain, SessionIndex
 
 
@@ -110,11 +112,28 @@ class Compiled(Plain):
         """See `Plain`."""
         if k > ranking.LARGEST_K:
             return super().best_items(output, bias, states, k, seen)
-        if len(states) > search.MOST:
+        search = self.search(output, bias, states, k, seen)
+        if search is None:
             return ranking.best_items(output, bias, states, k, seen, self._tile)
-        few = search.Search(output, bias, states, k, seen)
-        few.loop(few.n_parts)
-        return few.result()
+        search.loop(search.n_parts)
+        return search.result()
+
+    def search(
+        self,
+        output: Tensor,
+        bias: Tensor,
+        states: Tensor,
+        k: int,
+        seen: Sequence[Sequence[int]] | None = None,
+    ) -> Search | None:
+        """See `Plain`."""
+        if k > ranking.LARGEST_K or len(states) > MOST:
+            return None
+        return Search(output, bias, states, k, seen)
+
+    def make_background(self) -> Background | None:
+        """See `Plain`."""
+        return Background() if os.name == "posix" else None
 
     def advance_one(self, x: Tensor, h: Tensor, weights: Mapping[str, Tensor]) -> Tensor:
         """See `Plain`."""

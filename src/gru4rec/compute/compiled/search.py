@@ -75,6 +75,7 @@ class Search:
 
     def result(self) -> Best:
         """Returns what was found."""
+        self.loop.check_sizes()
         sizes = self._sizes.numpy()
         values, items = self._values[0].numpy(), self._items[0].numpy()
         if self.n_parts > 1:

@@ -1,0 +1,110 @@
+"""A thread that runs compiled loops without Python's lock, while Python does something else.
+
+A thread of Python's own would ask for the lock before and after each loop, and wait for it, and let
+others wait, as long as there is something else to do.
+"""
+
+import ctypes
+import functools
+import os
+import threading
+from typing import Any
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from gru4rec.compute.compiled.compiling import compiled_for
+from gru4rec.compute.compiled.search import Search
+
+_RUNS, _WOKEN, _DONE, _ADDRESS, _POINTER, _BYTE = range(6)
+_pointer = types.CPointer(types.int64)
+_libc = types.int64(types.int32, _pointer, types.int64)
+_read, _write = types.ExternalFunction("read", _libc), types.ExternalFunction("write", _libc)
+
+
+@intrinsic
+def _call(_: Any, address: Any, pointer: Any) -> Any:
+    """Calls the function at an address."""
+
+    def generate(context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+        byte = ir.IntType(8).as_pointer()
+        function = ir.FunctionType(ir.VoidType(), [byte]).as_pointer()
+        builder.call(builder.inttoptr(values[0], function), [builder.inttoptr(values[1], byte)])
+        return context.get_dummy_value()
+
+    return types.void(address, pointer), generate
+
+
+@intrinsic
+def _place(_: Any, pointer: Any, number: Any) -> Any:
+    """The pointer to a number of an array."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+        return builder.gep(values[0], [values[1]])
+
+    return _pointer(pointer, number), generate
+
+
+def _work(pointer: Any) -> None:
+    """Runs a loop whenever a byte comes, and sends one when it has."""
+    given = numba.carray(pointer, 6)
+    while True:
+        n_bytes = _read(given[_WOKEN], _place(pointer, _BYTE), 1)
+        if not given[_RUNS]:
+            return
+        if n_bytes == 1:  # else a signal came
+            _call(given[_ADDRESS], given[_POINTER])
+            _write(given[_DONE], _place(pointer, _BYTE), 1)
+
+
+@functools.cache
+def _compiled_work() -> Any:
+    """Compiled where it is wanted: those who only train do not pay for it."""
+    return compiled_for(types.void(_pointer))(_work)
+
+
+class Background:
+    """One thread, which does one search at a time.
+
+    Raises:
+        OSError: There are no more files or threads to be had.
+    """
+
+    def __init__(self) -> None:
+        woken, self._wake = os.pipe()
+        self._done, done = os.pipe()
+        self._files = woken, self._wake, self._done, done
+        self._given = np.array([1, woken, done, 0, 0, 0])
+        self._search: Search | None = None
+        run = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(_compiled_work().address)
+        self._thread = threading.Thread(
+            target=run, args=(self._given.ctypes.data,), name="searches", daemon=True
+        )
+        self._thread.start()
+
+    def begin(self, search: Search) -> None:
+        """Begins with a search, on this one thread; the last one has ended."""
+        search.loop.begin(search.n_parts, search.n_parts, {})
+        self._search = search  # alive for as long as the thread works with it
+        self._given[[_ADDRESS, _POINTER]] = search.loop.address, search.loop.pointer
+        os.write(self._wake, b"\0")
+
+    def fileno(self) -> int:
+        """Returns the file that can be read when the search has ended."""
+        return self._done
+
+    def end(self) -> None:
+        """Waits until the search has ended."""
+        os.read(self._done, 1)
+        self._search = None
+
+    def close(self) -> None:
+        """Ends the thread; nothing has begun that has not ended."""
+        self._given[_RUNS] = 0
+        os.write(self._wake, b"\0")
+        self._thread.join()
+        for file in self._files:
+            os.close(file)

@@ -1,0 +1,104 @@
+"""Searches in the background find what they find otherwise."""
+
+import os
+import select
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from gru4rec.compute.compiled.background import Background
+from gru4rec.compute.compiled.search import Search
+
+
+@pytest.fixture
+def background() -> Iterator[Background]:
+    background = Background()
+    yield background
+    background.close()
+
+
+def search(n_items: int, n: int = 3) -> Search:
+    generator = torch.Generator().manual_seed(n_items)
+    output, bias, states = (
+        torch.randn(shape, generator=generator) for shape in ((n_items, 8), (n_items,), (n, 8))
+    )
+    return Search(output, bias, states, k=5, seen=None)
+
+
+def found(search: Search) -> list[list[float]]:
+    return [array.tolist() for array in search.result()]
+
+
+def thread_of(background: Background) -> threading.Thread:
+    return background._thread
+
+
+@pytest.mark.usefixtures("torch_threads")
+def test_one_search_after_the_other(background: Background) -> None:
+    for n_items in (10, 40_000, 3):
+        expected = search(n_items)
+        expected.loop(expected.n_parts)
+        begun = search(n_items)
+
+        background.begin(begun)
+        background.end()
+
+        assert found(begun) == found(expected)
+
+
+def test_its_file_tells_that_it_has_ended(background: Background) -> None:
+    assert not select.select([background.fileno()], [], [], 0)[0]
+    background.begin(search(1000))
+    assert select.select([background.fileno()], [], [], 60)[0]
+    background.end()
+    assert not select.select([background.fileno()], [], [], 0)[0]
+
+
+def test_it_needs_no_lock_of_python(background: Background) -> None:
+    background.begin(search(10))  # so that its thread has begun
+    background.end()
+    begun = search(1000)
+    sizes = begun._sizes.numpy()
+    before = sys.getswitchinterval()
+    try:
+        sys.setswitchinterval(600)  # this thread gives way to no other
+        background.begin(begun)
+        until = time.monotonic() + 60
+        while sizes.min() == 0 and time.monotonic() < until:
+            pass
+        assert sizes.min() == 5
+    finally:
+        sys.setswitchinterval(before)
+        background.end()
+
+
+def test_signals_do_not_end_it(background: Background) -> None:
+    came = []
+    before = signal.signal(signal.SIGUSR1, lambda *_: came.append(True))
+    try:
+        thread = thread_of(background)
+        assert thread.ident
+        signal.pthread_kill(thread.ident, signal.SIGUSR1)
+        begun = search(100)
+        background.begin(begun)
+        background.end()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert came
+    assert len(found(begun)[0]) == 15
+
+
+def test_it_ends_and_leaves_no_file_open() -> None:
+    n_files = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
+    background = Background()
+    background.begin(search(100))
+    background.end()
+    background.close()
+    assert not thread_of(background).is_alive()
+    if n_files:
+        assert len(os.listdir("/proc/self/fd")) == n_files
