@@ -188,7 +188,8 @@ class Network:
         """
         if len(items) > 1:
             return self.advance(self.embed(torch.from_numpy(items).to(self.device)), hidden)
-        x, states = self.tables[self.input_name][items[0] : items[0] + 1], []
+        item = int(items[0])
+        x, states = self.tables[self.input_name][item : item + 1], []
         for layer, h in enumerate(hidden):
             x = self.engine.advance_one(x, h, self.cell_weights(layer))
             states.append(x)

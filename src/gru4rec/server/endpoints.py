@@ -109,7 +109,7 @@ class Endpoints:
             message, clock = await function(**arguments)
             headers = {"Server-Timing": clock.header()} if clock.seconds else None
             for part, seconds in clock.seconds.items():
-                self._metrics.parts.labels(part).observe(seconds)
+                self._metrics.parts(part).observe(seconds)
             if message is None:
                 return Response(status_code=204)
             content = to_json(message, inf_nan_mode="null")
@@ -125,7 +125,7 @@ class Endpoints:
         clicks = [Click(event.item, event.id) for event in events.events]
         outcome = await self._sessions.add(served, session, clicks, clock)
         for kind, n in outcome.counts.items():
-            self._metrics.clicks.labels(kind).inc(n)
+            self._metrics.clicks(kind).inc(n)
         answer = ClickAnswer(
             session=session,
             model=served.gru.digest,

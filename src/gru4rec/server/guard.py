@@ -51,8 +51,8 @@ class Guard:
             await _refuse(refused, noting)
         finally:
             route = getattr(scope.get("route"), "path", "other")
-            self._metrics.requests.labels(scope["method"], route, str(status)).inc()
-            self._metrics.seconds.labels(route).observe(time.perf_counter() - begun)
+            self._metrics.requests(scope["method"], route, str(status)).inc()
+            self._metrics.seconds(route).observe(time.perf_counter() - begun)
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes:
         most, seconds = self._options.max_body, self._options.body_seconds

@@ -1,5 +1,6 @@
 """What Prometheus reads."""
 
+import functools
 import os
 
 from prometheus_client import (
@@ -18,30 +19,38 @@ _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 
 
 class Metrics:
-    """Counters and times of one server; of all its workers where there are several."""
+    """Counters and times of one server; of all its workers where there are several.
+
+    Those of several kinds are functions of the labels, which would take longer to be looked up.
+    """
 
     def __init__(self) -> None:
         self._registry = to = CollectorRegistry()
-        self.requests = Counter(
+        requests = Counter(
             "gru4rec_requests", "Requests.", ["method", "route", "status"], registry=to
         )
-        self.seconds = Histogram(
+        seconds = Histogram(
             "gru4rec_request_seconds",
             "Time to the answer.",
             ["route"],
             registry=to,
             buckets=_BUCKETS,
         )
-        self.parts = Histogram(
+        parts = Histogram(
             "gru4rec_part_seconds", "Its time in a part.", ["part"], registry=to, buckets=_BUCKETS
         )
+        clicks = Counter("gru4rec_clicks", "Clicks.", ["kind"], registry=to)
+        self.requests, self.seconds = (
+            functools.cache(requests.labels),
+            functools.cache(seconds.labels),
+        )
+        self.parts, self.clicks = functools.cache(parts.labels), functools.cache(clicks.labels)
         self.batches = Histogram(
             "gru4rec_batch_requests",
             "Requests that were scored together.",
             registry=to,
             buckets=(1, 2, 4, 8, 16),
         )
-        self.clicks = Counter("gru4rec_clicks", "Clicks.", ["kind"], registry=to)
         self.reloads = Counter("gru4rec_reloads", "Newer files.", ["outcome"], registry=to)
         self.store_errors = Counter(
             "gru4rec_store_errors", "Requests while the store was away.", registry=to

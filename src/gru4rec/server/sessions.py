@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 # ids of the last events are kept, to know one that comes again
 _EVENTS = 64
 _ATTEMPTS = 100
+_to_json = json.JSONEncoder(separators=(",", ":")).encode
 _KINDS = ("known", "unknown", "repeated")
 
 
@@ -115,7 +116,7 @@ class ServerSessions:
         state = live.state()
         state["items"] = state["items"][-self._max_items :]
         content = {"state": state, "events": events[-_EVENTS:]}
-        return outcome, json.dumps(content, separators=(",", ":")).encode()
+        return outcome, _to_json(content).encode()
 
 
 def _open(served: Served, record: bytes | None) -> tuple[LiveSession, list[str]]:
