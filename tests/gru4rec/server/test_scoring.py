@@ -226,29 +226,30 @@ def test_there_is_no_background_where_it_gains_nothing(
 def test_a_server_that_ends_waits_for_the_search(
     gru: GRU4Rec, has_ended: bool, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ended: list[bool] = []
+    events: list[str] = []
 
     async def go() -> None:
         with opened(gru) as scorer:
             background = background_of(scorer)
             assert background
-            end = background.end
-            monkeypatch.setattr(background, "end", lambda: (end(), ended.append(True)))
+            begin, end = background.begin, background.end
+            monkeypatch.setattr(background, "begin", lambda s: (begin(s), events.append("begin")))
+            monkeypatch.setattr(background, "end", lambda: (end(), events.append("end")))
             query = ask(gru, [[3]], 5)
             answers = [asyncio.create_task(scorer.best(query, Clock())) for _ in range(2)]
-            while scorer._working is None:
+            while not events:
                 await asyncio.sleep(0)
             working = scorer._working
-            await asyncio.sleep(0)
             if has_ended:  # and the task has not yet been told
                 select.select([background.fileno()], [], [], 60)
                 asyncio.get_running_loop().call_later(0, working.cancel)
-                while not ended:
+                while len(events) < 2:
                     await asyncio.sleep(0)
-            working.cancel()
-            await asyncio.gather(working, return_exceptions=True)
+            if working:
+                working.cancel()
+                await asyncio.gather(working, return_exceptions=True)
             for answer in answers:
                 answer.cancel()
 
     run(go())
-    assert ended == [True]
+    assert events == ["begin", "end"]

@@ -98,6 +98,7 @@ class Background:
 
     def end(self) -> None:
         """Waits until the search has ended."""
+        os.set_blocking(self._done, True)  # uvloop turns that off where it looks at a file
         os.read(self._done, 1)
         self._search = None
 

@@ -77,6 +77,14 @@ def test_it_needs_no_lock_of_python(background: Background) -> None:
         background.end()
 
 
+def test_the_end_is_waited_for_whatever_others_made_of_the_file(background: Background) -> None:
+    os.set_blocking(background.fileno(), False)
+    begun = search(300_000, n=16)
+    background.begin(begun)
+    background.end()
+    assert begun._sizes.tolist() == [[5] * 16]
+
+
 def test_signals_do_not_end_it(background: Background) -> None:
     came = []
     before = signal.signal(signal.SIGUSR1, lambda *_: came.append(True))
