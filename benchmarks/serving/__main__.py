@@ -50,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 8, 64])
     parser.add_argument("--seconds", type=float, default=10, help="of each row")
     parser.add_argument("--share", type=float, default=0.7)
+    parser.add_argument("--rates", type=float, nargs="+", help="so many a second instead")
     parser.add_argument("--sessions", type=int, default=100_000)
     parser.add_argument("--connections", type=int, default=10_000)
     options = parser.parse_args(given[:cut])
@@ -77,9 +78,10 @@ def load_share(options: argparse.Namespace, model: Path, _: GRU4Rec) -> None:
         warm(server, clicks(options.items))
         label = "as fast as they can"
         answers = measure(server, clicks(options.items), n, options.seconds, label)
-        rate = options.share * len(answers) / options.seconds
-        label = f"{options.share:.0%} of that: {rate:.0f}/s"
-        measure(server, clicks(options.items), n, options.seconds, label, rate)
+        most = len(answers) / options.seconds
+        for rate in options.rates or [options.share * most]:
+            label = f"{rate / most:.0%} of that: {rate:.0f}/s"
+            measure(server, clicks(options.items), n, options.seconds, label, rate)
 
 
 def memory(options: argparse.Namespace, model: Path, _: GRU4Rec) -> None:
