@@ -79,11 +79,13 @@ class Background:
         self._files = woken, self._wake, self._done, done
         self._given = np.array([1, woken, done, 0, 0, 0])
         self._search: Search | None = None
-        run = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(_compiled_work().address)
-        self._thread = threading.Thread(
-            target=run, args=(self._given.ctypes.data,), name="searches", daemon=True
-        )
+        self._work = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(_compiled_work().address)
+        self._thread = threading.Thread(target=self._run, name="searches", daemon=True)
         self._thread.start()
+
+    def _run(self) -> None:
+        # a method, so that what the thread works with stays for as long as it does
+        self._work(self._given.ctypes.data)
 
     def begin(self, search: Search) -> None:
         """Begins with a search, on this one thread; the last one has ended."""

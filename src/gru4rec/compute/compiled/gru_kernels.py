@@ -5,6 +5,8 @@ In a training step a unit of work is a unit of the layer, so the number of threa
 
 from typing import Annotated, Any
 
+import numpy as np
+
 from gru4rec.compute.compiled.arithmetic import ONE, TWO, ZERO, dot, inlined, row_function, sigmoid
 from gru4rec.compute.compiled.arrays import Floats
 from gru4rec.compute.compiled.compiling import compiled
@@ -150,13 +152,15 @@ def gru_of_one(
 ) -> None:
     """Fills in the new state of one session, shape (units,); see `cells.gru`."""
     units = len(h)
+    of_x, of_h = np.empty(3 * units, np.float32), np.empty(3 * units, np.float32)
+    for j in range(3 * units):
+        of_x[j] = dot(weight_ih[j], x) + bias_ih[j]
+        of_h[j] = dot(weight_hh[j], h) + bias_hh[j]
     for j in range(units):
-        of_r = dot(weight_ih[j], x) + bias_ih[j] + dot(weight_hh[j], h) + bias_hh[j]
-        j_z, j_n = units + j, 2 * units + j
-        of_z = dot(weight_ih[j_z], x) + bias_ih[j_z] + dot(weight_hh[j_z], h) + bias_hh[j_z]
-        of_n = dot(weight_ih[j_n], x) + bias_ih[j_n]
-        candidate = tanh(of_n + sigmoid(of_r) * (dot(weight_hh[j_n], h) + bias_hh[j_n]))
-        out[j] = candidate + sigmoid(of_z) * (h[j] - candidate)
+        r = sigmoid(of_x[j] + of_h[j])
+        z = sigmoid(of_x[units + j] + of_h[units + j])
+        candidate = tanh(of_x[2 * units + j] + r * of_h[2 * units + j])
+        out[j] = candidate + z * (h[j] - candidate)
 
 
 @row_function
