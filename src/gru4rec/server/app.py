@@ -71,7 +71,7 @@ def create_app(options: ServerOptions | None = None) -> FastAPI:
         yield
         gc.unfreeze()
         keeper.stop()
-        scorer.close()
+        await scorer.close()
         await store.close()
 
     app = FastAPI(

@@ -104,8 +104,12 @@ class Scorer:
         if torch.get_num_threads() == 1 < _n_cores():
             self._background = engine.make_background()
 
-    def close(self) -> None:
-        """Ends the thread; nobody asks any more."""
+    async def close(self) -> None:
+        """Ends the thread; who still waits for an answer is cancelled."""
+        if self._working:
+            self._working.cancel()
+            await asyncio.gather(self._working, return_exceptions=True)
+            self._working = None
         if self._background:
             self._background.close()
             self._background = None
@@ -129,6 +133,10 @@ class Scorer:
                 answers = await self._answer(queries)
             except Exception as error:  # told to each who waits
                 answers = [error] * len(batch)
+            except asyncio.CancelledError:
+                for waiting in (*batch, *self._waiting):
+                    waiting.answer.cancel()
+                raise
             ended = time.perf_counter()
             for waiting, answer in zip(batch, answers, strict=True):
                 waiting.clock.seconds["queue"] += begun - waiting.since
@@ -229,8 +237,8 @@ async def _run_in(background: Background, search: Search) -> None:
         background.end()
         ended.set()
 
-    background.begin(search)
     loop.add_reader(file, end)
+    background.begin(search)
     try:
         await ended.wait()
     finally:

@@ -5,7 +5,7 @@ import contextlib
 import functools
 import itertools
 import select
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -47,12 +47,12 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iter
     torch.set_num_threads(before)
 
 
-@contextlib.contextmanager
-def opened(of: GRU4Rec | Query, metrics: Metrics | None = None) -> Iterator[Scorer]:
+@contextlib.asynccontextmanager
+async def opened(of: GRU4Rec | Query, metrics: Metrics | None = None) -> AsyncIterator[Scorer]:
     scorer = Scorer(metrics or Metrics())
     scorer.open(of.network.engine)
     yield scorer
-    scorer.close()
+    await scorer.close()
 
 
 def background_of(scorer: Scorer) -> Background | None:
@@ -105,7 +105,7 @@ def ask_at_once(
     metrics = Metrics()
 
     async def ask_all() -> list[Any]:
-        with opened(queries[0], metrics) as scorer:
+        async with opened(queries[0], metrics) as scorer:
             answers = (scorer.best(query, Clock()) for query in queries)
             return await asyncio.gather(*answers, return_exceptions=True)
 
@@ -146,7 +146,7 @@ def test_an_error_is_told_to_those_whom_it_concerns(gru: GRU4Rec) -> None:
 
 def test_who_goes_keeps_nobody_waiting(gru: GRU4Rec) -> None:
     async def go() -> Any:
-        with opened(gru) as scorer:
+        async with opened(gru) as scorer:
             query = ask(gru, [[3]], 5)
             gone, *others = (asyncio.create_task(scorer.best(query, Clock())) for _ in range(3))
             await asyncio.sleep(0)
@@ -192,7 +192,7 @@ def test_others_go_on_while_a_search_runs(
     monkeypatch.setattr(compiled_engine, "Background", Late)
 
     async def go() -> list[Any]:
-        with opened(gru) as scorer:
+        async with opened(gru) as scorer:
             query = ask(gru, [[3]], 5)
             answers = [asyncio.create_task(scorer.best(query, Clock())) for _ in range(2)]
             while way == "in the background" and not begin:
@@ -214,8 +214,13 @@ def test_there_is_no_background_where_it_gains_nothing(
         monkeypatch.setattr(scoring, "_n_cores", lambda: 1)
     if why == "threads":
         torch.set_num_threads(2)
-    with using("plain") if why == "engine" else contextlib.nullcontext(), opened(gru) as scorer:
-        assert background_of(scorer) is None
+
+    async def go() -> None:
+        async with opened(gru) as scorer:
+            assert background_of(scorer) is None
+
+    with using("plain") if why == "engine" else contextlib.nullcontext():
+        asyncio.run(go())
         answers, _ = ask_at_once([ask(gru, [[3]], 5)] * 2)
     for answer in answers:
         check(gru, ([[3]], 5, False), answer)
@@ -229,27 +234,21 @@ def test_a_server_that_ends_waits_for_the_search(
     events: list[str] = []
 
     async def go() -> None:
-        with opened(gru) as scorer:
+        async with opened(gru) as scorer:
             background = background_of(scorer)
             assert background
             begin, end = background.begin, background.end
             monkeypatch.setattr(background, "begin", lambda s: (begin(s), events.append("begin")))
             monkeypatch.setattr(background, "end", lambda: (end(), events.append("end")))
             query = ask(gru, [[3]], 5)
-            answers = [asyncio.create_task(scorer.best(query, Clock())) for _ in range(2)]
+            answers = [asyncio.create_task(scorer.best(query, Clock())) for _ in range(20)]
             while not events:
                 await asyncio.sleep(0)
-            working = scorer._working
-            if has_ended:  # and the task has not yet been told
+            if has_ended:  # and nobody has been told
                 select.select([background.fileno()], [], [], 60)
-                asyncio.get_running_loop().call_later(0, working.cancel)
-                while len(events) < 2:
-                    await asyncio.sleep(0)
-            if working:
-                working.cancel()
-                await asyncio.gather(working, return_exceptions=True)
-            for answer in answers:
-                answer.cancel()
+        assert events == ["begin", "end"]
+        for answer in await asyncio.gather(*answers, return_exceptions=True):
+            assert isinstance(answer, asyncio.CancelledError)
+        assert scorer._working is None
 
     run(go())
-    assert events == ["begin", "end"]
