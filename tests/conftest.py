@@ -73,6 +73,13 @@ def browser() -> Any:
 
 
 @pytest.fixture
+def one_thread() -> Iterator[int]:
+    """One thread of torch."""
+    with _torch_threads(1) as n:
+        yield n
+
+
+@pytest.fixture
 def two_threads() -> Iterator[int]:
     """Two threads of torch."""
     with _torch_threads(2) as n:

@@ -40,11 +40,10 @@ class Metrics:
             "gru4rec_part_seconds", "Its time in a part.", ["part"], registry=to, buckets=_BUCKETS
         )
         clicks = Counter("gru4rec_clicks", "Clicks.", ["kind"], registry=to)
-        self.requests, self.seconds = (
-            functools.cache(requests.labels),
-            functools.cache(seconds.labels),
-        )
-        self.parts, self.clicks = functools.cache(parts.labels), functools.cache(clicks.labels)
+        self.requests = functools.cache(requests.labels)
+        self.seconds = functools.cache(seconds.labels)
+        self.parts = functools.cache(parts.labels)
+        self.clicks = functools.cache(clicks.labels)
         self.batches = Histogram(
             "gru4rec_batch_requests",
             "Requests that were scored together.",

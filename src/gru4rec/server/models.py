@@ -128,8 +128,7 @@ class ModelKeeper:
         live.add(first[0])
         live.recommend()
         live.state()
-        for n in (2, 20):  # several at once go another way, and many a third one
-            gru.recommend([first] * n)
+        gru.recommend([first] * 20)  # many at once go another way
         return Served(gru, shortlists, titles, stamps)
 
 

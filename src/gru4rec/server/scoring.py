@@ -152,19 +152,10 @@ class Scorer:
 
     async def _answer(self, queries: Sequence[Query]) -> list[list[Ranked]]:
         """Answers queries of one kind: at once if that is quick, else while others go on."""
-        network, shortlist = queries[0].network, queries[0].shortlist
-        has_few_steps = queries[0].n_steps <= FEW_STEPS
-        n_products = sum(query.n_products for query in queries)
-        is_alone = len(queries) == 1  # and gets the answer sooner without changing threads
-        if self._background and has_few_steps and _n_sessions(queries) <= _MOST:
-            is_worth = n_products > (_FEW_PRODUCTS if is_alone else _VERY_FEW)
-            if is_worth and shortlist is None and not (is_alone and network.compact):
-                with reading():
-                    search = ranking.search(network, *_stacked(queries))
-                if search:
-                    await _run_in(self._background, search)
-                    return _apart(queries, search.result())
-        is_quick = has_few_steps and n_products <= _FEW_PRODUCTS
+        if self._background and (search := _search_for(queries)):
+            await _run_in(self._background, search)
+            return _apart(queries, search.result())
+        is_quick = queries[0].n_steps <= FEW_STEPS and _n_products(queries) <= _FEW_PRODUCTS
         return await run(is_quick, answer_together, queries)
 
     def _next_batch(self) -> list[_Waiting]:
@@ -181,8 +172,22 @@ class Scorer:
         return batch
 
 
-def _n_sessions(queries: Sequence[Query]) -> int:
-    return sum(len(query.sessions) for query in queries)
+def _n_products(queries: Sequence[Query]) -> int:
+    return sum(query.n_products for query in queries)
+
+
+def _search_for(queries: Sequence[Query]) -> Search | None:
+    """Makes ready what queries of one kind ask for; None where there is a better way."""
+    first, n_sessions = queries[0], sum(len(query.sessions) for query in queries)
+    if first.shortlist is not None or first.n_steps > FEW_STEPS or n_sessions > _MOST:
+        return None
+    is_alone = len(queries) == 1  # and gets the answer sooner without changing threads
+    if _n_products(queries) <= (_FEW_PRODUCTS if is_alone else _VERY_FEW):
+        return None
+    if is_alone and first.network.compact:
+        return None
+    with reading():
+        return ranking.search(first.network, *_stacked(queries))
 
 
 def answer_together(queries: Sequence[Query]) -> list[list[Ranked]]:

@@ -5,7 +5,7 @@ import contextlib
 import functools
 import itertools
 import select
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -36,15 +36,13 @@ def run(request: pytest.FixtureRequest) -> Callable[..., Any]:
 
 
 @pytest.fixture(autouse=True, params=["at once", "in the background"])
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, one_thread: int) -> str:
     """How queries of several sessions are answered; a server has one thread of torch."""
     is_at_once = request.param == "at once"
     monkeypatch.setattr(scoring, "_VERY_FEW", scoring._FEW_PRODUCTS if is_at_once else 0)
     monkeypatch.setattr(scoring, "_n_cores", lambda: 2)
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield request.param
-    torch.set_num_threads(before)
+    assert one_thread == torch.get_num_threads()
+    return str(request.param)
 
 
 @contextlib.asynccontextmanager

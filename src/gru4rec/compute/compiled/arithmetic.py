@@ -41,6 +41,12 @@ def sigmoid(x: Any) -> Any:
     return ONE / (ONE + exp(-x))
 
 
+@inlined
+def tanh(x: Any) -> Any:
+    """The hyperbolic tangent."""
+    return TWO * sigmoid(TWO * x) - ONE
+
+
 @compiled(fastmath={"nnan", "nsz", "reassoc", "contract"})
 def largest(values: Floats) -> Any:
     """The largest of some numbers, shape (n,), n > 0."""

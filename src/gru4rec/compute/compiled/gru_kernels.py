@@ -7,16 +7,10 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from gru4rec.compute.compiled.arithmetic import ONE, TWO, ZERO, dot, inlined, row_function, sigmoid
+from gru4rec.compute.compiled.arithmetic import ONE, ZERO, dot, row_function, sigmoid, tanh
 from gru4rec.compute.compiled.arrays import Floats
 from gru4rec.compute.compiled.compiling import compiled
 from gru4rec.compute.compiled.loops import loop
-
-
-@inlined
-def tanh(x: Any) -> Any:
-    """The hyperbolic tangent."""
-    return TWO * sigmoid(TWO * x) - ONE
 
 
 @row_function

@@ -21,7 +21,7 @@ LANES = 8  # numbers of a vector: sums for one row, of eight states or two each 
 # so that they can change places
 ROWS = LANES
 
-_AHEAD = 8192  # numbers of a table that are asked for before they are used
+AHEAD = 8192  # numbers of a table that are asked for before they are used
 
 _FLOAT, _INT, _INDEX = ir.FloatType(), ir.IntType(64), ir.IntType(32)
 _VECTOR = ir.VectorType(_FLOAT, LANES)
@@ -77,7 +77,7 @@ def _multiplying(units: int) -> Callable[[Any, Any, Any, Any], Any]:
             builder.gep(table, [builder.mul(builder.add(first, _INT(number)), steps)])
             for number in range(ROWS)
         ]
-        soon = builder.gep(starts[0], [_INT(_AHEAD // units)])
+        soon = builder.gep(starts[0], [_INT(AHEAD // units)])
         totals = [cgutils.alloca_once_value(builder, _VECTOR([0.0] * LANES)) for _ in starts]
         with cgutils.for_range(builder, steps) as step:
             # row by row, though all are read together: memory is slow where places are far apart

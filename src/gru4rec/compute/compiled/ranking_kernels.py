@@ -1,6 +1,7 @@
-"""The compiled loops of ranking: they read a tile of scores once, on all threads.
+"""The compiled loops of ranking, on all threads, whose number changes nothing.
 
-A unit of work is a row of the tile, so the number of threads changes nothing.
+Those that read a tile of scores have a row of it as their unit of work. For a few states there is
+one loop that makes the scores, too; its unit of work is a part of the table of items.
 """
 
 from typing import Annotated, Any
@@ -11,11 +12,10 @@ from gru4rec.compute.compiled.addresses import prefetch
 from gru4rec.compute.compiled.arithmetic import dot
 from gru4rec.compute.compiled.arrays import Floats, Ints
 from gru4rec.compute.compiled.compiling import compiled
-from gru4rec.compute.compiled.lanes import LANES, ROWS, multiply_pairs, multiply_rows
+from gru4rec.compute.compiled.lanes import AHEAD, LANES, ROWS, multiply_pairs, multiply_rows
 from gru4rec.compute.compiled.loops import loop
 
 _ONE, _ZERO = np.float32(1), np.float32(0)
-_AHEAD = 8192  # numbers of a table that are asked for before they are used
 BLOCK = 512  # rows whose scores are compared at a time
 _CHUNK = 32  # scores looked at together for one that is good enough
 
@@ -217,7 +217,7 @@ def search_part(
     groups as `lanes` takes them: of eight with as many steps as units, else of four with half as
     many. The last group is filled up with anything. There are at least eight rows to a part.
     """
-    ahead = max(1, _AHEAD // width)
+    ahead = max(1, AHEAD // width)
     for part in range(begin, end):
         start, stop = n_items * part // n, n_items * (part + 1) // n
         n_blocks = (stop - start + BLOCK - 1) // BLOCK
