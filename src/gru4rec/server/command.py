@@ -17,6 +17,7 @@ from gru4rec.server.metrics import FOLDER_VARIABLE
 from gru4rec.server.models import ModelKeeper
 from gru4rec.server.options import ServerOptions
 from gru4rec.server.stores import open_store
+from gru4rec.server.writes import JoinedWrites
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ def serve(arguments: argparse.Namespace) -> None:
         "timeout_graceful_shutdown": _DRAIN_SECONDS,
         "timeout_keep_alive": _IDLE_SECONDS,
         "log_config": _LOGGING,
+        "http": JoinedWrites,
     }
     if not options.api_key and arguments.host not in _LOOPBACK:
         # before there is logging
