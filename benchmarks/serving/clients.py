@@ -7,11 +7,12 @@ import re
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import uvloop
 
 _CLICKS_A_SESSION = 6
+_LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 
 # of client, number of its request and randomness
 Request = Callable[[int, int, random.Random], bytes]
@@ -68,45 +69,81 @@ def load(
 
     Returns:
         What they got.
+
+    Raises:
+        SystemExit: An answer is not 200, or the server ends a connection.
     """
-    answers: list[Answer] = []
     ends_at = time.perf_counter() + seconds
 
-    async def client(number: int) -> None:
-        generator = random.Random(number)  # noqa: S311
-        connection = await asyncio.open_connection("127.0.0.1", port)
-        n, due = 0, time.perf_counter()
-        while True:
-            begun = time.perf_counter()
-            if rate:
-                due += generator.expovariate(rate / n_clients)
-                await asyncio.sleep(max(0, due - begun))
-                begun = due if due < begun else time.perf_counter()
-            if time.perf_counter() > ends_at:
-                break
-            parts = await ask(*connection, request(number, n, generator))
-            answers.append(Answer(time.perf_counter() - begun, parts))
-            n += 1
-        connection[1].close()
+    async def all_of_them() -> list[_Client]:
+        loop = asyncio.get_running_loop()
+        clients = [
+            _Client(n, request, ends_at, rate / n_clients if rate else None)
+            for n in range(n_clients)
+        ]
+        for client in clients:
+            await loop.create_connection(lambda client=client: client, "127.0.0.1", port)
+        await asyncio.gather(*(client.ended for client in clients))
+        return clients
 
-    async def all_of_them() -> None:
-        await asyncio.gather(*map(client, range(n_clients)))
-
-    uvloop.run(all_of_them())
-    return answers
+    clients = uvloop.run(all_of_them())
+    return [Answer(seconds, _parts(head)) for client in clients for seconds, head in client.answers]
 
 
-async def ask(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes
-) -> dict[str, float]:
-    """Sends a request, reads the answer to its end, and returns the times that it tells."""
-    writer.write(request)
-    headers = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
-    length = re.search(r"content-length: (\d+)", headers)
-    if not headers.startswith("http/1.1 200") or not length:
-        raise SystemExit(f"the server answered: {headers}")
-    await reader.readexactly(int(length[1]))
-    return {name: float(ms) / 1000 for name, ms in re.findall(r"(\w+);dur=([\d.]+)", headers)}
+class _Client(asyncio.Protocol):
+    """Asks, and reads answers with as little as it can: it takes of the server's cores."""
+
+    def __init__(self, number: int, request: Request, ends_at: float, rate: float | None) -> None:
+        self._number, self._request, self._ends_at, self._rate = number, request, ends_at, rate
+        self._generator = random.Random(number)  # noqa: S311
+        self._n, self._received = 0, b""
+        self._due = self._begun = time.perf_counter()
+        self.answers: list[tuple[float, bytes]] = []
+        self.ended = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._wait()
+
+    def _wait(self) -> None:
+        now = time.perf_counter()
+        if self._rate:
+            self._due += self._generator.expovariate(self._rate)
+            if self._due > now:
+                asyncio.get_running_loop().call_later(self._due - now, self._ask, None)
+                return
+        self._ask(self._due if self._rate else now)
+
+    def _ask(self, begun: float | None) -> None:
+        self._begun = begun or time.perf_counter()
+        if max(self._begun, time.perf_counter()) > self._ends_at:
+            self.ended.set_result(None)
+            self._transport.close()
+            return
+        self._transport.write(self._request(self._number, self._n, self._generator))
+        self._n += 1
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        head, is_whole, body = self._received.partition(b"\r\n\r\n")
+        if not is_whole:
+            return
+        length = _LENGTH.search(head)
+        if not head.startswith(b"HTTP/1.1 200") or not length:
+            self.ended.set_exception(SystemExit(f"the server answered: {head.decode()}"))
+            self._transport.close()
+        elif len(body) >= int(length[1]):
+            self.answers.append((time.perf_counter() - self._begun, head))
+            self._received = b""
+            self._wait()
+
+    def connection_lost(self, _: Exception | None) -> None:
+        if not self.ended.done():
+            self.ended.set_exception(SystemExit("the server ended a connection"))
+
+
+def _parts(head: bytes) -> dict[str, float]:
+    return {name: float(ms) / 1000 for name, ms in re.findall(r"(\w+);dur=([\d.]+)", head.decode())}
 
 
 def percentiles(answers: Sequence[Answer]) -> list[float]:
