@@ -55,24 +55,60 @@ class Compact(Protocol):
         """
 
 
-class Search(Protocol):
-    """What `Plain.best_items` does, ready to be begun by a `Background`."""
+class Went(NamedTuple):
+    """A session that has gone on.
 
-    def result(self) -> Best:
-        """Returns what was found, when it has ended."""
+    Attributes:
+        items: Indices of its best items, best first, shape (n,).
+        scores: Their scores, shape (n,).
+        hidden: Its units, of each layer, as 32-bit floats.
+    """
+
+    items: Ints
+    scores: Floats
+    hidden: tuple[bytes, ...]
+
+
+class FewSessions(Protocol):
+    """Lets a few sessions of one model go on, and finds their best items; over and over."""
+
+    def ready(
+        self,
+        hidden: Sequence[Floats],
+        items: Sequence[Sequence[int]],
+        k: int,
+        seen: Sequence[Sequence[int]] | None,
+    ) -> bool:
+        """Takes what the next `run` is to do.
+
+        Args:
+            hidden: States of the sessions, per layer (n, units), n > 0.
+            items: Item indices that each session goes on with, if any.
+            k: See `Plain.best_items`.
+            seen: See there.
+
+        Returns:
+            Whether it does that: not too much of anything.
+        """
+
+    def run(self) -> None:
+        """Does it on this thread."""
+
+    def result(self) -> list[Went]:
+        """Returns what has become of each session."""
 
 
 class Background(Protocol):
-    """A thread that does one search at a time, and lets Python go on."""
+    """A thread that lets one batch of sessions after the other go on, and lets Python go on."""
 
-    def begin(self, search: Any) -> None:
-        """Begins with a search of the same engine; the last one has ended."""
+    def begin(self, sessions: Any) -> None:
+        """Begins with `FewSessions` of the same engine that are ready; the last ones have ended."""
 
     def fileno(self) -> int:
-        """Returns the file that can be read when the search has ended."""
+        """Returns the file that can be read when they have ended."""
 
     def end(self) -> None:
-        """Waits until the search has ended."""
+        """Waits until they have ended."""
 
     def close(self) -> None:
         """Ends the thread; nothing has begun that has not ended."""
@@ -309,19 +345,25 @@ class Plain:
             best.append(self.best_of(scores, k))
         return Best(*(np.concatenate(arrays) for arrays in zip(*best, strict=True)))
 
-    def search(
+    def make_few_sessions(
         self,
+        table: Tensor,  # noqa: ARG002
+        layers: Sequence[Mapping[str, Tensor]],  # noqa: ARG002
         output: Tensor,  # noqa: ARG002
         bias: Tensor,  # noqa: ARG002
-        states: Tensor,  # noqa: ARG002
-        k: int,  # noqa: ARG002
-        seen: Sequence[Sequence[int]] | None = None,  # noqa: ARG002
-    ) -> Search | None:
-        """Makes ready what `best_items` would do; None where that is no single loop."""
+    ) -> FewSessions | None:
+        """Makes all that a few sessions need; None where others do it as fast.
+
+        Args:
+            table: Input rows of the items, shape (n_items, input width).
+            layers: Weights of the cell of each layer, see `cells.advance`.
+            output: See `scores`.
+            bias: See `scores`. None of these may change, or have gradients.
+        """
         return None
 
     def make_background(self) -> Background | None:
-        """Starts a thread for searches; None where there are none."""
+        """Starts a thread for `FewSessions`; None where there are none."""
         return None
 
     def best_of(self, scores: Tensor, k: int) -> Best:

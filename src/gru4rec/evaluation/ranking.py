@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from gru4rec.compute import Best, Search
+from gru4rec.compute import Best
 from gru4rec.model.network import Network
 
 # ties that are counted for the target
@@ -92,14 +92,6 @@ def top_k(
         network.engine.best_items(output, bias, states[rows], k, seen[rows] if seen else None)
         for rows in _blocks(len(states), network.engine.block_rows)
     )
-
-
-def search(
-    network: Network, states: Tensor, k: int, seen: Sequence[Sequence[int]] | None = None
-) -> Search | None:
-    """Makes ready what `top_k` would do, for a `Background`; None where that is no single loop."""
-    output, bias, k = network.tables["output"], network.tables["bias"], min(k, network.n_items)
-    return network.engine.search(output, bias, states, k, seen)
 
 
 def best_among(

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gru4rec.compute import Compact, Ints, Plain, cells, engine_of
+from gru4rec.compute import Compact, FewSessions, Ints, Plain, cells, engine_of
 
 # draw(matrix, σ) fills the matrix with U(−σ, σ)
 Draw = Callable[[Tensor, float], None]
@@ -198,6 +198,17 @@ class Network:
     def scores(self, states: Tensor) -> Tensor:
         """Scores all items after the last layer's states (n, units); shape (n, n_items)."""
         return self.engine.scores(self.tables["output"], self.tables["bias"], states)
+
+    def few_sessions(self) -> FewSessions | None:
+        """Returns what lets a few sessions go on; None where the engine has no such thing.
+
+        The weights are those that there are now.
+        """
+        layers = [self.cell_weights(layer) for layer in range(len(self.architecture.layers))]
+        tables = self.tables
+        return self.engine.make_few_sessions(
+            tables[self.input_name], layers, tables["output"], tables["bias"]
+        )
 
     def add_compact_copy(self) -> bool:
         """Makes `compact`, and returns whether the engine gains anything by one."""

@@ -12,6 +12,7 @@ from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.types import ASGIApp
 
 import gru4rec
 from gru4rec.errors import GRU4RecError
@@ -38,7 +39,7 @@ _PAGE_POLICY = (
 )
 
 
-def create_app(options: ServerOptions | None = None) -> FastAPI:
+def create_app(options: ServerOptions | None = None) -> ASGIApp:
     """Makes the application.
 
     Args:
@@ -58,7 +59,8 @@ def create_app(options: ServerOptions | None = None) -> FastAPI:
     keeper = ModelKeeper(options, count_reload)
     metrics.loaded_at.set(keeper.current.loaded_at.timestamp())
     store = open_store(options.store, 60 * options.session_minutes, options.max_sessions)
-    sessions, scorer = ServerSessions(store, options.max_items), Scorer(metrics)
+    scorer = Scorer(metrics)
+    sessions = ServerSessions(store, scorer, options.max_items)
 
     @contextlib.asynccontextmanager
     async def running(_: FastAPI) -> AsyncIterator[None]:
@@ -94,18 +96,17 @@ def create_app(options: ServerOptions | None = None) -> FastAPI:
         """What Prometheus reads."""
         return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
-    app.add_middleware(
-        QuickRoutes, routes=router.routes, key=options.api_key, handlers=app.exception_handlers
-    )
-    app.add_middleware(Guard, options=options, metrics=metrics)
-    return app
+    # around FastAPI, not in it: what it has of its own before the first middleware takes time, too
+    quick = QuickRoutes(app, router.routes, options.api_key, app.exception_handlers)
+    return Guard(quick, options, metrics)
 
 
 def _key_check(key: str) -> Callable[..., Awaitable[None]]:
     bearer = HTTPBearer(auto_error=False)
 
     async def check(given: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> None:
-        if not is_key(given.credentials if given else "", key):
+        # headers are bytes, which Starlette reads as Latin-1
+        if not is_key(given.credentials.encode("latin-1") if given else b"", key):
             raise HTTPException(
                 401,
                 "the API key is missing or wrong; send it as Authorization: Bearer KEY",

@@ -5,13 +5,13 @@ from collections.abc import Awaitable, Callable
 from pathlib import PurePath
 from typing import Annotated, Any, NamedTuple
 
-import numpy.typing as npt
 import pandas as pd
-from fastapi import APIRouter, HTTPException, Path, Query, Response
+from fastapi import APIRouter, HTTPException, Path, Response
+from fastapi import Query as InAddress
 from pydantic_core import to_json
-from torch import Tensor
 
 from gru4rec.addresses import path_of
+from gru4rec.compute import Went
 from gru4rec.data.vocabulary import UNKNOWN
 from gru4rec.errors import DataError, shown
 from gru4rec.server import scoring
@@ -30,14 +30,13 @@ from gru4rec.server.messages import (
 from gru4rec.server.metrics import Metrics
 from gru4rec.server.models import ModelKeeper, Served
 from gru4rec.server.options import ServerOptions
-from gru4rec.server.scoring import Scorer
-from gru4rec.server.sessions import Click, ServerSessions
-from gru4rec.serving.live import LiveSession
+from gru4rec.server.scoring import Going, Query, Scorer
+from gru4rec.server.sessions import Asked, Click, ServerSessions
 
 _SESSIONS_AT_A_TIME = 100
 
 SessionId = Annotated[str, Path(max_length=256, examples=["anna"])]
-WantedQuery = Annotated[Wanted, Query()]
+WantedQuery = Annotated[Wanted, InAddress()]
 
 
 class _Answer(NamedTuple):
@@ -123,16 +122,17 @@ class Endpoints:
         self._check(served, wanted)
         self._check_number(len(events.events))
         clicks = [Click(event.item, event.id) for event in events.events]
-        outcome = await self._sessions.add(served, session, clicks, clock)
-        for kind, n in outcome.counts.items():
-            self._metrics.clicks(kind).inc(n)
+        done = await self._sessions.add(served, session, clicks, _asked(served, wanted), clock)
+        for kind, n in done.counts.items():
+            if n:
+                self._metrics.clicks(kind).inc(n)
         answer = ClickAnswer(
             session=session,
             model=served.gru.digest,
-            items=await self._next_items(served, outcome.live, wanted, clock),
-            known=outcome.counts["known"],
-            unknown=outcome.counts["unknown"],
-            repeated=outcome.counts["repeated"],
+            items=_rows(served, done.best),
+            known=done.counts["known"],
+            unknown=done.counts["unknown"],
+            repeated=done.counts["repeated"],
         )
         return _Answer(answer, clock)
 
@@ -140,9 +140,8 @@ class Endpoints:
         """Answers with the next items of a session; what is popular where it has no clicks."""
         served, clock = self._keeper.current, Clock()
         self._check(served, wanted)
-        live = await self._sessions.read(served, session, clock)
-        items = await self._next_items(served, live, wanted, clock)
-        answer = SessionAnswer(session=session, model=served.gru.digest, items=items)
+        best = await self._sessions.read(served, session, _asked(served, wanted), clock)
+        answer = SessionAnswer(session=session, model=served.gru.digest, items=_rows(served, best))
         return _Answer(answer, clock)
 
     async def forget(self, session: SessionId) -> _Answer:
@@ -164,14 +163,18 @@ class Endpoints:
         found = [[find(item) for item in session] for session in body.sessions]
         known = [[index for index in indices if index != UNKNOWN] for indices in found]
         n_unknown = n_items - sum(map(len, known))
-        rows = await self._best(served, known, wanted, known, clock)
+        k, exclude_seen, shortlist = _asked(served, wanted)
+        begun = [Going(None, indices) for indices in known]
+        seen = known if exclude_seen else None
+        query = Query(served.gru.network, begun, k, seen, shortlist)
+        rows = [_rows(served, best) for best in await self._scorer.best(query, clock)]
         answer = ManyAnswers(model=served.gru.digest, unknown=n_unknown, sessions=rows)
         return _Answer(answer, clock)
 
     async def similar(
         self,
         item: Annotated[str, Path()],
-        k: Annotated[int, Query(ge=1, description="How many items.")] = 20,
+        k: Annotated[int, InAddress(ge=1, description="How many items.")] = 20,
     ) -> _Answer:
         """Answers with the items that are most like one, by the cosine of their embeddings."""
         served, clock = self._keeper.current, Clock()
@@ -181,7 +184,7 @@ class Endpoints:
             raise HTTPException(404, f"the model does not know the item {shown(item_id)}")
         with clock.span("model"):
             similar = await scoring.run(False, served.gru.similar_items, item_id, k)
-        rows = _rows(served, similar["item"].to_numpy(), similar["score"].to_numpy())
+        rows = _titled(served, similar["item"].tolist(), similar["score"].tolist())
         return _Answer(SimilarItems(item=item_id, model=served.gru.digest, items=rows), clock)
 
     async def model(self) -> _Answer:
@@ -216,36 +219,20 @@ class Endpoints:
         if n_items > self._options.max_items:
             raise DataError(f"{n_items} items; at most {self._options.max_items} are taken")
 
-    async def _next_items(
-        self, served: Served, live: LiveSession, wanted: Wanted, clock: Clock
-    ) -> list[RecommendedItem]:
-        seen = [live.seen()] if wanted.exclude_seen else []
-        [items] = await self._best(served, live.hidden, wanted, seen, clock)
-        return items
 
-    async def _best(
-        self,
-        served: Served,
-        sessions: Tensor | list[list[int]],
-        wanted: Wanted,
-        seen: list[list[int]],
-        clock: Clock,
-    ) -> list[list[RecommendedItem]]:
-        shortlist = served.shortlists[wanted.candidates] if wanted.candidates else None
-        left_out = seen if wanted.exclude_seen else None
-        query = scoring.Query(served.gru.network, sessions, wanted.k, left_out, shortlist)
-        return [
-            _rows(served, served.gru.vocabulary.decode(best.items), best.scores)
-            for best in await self._scorer.best(query, clock)
-        ]
+def _asked(served: Served, wanted: Wanted) -> Asked:
+    shortlist = served.shortlists[wanted.candidates] if wanted.candidates else None
+    return Asked(wanted.k, wanted.exclude_seen, shortlist)
 
 
-def _rows(
-    served: Served, items: npt.NDArray[Any], scores: npt.NDArray[Any]
-) -> list[RecommendedItem]:
-    rows = [
-        RecommendedItem(item=item, score=score)
-        for item, score in zip(items.tolist(), scores.tolist(), strict=True)
+def _rows(served: Served, best: Went) -> list[RecommendedItem]:
+    ids = served.gru.vocabulary.decode(best.items)
+    return _titled(served, ids.tolist(), best.scores.tolist())
+
+
+def _titled(served: Served, items: list[Any], scores: list[float]) -> list[RecommendedItem]:
+    rows: list[RecommendedItem] = [
+        {"item": item, "score": score} for item, score in zip(items, scores, strict=True)
     ]
     for row in rows if served.titles else []:
         if row["item"] in served.titles:

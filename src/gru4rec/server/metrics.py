@@ -15,6 +15,7 @@ from prometheus_client import (
 # where workers share their numbers; prometheus_client reads the same variable
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
+CLICKS = ("known", "unknown", "repeated")
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 
 
@@ -40,6 +41,8 @@ class Metrics:
             "gru4rec_part_seconds", "Its time in a part.", ["part"], registry=to, buckets=_BUCKETS
         )
         clicks = Counter("gru4rec_clicks", "Clicks.", ["kind"], registry=to)
+        for kind in CLICKS:
+            clicks.labels(kind)  # 0 is told, too
         self.requests = functools.cache(requests.labels)
         self.seconds = functools.cache(seconds.labels)
         self.parts = functools.cache(parts.labels)

@@ -122,13 +122,15 @@ class ModelKeeper:
             for name, file in options.shortlists.items()
         }
         titles = _read_titles(options.titles, gru) if options.titles else {}
-        # the first request is not to wait for the digest, or for loops to be compiled
+        # the first request is not to wait for the digest, or for loops to be compiled: those of a
+        # few sessions, of many, and of one with a compact copy
         first = gru.vocabulary.ids[:1].tolist()
+        gru.network.few_sessions()
+        gru.recommend([first] * 20)
         live = gru.live_session()
         live.add(first[0])
         live.recommend()
         live.state()
-        gru.recommend([first] * 20)  # many at once go another way
         return Served(gru, shortlists, titles, stamps)
 
 

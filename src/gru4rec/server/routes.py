@@ -8,9 +8,9 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, get_type_hints
 
-from fastapi import Request
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from starlette.datastructures import QueryParams
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gru4rec.server.guard import giving
 
 _ARGUMENTS = "gru4rec.arguments"
-_Read = Callable[[Request, Mapping[str, str], bytes], dict[str, Any] | None]
+_Read = Callable[[Scope, Mapping[str, str], bytes], dict[str, Any] | None]
 
 
 class QuickRoutes:
@@ -55,7 +55,7 @@ class QuickRoutes:
             if match is Match.FULL:
                 body = (await receive()).get("body", b"")
                 receive = giving(body, receive)
-                arguments = read(Request(scope), found["path_params"], body)
+                arguments = read(scope, found["path_params"], body)
                 if arguments is not None:
                     scope.update(found)
                     scope[_ARGUMENTS] = arguments
@@ -74,23 +74,26 @@ def _reader(route: APIRoute, key: str) -> _Read:
     """What reads the arguments of usual requests, and None of others."""
     hints = get_type_hints(route.endpoint, include_extras=True)
     hints.pop("return", None)
-    readers = {name: TypeAdapter[Any](hint) for name, hint in hints.items()}
+    readers = {name: TypeAdapter[Any](hint).validator for name, hint in hints.items()}
     of_body = {name for name, hint in hints.items() if _is_model(hint)}
     of_path = readers.keys() & route.param_convertors.keys()
     of_query = readers.keys() - of_path - of_body
 
-    def read(request: Request, path: Mapping[str, str], body: bytes) -> dict[str, Any] | None:
-        headers, query = request.headers, request.query_params
-        scheme, _, sent = headers.get("authorization", "").partition(" ")
-        if key and not (scheme == "Bearer" and is_key(sent, key)):
+    def read(scope: Scope, path: Mapping[str, str], body: bytes) -> dict[str, Any] | None:
+        headers, text = dict(scope["headers"]), scope["query_string"]
+        pairs = QueryParams(text).multi_items() if text else []
+        query = dict(pairs)
+        if len(headers) < len(scope["headers"]) or len(query) < len(pairs):
             return None
-        is_json = headers.get("content-type") == "application/json"
-        if len(query.multi_items()) > len(query) or (of_body and not is_json):
+        scheme, _, sent = headers.get(b"authorization", b"").partition(b" ")
+        if key and not (scheme == b"Bearer" and is_key(sent, key)):
+            return None
+        if of_body and headers.get(b"content-type") != b"application/json":
             return None
         try:
             return {
                 **{name: readers[name].validate_python(path[name]) for name in of_path},
-                **{name: readers[name].validate_python(dict(query)) for name in of_query},
+                **{name: readers[name].validate_python(query) for name in of_query},
                 **{name: readers[name].validate_json(body) for name in of_body},
             }
         except ValidationError:
@@ -99,10 +102,9 @@ def _reader(route: APIRoute, key: str) -> _Read:
     return read
 
 
-def is_key(sent: str, key: str) -> bool:
+def is_key(sent: bytes, key: str) -> bool:
     """Tells whether what was sent is the key; it takes as long for any other."""
-    # headers are bytes, which Starlette reads as Latin-1
-    return secrets.compare_digest(sent.encode("latin-1"), key.encode())
+    return secrets.compare_digest(sent, key.encode())
 
 
 def _is_model(hint: Any) -> bool:

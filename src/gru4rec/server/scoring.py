@@ -8,21 +8,17 @@ import asyncio
 import itertools
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from torch import Tensor
 
-from gru4rec.compute import Background, Best, Plain, Search
-from gru4rec.data.vocabulary import Indices
-from gru4rec.evaluation import ranking
+from gru4rec.compute import Background, FewSessions, Floats, Plain, Went
 from gru4rec.model.network import Network
 from gru4rec.server.clock import Clock
 from gru4rec.server.metrics import Metrics
-from gru4rec.serving.recommendations import best_items, final_states, reading
+from gru4rec.serving.recommendations import best_items, go_on, reading
 from gru4rec.serving.shortlist import Shortlist
 
 _MOST = 16  # sessions of a batch: more take as much longer as they are more
@@ -36,20 +32,31 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+class Going(NamedTuple):
+    """A session that goes on.
+
+    Attributes:
+        hidden: Its units as 32-bit floats, of each layer; None: it begins.
+        items: Item indices that come next, if any.
+    """
+
+    hidden: tuple[bytes, ...] | None
+    items: list[int]
+
+
 class Query(NamedTuple):
-    """What to recommend to some sessions.
+    """What to recommend to some sessions when they have gone on.
 
     Attributes:
         network: The weights.
-        sessions: Hidden states of the last layer, shape (n, units), n ≥ 1; or the item indices of
-            whole sessions, a list each, which are read first.
+        sessions: They, at least one.
         k: Items for each; fewer where there are fewer.
         seen: Item indices to leave out, one list a session; None: nothing.
         shortlist: The only items to recommend; None: all.
     """
 
     network: Network
-    sessions: Tensor | list[list[int]]
+    sessions: list[Going]
     k: int
     seen: list[list[int]] | None
     shortlist: Shortlist | None
@@ -63,7 +70,7 @@ class Query(NamedTuple):
     @property
     def n_steps(self) -> int:
         """How many steps of the network come first."""
-        return 0 if isinstance(self.sessions, Tensor) else max(map(len, self.sessions))
+        return max([len(session.items) for session in self.sessions])
 
     @property
     def n_products(self) -> int:
@@ -72,18 +79,12 @@ class Query(NamedTuple):
         return len(self.sessions) * n_items * self.network.architecture.layers[-1]
 
 
-class Ranked(NamedTuple):
-    """The best items of one session, best first: their indices and scores, shape (n,) each."""
-
-    items: Indices
-    scores: npt.NDArray[np.float32]
-
-
 class _Waiting(NamedTuple):
     query: Query
+    kind: tuple[object, ...]
     clock: Clock
     since: float
-    answer: "asyncio.Future[list[Ranked]]"
+    answer: "asyncio.Future[list[Went]]"
 
 
 class Scorer:
@@ -98,14 +99,22 @@ class Scorer:
         self._waiting: list[_Waiting] = []
         self._working: asyncio.Task[None] | None = None
         self._background: Background | None = None
+        self._ended = asyncio.Event()
+        self._few: tuple[Network, FewSessions | None] | None = None
 
     def open(self, engine: Plain) -> None:
-        """Starts a thread for searches, if there is a core for it and no other thread scores."""
+        """Starts a thread for sessions, if there is a core for it and no other thread scores."""
         if torch.get_num_threads() == 1 < _n_cores():
             self._background = engine.make_background()
+        if self._background:
+            asyncio.get_running_loop().add_reader(
+                self._background.fileno(), self._tell, self._background
+            )
 
     async def close(self) -> None:
         """Ends the thread; who still waits for an answer is cancelled."""
+        if self._background:
+            asyncio.get_running_loop().remove_reader(self._background.fileno())
         if self._working:
             self._working.cancel()
             await asyncio.gather(self._working, return_exceptions=True)
@@ -114,10 +123,10 @@ class Scorer:
             self._background.close()
             self._background = None
 
-    async def best(self, query: Query, clock: Clock) -> list[Ranked]:
+    async def best(self, query: Query, clock: Clock) -> list[Went]:
         """Returns the best items of each session; `clock` gets the times of queue and model."""
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(query, clock, time.perf_counter(), loop.create_future())
+        waiting = _Waiting(query, query.kind, clock, time.perf_counter(), loop.create_future())
         self._waiting.append(waiting)
         if self._working is None:
             # it begins when all that is ready to run has run: what comes at once is one batch
@@ -150,20 +159,53 @@ class Scorer:
             self._metrics.batches.observe(len(batch))
         self._working = None
 
-    async def _answer(self, queries: Sequence[Query]) -> list[list[Ranked]]:
+    async def _answer(self, queries: Sequence[Query]) -> list[list[Went]]:
         """Answers queries of one kind: at once if that is quick, else while others go on."""
-        if self._background and (search := _search_for(queries)):
-            await _run_in(self._background, search)
-            return _apart(queries, search.result())
-        is_quick = queries[0].n_steps <= FEW_STEPS and _n_products(queries) <= _FEW_PRODUCTS
-        return await run(is_quick, answer_together, queries)
+        n_products = sum(query.n_products for query in queries)
+        is_quick = queries[0].n_steps <= FEW_STEPS and n_products <= _FEW_PRODUCTS
+        few = self._ready(queries)
+        if few is None:
+            return await run(is_quick, answer_together, queries)
+        if self._background and n_products > _VERY_FEW:
+            await self._run_beside(self._background, few)
+        else:
+            await run(is_quick, few.run)
+        return _apart(queries, few.result())
+
+    async def _run_beside(self, background: Background, few: FewSessions) -> None:
+        """Does it in the thread, while others go on."""
+        self._ended = asyncio.Event()
+        background.begin(few)
+        try:
+            await self._ended.wait()
+        finally:
+            if not self._ended.is_set():  # the server ends; the thread may still work with `few`
+                background.end()
+
+    def _tell(self, background: Background) -> None:
+        background.end()
+        self._ended.set()
+
+    def _ready(self, queries: Sequence[Query]) -> FewSessions | None:
+        """Makes ready what queries of one kind ask for; None where there is a better way."""
+        network, _, _, _, shortlist = queries[0]
+        if shortlist is not None or (network.compact and len(queries) == 1):
+            return None
+        if self._few is None or self._few[0] is not network:
+            self._few = network, network.few_sessions()
+        few, sessions = self._few[1], _sessions(queries)
+        k = min(max(query.k for query in queries), network.n_items)
+        items = [session.items for session in sessions]
+        if few and few.ready(_hidden(network, sessions), items, k, _seen(queries)):
+            return few
+        return None
 
     def _next_batch(self) -> list[_Waiting]:
         """Takes the query that waits longest, and others that one product answers with it."""
-        kind, n = self._waiting[0].query.kind, 0
+        kind, n = self._waiting[0].kind, 0
         batch, others = [], []
         for waiting in self._waiting:
-            if n < _MOST and waiting.query.kind == kind:
+            if n < _MOST and waiting.kind == kind:
                 batch.append(waiting)
                 n += len(waiting.query.sessions)
             else:
@@ -172,83 +214,53 @@ class Scorer:
         return batch
 
 
-def _n_products(queries: Sequence[Query]) -> int:
-    return sum(query.n_products for query in queries)
-
-
-def _search_for(queries: Sequence[Query]) -> Search | None:
-    """Makes ready what queries of one kind ask for; None where there is a better way."""
-    first, n_sessions = queries[0], sum(len(query.sessions) for query in queries)
-    if first.shortlist is not None or first.n_steps > FEW_STEPS or n_sessions > _MOST:
-        return None
-    is_alone = len(queries) == 1  # and gets the answer sooner without changing threads
-    if _n_products(queries) <= (_FEW_PRODUCTS if is_alone else _VERY_FEW):
-        return None
-    if is_alone and first.network.compact:
-        return None
+def answer_together(queries: Sequence[Query]) -> list[list[Went]]:
+    """Answers queries of one kind, each with what has become of its sessions."""
+    network, sessions = queries[0].network, _sessions(queries)
     with reading():
-        return ranking.search(first.network, *_stacked(queries))
+        before = [torch.from_numpy(layer.copy()) for layer in _hidden(network, sessions)]
+        items = np.array([item for session in sessions for item in session.items], np.int64)
+        offsets = np.cumsum([0, *(len(session.items) for session in sessions)])
+        hidden = go_on(network, [layer.to(network.device) for layer in before], items, offsets)
+        k = max(query.k for query in queries)
+        best = best_items(network, hidden[-1], k, _seen(queries), queries[0].shortlist)
+        after = [layer.cpu().numpy() for layer in hidden]
+    ends = best.lengths.cumsum()[:-1]
+    states = zip(*([row.tobytes() for row in layer] for layer in after), strict=True)
+    rows = zip(np.split(best.items, ends), np.split(best.scores, ends), states, strict=True)
+    return _apart(queries, [Went(*row) for row in rows])
 
 
-def answer_together(queries: Sequence[Query]) -> list[list[Ranked]]:
-    """Answers queries of one kind, each with a list of what is best for each session."""
-    with reading():
-        states, k, seen = _stacked(queries)
-        best = best_items(queries[0].network, states, k, seen, queries[0].shortlist)
-    return _apart(queries, best)
+def _sessions(queries: Sequence[Query]) -> list[Going]:
+    return [session for query in queries for session in query.sessions]
 
 
-def _stacked(queries: Sequence[Query]) -> tuple[Tensor, int, list[list[int]] | None]:
-    """What is asked of all sessions together: states of shape (n, units), k, and what is seen."""
-    seen = None
-    if any(query.seen for query in queries):
-        seen = [row for query in queries for row in query.seen or [[]] * len(query.sessions)]
-    states = _read(queries[0].network, [query.sessions for query in queries])
-    return states, max(query.k for query in queries), seen
+def _seen(queries: Sequence[Query]) -> list[list[int]] | None:
+    if not any(query.seen for query in queries):
+        return None
+    return [row for query in queries for row in query.seen or [[]] * len(query.sessions)]
 
 
-def _apart(queries: Sequence[Query], best: Best) -> list[list[Ranked]]:
-    """Gives each query what is best for its sessions."""
-    ends = best.lengths.cumsum()
-    rows = iter(zip((ends - best.lengths).tolist(), ends.tolist(), strict=True))
-    answers = []
-    for query in queries:
-        parts = [slice(begin, min(end, begin + query.k))
-                 for begin, end in itertools.islice(rows, len(query.sessions))]  # fmt: skip
-        answers.append([Ranked(best.items[part], best.scores[part]) for part in parts])
-    return answers
+def _hidden(network: Network, sessions: Sequence[Going]) -> list[Floats]:
+    """Returns the states of sessions, per layer (n, units)."""
+    layers = []
+    for layer, units in enumerate(network.architecture.layers):
+        zeros = bytes(4 * units)
+        rows = [session.hidden[layer] if session.hidden else zeros for session in sessions]
+        layers.append(np.frombuffer(b"".join(rows), np.float32).reshape(len(rows), units))
+    return layers
 
 
-def _read(network: Network, sessions: Sequence[Tensor | list[list[int]]]) -> Tensor:
-    """Returns the last layer's states, shape (n, units); whole sessions are read together."""
-    whole = [some for some in sessions if not isinstance(some, Tensor)]
-    if not whole:
-        return torch.cat([some for some in sessions if isinstance(some, Tensor)])
-    items = [session for some in whole for session in some]
-    offsets = np.cumsum([0, *map(len, items)])
-    flat = np.array([*itertools.chain.from_iterable(items)], dtype=np.int64)
-    states = final_states(network, flat, offsets)
-    read = iter(torch.split(states, [*map(len, whole)]))
-    return torch.cat([some if isinstance(some, Tensor) else next(read) for some in sessions])
-
-
-async def _run_in(background: Background, search: Search) -> None:
-    """Does a search while others go on."""
-    loop, file = asyncio.get_running_loop(), background.fileno()
-    ended = asyncio.Event()
-
-    def end() -> None:
-        loop.remove_reader(file)
-        background.end()
-        ended.set()
-
-    loop.add_reader(file, end)
-    background.begin(search)
-    try:
-        await ended.wait()
-    finally:
-        if not ended.is_set():  # the server ends; what the thread works with has to stay until then
-            end()
+def _apart(queries: Sequence[Query], went: Iterable[Went]) -> list[list[Went]]:
+    """Gives each query its sessions, with as many items as it asked for."""
+    rows = iter(went)
+    return [
+        [
+            Went(items[: query.k], scores[: query.k], hidden)
+            for items, scores, hidden in itertools.islice(rows, len(query.sessions))
+        ]
+        for query in queries
+    ]
 
 
 def _n_cores() -> int:

@@ -1,27 +1,28 @@
 """Sessions of the server: read from the store, moved on by clicks, written back."""
 
 import asyncio
-import json
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from gru4rec.compute import Went
+from gru4rec.data.vocabulary import UNKNOWN
 from gru4rec.errors import DataError
 from gru4rec.server.clock import Clock
+from gru4rec.server.metrics import CLICKS
 from gru4rec.server.models import Served
-from gru4rec.server.scoring import FEW_STEPS, run
+from gru4rec.server.records import Record
+from gru4rec.server.scoring import Going, Query, Scorer
 from gru4rec.server.stores.base import SessionStore, StoreAwayError
-from gru4rec.serving.live import LiveSession
+from gru4rec.serving.shortlist import Shortlist
 
 logger = logging.getLogger(__name__)
 
 # ids of the last events are kept, to know one that comes again
 _EVENTS = 64
 _ATTEMPTS = 100
-_to_json = json.JSONEncoder(separators=(",", ":")).encode
-_KINDS = ("known", "unknown", "repeated")
 
 
 class Click(NamedTuple):
@@ -31,18 +32,26 @@ class Click(NamedTuple):
     event: str | None = None
 
 
+class Asked(NamedTuple):
+    """What is asked of a session: so many items, without its own or with them, of a shortlist."""
+
+    k: int
+    exclude_seen: bool = False
+    shortlist: Shortlist | None = None
+
+
 @dataclass
 class Outcome:
     """What clicks have done.
 
     Attributes:
-        live: The session after them.
         counts: Clicks on items that the model knows ("known"), clicks on others ("unknown"), and
             those whose event was there before ("repeated") and which changed nothing.
+        best: The next items.
     """
 
-    live: LiveSession
-    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_KINDS, 0))
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(CLICKS, 0))
+    best: Went = field(init=False)
 
 
 class ServerSessions:
@@ -50,25 +59,25 @@ class ServerSessions:
 
     Args:
         store: Keeps them.
+        scorer: Lets them go on, and finds their next items.
         max_items: So many last items are kept of each.
     """
 
-    def __init__(self, store: SessionStore, max_items: int) -> None:
-        self._store, self._max_items = store, max_items
+    def __init__(self, store: SessionStore, scorer: Scorer, max_items: int) -> None:
+        self._store, self._scorer, self._max_items = store, scorer, max_items
 
-    async def read(self, served: Served, session: str, clock: Clock) -> LiveSession:
-        """Returns a session as it is; one that is not there has just begun.
+    async def read(self, served: Served, session: str, asked: Asked, clock: Clock) -> Went:
+        """Returns the next items of a session as it is; one that is not there has just begun.
 
         Raises:
             StoreAwayError: The store does not answer.
         """
         with clock.span("store"):
-            record = await self._store.get(session)
-        outcome, _ = await self._go_on(served, record, [], clock)
-        return outcome.live
+            record, _ = await self._store.get(session)
+        return await self._best(_Opened(served, record), asked, clock)
 
     async def add(
-        self, served: Served, session: str, clicks: Sequence[Click], clock: Clock
+        self, served: Served, session: str, clicks: Sequence[Click], asked: Asked, clock: Clock
     ) -> Outcome:
         """Adds clicks to a session, all or none, and returns when the store has them.
 
@@ -79,12 +88,20 @@ class ServerSessions:
         """
         for attempt in range(_ATTEMPTS):
             with clock.span("store"):
-                old = await self._store.get(session)
-            outcome, new = await self._go_on(served, old, clicks, clock)
-            if new is None:
+                record, version = await self._store.get(session)
+            opened, outcome = _Opened(served, record), Outcome()
+            opened.add(clicks, outcome)
+            outcome.best = await self._best(opened, asked, clock)
+            if outcome.counts["repeated"] == len(clicks):
                 return outcome
+            new = Record(
+                served.gru.digest,
+                tuple(opened.items[-self._max_items :]),
+                outcome.best.hidden,
+                tuple(opened.events[-_EVENTS:]),
+            )
             with clock.span("store"):
-                if await self._store.replace(session, old, new):
+                if await self._store.replace(session, version, new):
                     return outcome
                 await asyncio.sleep(random.uniform(0, 0.001 * min(attempt, 20)))  # noqa: S311
         raise StoreAwayError("others change this session all the time; try again")
@@ -97,51 +114,65 @@ class ServerSessions:
         """
         await self._store.delete(session)
 
-    async def _go_on(
-        self, served: Served, record: bytes | None, clicks: Sequence[Click], clock: Clock
-    ) -> tuple[Outcome, bytes | None]:
-        """Goes on from a record with some clicks; returns the new record, None: nothing is new."""
-        is_others = record is not None and served.gru.digest.encode() not in record
-        n_steps = len(clicks) + (self._max_items if is_others else 0)
-        with clock.span("model"):
-            return await run(n_steps <= FEW_STEPS, self._add, served, record, clicks)
-
-    def _add(
-        self, served: Served, record: bytes | None, clicks: Sequence[Click]
-    ) -> tuple[Outcome, bytes | None]:
-        live, events = _open(served, record)
-        outcome = _add(live, events, clicks)
-        if outcome.counts["repeated"] == len(clicks):
-            return outcome, None
-        state = live.state()
-        state["items"] = state["items"][-self._max_items :]
-        content = {"state": state, "events": events[-_EVENTS:]}
-        return outcome, _to_json(content).encode()
+    async def _best(self, opened: "_Opened", asked: Asked, clock: Clock) -> Went:
+        seen = [opened.seen()] if asked.exclude_seen else None
+        query = Query(opened.served.gru.network, [opened.going], asked.k, seen, asked.shortlist)
+        [best] = await self._scorer.best(query, clock)
+        return best
 
 
-def _open(served: Served, record: bytes | None) -> tuple[LiveSession, list[str]]:
-    live = served.gru.live_session()
-    if record is None:
-        return live, []
-    try:
-        content = json.loads(record)
-        live.restore(content["state"])
-        return live, list(content["events"])
-    except (DataError, ValueError, KeyError, TypeError) as error:
-        # of a server with another kind of ids, or damaged: it would be in the way for ever
-        logger.warning("a session cannot go on and begins anew: %s", error)
-        return served.gru.live_session(), []
+class _Opened:
+    """A session that was kept, or a new one, in the hands of a model.
+
+    Attributes:
+        served: The model.
+        items: Ids of its items.
+        events: Ids of its events.
+        going: From where it goes on, and by which items.
+    """
+
+    def __init__(self, served: Served, record: Record | None) -> None:
+        self.served, self.items, self.events = served, list[Any](), list[str]()
+        self.going = Going(None, [])
+        if record is None:
+            return
+        try:
+            if record.model == served.gru.digest:
+                self.going = Going(_checked(record.hidden, served), [])
+            else:
+                self.going = Going(None, self._known(record.items))
+        except DataError as error:
+            # of a server with another kind of ids, or damaged: it would be in the way for ever
+            logger.warning("a session cannot go on and begins anew: %s", error)
+            return
+        self.items, self.events = [*record.items], [*record.events]
+
+    def add(self, clicks: Sequence[Click], outcome: Outcome) -> None:
+        """Adds clicks and the ids of their events."""
+        there = set(self.events)
+        for item, event in clicks:
+            if event in there:
+                outcome.counts["repeated"] += 1
+                continue
+            index = self.served.gru.vocabulary.find(item)
+            outcome.counts["unknown" if index == UNKNOWN else "known"] += 1
+            if index != UNKNOWN:
+                self.going.items.append(index)
+            self.items.append(item)
+            if event is not None:
+                there.add(event)
+                self.events.append(event)
+
+    def seen(self) -> list[int]:
+        """Returns the indices of its items that the model knows."""
+        return self._known(self.items)
+
+    def _known(self, items: Iterable[Any]) -> list[int]:
+        indices = map(self.served.gru.vocabulary.find, items)
+        return [index for index in indices if index != UNKNOWN]
 
 
-def _add(live: LiveSession, events: list[str], clicks: Sequence[Click]) -> Outcome:
-    """Adds clicks and the ids of their events."""
-    outcome, known = Outcome(live), set(events)
-    for click in clicks:
-        if click.event in known:
-            outcome.counts["repeated"] += 1
-            continue
-        outcome.counts["known" if live.add(click.item) else "unknown"] += 1
-        if click.event is not None:
-            known.add(click.event)
-            events.append(click.event)
-    return outcome
+def _checked(hidden: tuple[bytes, ...], served: Served) -> tuple[bytes, ...]:
+    if [*map(len, hidden)] != [4 * n for n in served.gru.network.architecture.layers]:
+        raise DataError("its state is of another size than its model's")
+    return hidden

@@ -123,18 +123,33 @@ def final_states(network: Network, items: Indices, offsets: npt.NDArray[np.int64
         offsets: Session s owns items[offsets[s]:offsets[s + 1]], shape (n + 1,); one without items
             stays at the zero state.
     """
+    return go_on(network, network.zero_state(len(offsets) - 1), items, offsets)[-1]
+
+
+def go_on(
+    network: Network, hidden: list[Tensor], items: Indices, offsets: npt.NDArray[np.int64]
+) -> list[Tensor]:
+    """Returns the states of sessions after more items, per layer (n, units).
+
+    Args:
+        network: The weights.
+        hidden: Their states so far, per layer (n, units).
+        items: See `final_states`.
+        offsets: See `final_states`.
+    """
     lengths = np.diff(offsets)
     longest_first = np.argsort(-lengths, kind="stable")
     begins, lengths = offsets[:-1][longest_first], lengths[longest_first]
-    hidden = network.zero_state(len(lengths))
+    order = torch.from_numpy(longest_first).to(network.device)
+    hidden = [layer[order] for layer in hidden]
     for step in range(int(lengths.max(initial=0))):
         # sessions that still go on are the first ones
         n = int(np.searchsorted(-lengths, -step, side="left"))
         advanced = network.read(items[begins[:n] + step], [h[:n] for h in hidden])
         for h, new in zip(hidden, advanced, strict=True):
             h[:n] = new
-    back = torch.from_numpy(np.argsort(longest_first)).to(network.device)
-    return hidden[-1][back]
+    back = order.argsort()
+    return [layer[back] for layer in hidden]
 
 
 def best_items(

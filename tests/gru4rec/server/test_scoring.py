@@ -1,6 +1,7 @@
 """What is scored together is answered as if each were alone."""
 
 import asyncio
+import base64
 import contextlib
 import functools
 import itertools
@@ -8,6 +9,7 @@ import select
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import uvloop
@@ -18,7 +20,8 @@ from gru4rec.compute.compiled import engine as compiled_engine
 from gru4rec.server import scoring
 from gru4rec.server.clock import Clock
 from gru4rec.server.metrics import Metrics
-from gru4rec.server.scoring import Query, Scorer, answer_together
+from gru4rec.server.scoring import Going, Query, Scorer, answer_together
+from gru4rec.serving import LiveSession
 
 N_ITEMS = 400  # more than are scored at a time by some ways of multiplying
 
@@ -60,13 +63,17 @@ def background_of(scorer: Scorer) -> Background | None:
 def ask(gru: GRU4Rec, sessions: list[list[int]], k: int, **options: Any) -> Query:
     known = [[gru.vocabulary.find(item) for item in items] for items in sessions]
     seen = known if options.get("exclude_seen") else None
-    asked: Any = known
-    if len(known) == 1:  # these are asked for by what a live session has come to
-        live = gru.live_session()
-        for item in sessions[0]:
-            live.add(item)
-        asked = live.hidden
-    return Query(gru.network, asked, k, seen, options.get("candidates"))
+    going = [Going(None, items) for items in known]
+    if len(known) == 1:  # goes on from what it has come to
+        before = gru.live_session()
+        for item in sessions[0][:-1]:
+            before.add(item)
+        going = [Going(hidden_of(before), known[0][-1:])]
+    return Query(gru.network, going, k, seen, options.get("candidates"))
+
+
+def hidden_of(live: LiveSession) -> tuple[bytes, ...]:
+    return tuple(base64.b64decode(layer) for layer in live.state()["hidden"])
 
 
 # sessions, k, exclude_seen
@@ -89,6 +96,12 @@ def check(gru: GRU4Rec, wanted: Any, answer: Any, candidates: Any = None) -> Non
         expected = best[best["session"] == session]
         assert gru.vocabulary.decode(found.items).tolist() == expected["item"].tolist()
         assert found.scores.tolist() == pytest.approx(expected["score"].tolist(), abs=1e-6)
+        live = gru.live_session()
+        for item in sessions[session]:
+            live.add(item)
+        for layer, wanted_layer in zip(found.hidden, hidden_of(live), strict=True):
+            units = [np.frombuffer(units, np.float32) for units in (layer, wanted_layer)]
+            assert units[0].tolist() == pytest.approx(units[1].tolist(), abs=1e-6)
 
 
 def test_one_product_answers_as_many(gru: GRU4Rec) -> None:
@@ -137,9 +150,9 @@ def test_a_batch_has_an_end(gru: GRU4Rec, run: Callable[..., Any]) -> None:
 
 def test_an_error_is_told_to_those_whom_it_concerns(gru: GRU4Rec) -> None:
     good = ask(gru, [[3]], 5)
-    bad = good._replace(k=1000, sessions=torch.zeros(1, 99))
+    bad = good._replace(k=1000, sessions=[Going((bytes(4 * 99),), [])])
     answers, _ = ask_at_once([bad, good, bad])
-    assert [type(answer) for answer in answers] == [RuntimeError, list, RuntimeError]
+    assert [type(answer) for answer in answers] == [ValueError, list, ValueError]
 
 
 def test_who_goes_keeps_nobody_waiting(gru: GRU4Rec) -> None:
@@ -170,21 +183,21 @@ def test_the_clock_tells_queue_and_model(
 def test_a_long_session_keeps_no_short_one_waiting(gru: GRU4Rec) -> None:
     short, long = ([[3]], 5, False), ([[3, 1] * 100], 5, False)
     whole = [gru.vocabulary.find(item) for item in long[0][0]]
-    queries = [ask(gru, *short[:2]), Query(gru.network, [whole], 5, None, None)]
+    queries = [ask(gru, *short[:2]), Query(gru.network, [Going(None, whole)], 5, None, None)]
     answers, text = ask_at_once(queries)
     for wanted, answer in zip((short, long), answers, strict=True):
         check(gru, wanted, answer)
     assert "gru4rec_batch_requests_count 2.0" in text
 
 
-def test_others_go_on_while_a_search_runs(
+def test_others_go_on_while_the_thread_works(
     gru: GRU4Rec, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Late(compiled_engine.Background):
         """Begins when it is told to."""
 
-        def begin(self, search: Any) -> None:
-            begin.append(functools.partial(super().begin, search))
+        def begin(self, sessions: Any) -> None:
+            begin.append(functools.partial(super().begin, sessions))
 
     begin: list[Callable[[], None]] = []
     monkeypatch.setattr(compiled_engine, "Background", Late)
@@ -226,7 +239,7 @@ def test_there_is_no_background_where_it_gains_nothing(
 
 @pytest.mark.parametrize("way", ["in the background"], indirect=True)
 @pytest.mark.parametrize("has_ended", [False, True])
-def test_a_server_that_ends_waits_for_the_search(
+def test_a_server_that_ends_waits_for_the_thread(
     gru: GRU4Rec, has_ended: bool, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     events: list[str] = []

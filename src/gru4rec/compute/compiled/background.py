@@ -16,10 +16,11 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from gru4rec.compute.compiled.addresses import ints
 from gru4rec.compute.compiled.compiling import compiled_for
-from gru4rec.compute.compiled.search import Search
+from gru4rec.compute.compiled.sessions import FewSessions
 
-_RUNS, _WOKEN, _DONE, _ADDRESS, _POINTER, _BYTE = range(6)
+_RUNS, _WOKEN, _DONE, _CALLS, _N_CALLS, _BYTE = range(6)
 _pointer = types.CPointer(types.int64)
 _libc = types.int64(types.int32, _pointer, types.int64)
 _read, _write = types.ExternalFunction("read", _libc), types.ExternalFunction("write", _libc)
@@ -49,14 +50,16 @@ def _place(_: Any, pointer: Any, number: Any) -> Any:
 
 
 def _work(pointer: Any) -> None:
-    """Runs a loop whenever a byte comes, and sends one when it has."""
+    """Runs loops whenever a byte comes, and sends one when it has."""
     given = numba.carray(pointer, 6)
     while True:
         n_bytes = _read(given[_WOKEN], _place(pointer, _BYTE), 1)
         if not given[_RUNS]:
             return
         if n_bytes == 1:  # else a signal came
-            _call(given[_ADDRESS], given[_POINTER])
+            calls = ints(given[_CALLS], (given[_N_CALLS], 2))
+            for i in range(len(calls)):
+                _call(calls[i, 0], calls[i, 1])
             _write(given[_DONE], _place(pointer, _BYTE), 1)
 
 
@@ -67,7 +70,7 @@ def _compiled_work() -> Any:
 
 
 class Background:
-    """One thread, which does one search at a time.
+    """One thread, which lets one batch of sessions after the other go on.
 
     Raises:
         OSError: There are no more files or threads to be had.
@@ -78,31 +81,33 @@ class Background:
         self._done, done = os.pipe()
         self._files = woken, self._wake, self._done, done
         self._given = np.array([1, woken, done, 0, 0, 0])
-        self._search: Search | None = None
+        self._sessions: FewSessions | None = None
         self._work = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(_compiled_work().address)
-        self._thread = threading.Thread(target=self._run, name="searches", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="sessions", daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
         # a method, so that what the thread works with stays for as long as it does
         self._work(self._given.ctypes.data)
 
-    def begin(self, search: Search) -> None:
-        """Begins with a search, on this one thread; the last one has ended."""
-        search.loop.begin(search.n_parts, search.n_parts, {})
-        self._search = search  # alive for as long as the thread works with it
-        self._given[[_ADDRESS, _POINTER]] = search.loop.address, search.loop.pointer
+    def begin(self, sessions: FewSessions) -> None:
+        """Begins with sessions that are ready, on this one thread; the last ones have ended."""
+        self._sessions = sessions  # alive for as long as the thread works with them
+        self._given[[_CALLS, _N_CALLS]] = sessions.calls.ctypes.data, len(sessions.calls)
         os.write(self._wake, b"\0")
 
     def fileno(self) -> int:
-        """Returns the file that can be read when the search has ended."""
+        """Returns the file that can be read when they have ended."""
         return self._done
 
     def end(self) -> None:
-        """Waits until the search has ended."""
-        os.set_blocking(self._done, True)  # uvloop turns that off where it looks at a file
-        os.read(self._done, 1)
-        self._search = None
+        """Waits until they have ended."""
+        try:
+            os.read(self._done, 1)
+        except BlockingIOError:  # uvloop has made it so, as it does with all files that it looks at
+            os.set_blocking(self._done, True)
+            os.read(self._done, 1)
+        self._sessions = None
 
     def close(self) -> None:
         """Ends the thread; nothing has begun that has not ended."""

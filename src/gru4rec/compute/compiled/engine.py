@@ -21,6 +21,7 @@ from gru4rec.compute.compiled.compact import CompactTable
 from gru4rec.compute.compiled.large_pages import use_large_pages
 from gru4rec.compute.compiled.loops import Loop
 from gru4rec.compute.compiled.search import MOST, Search
+from gru4rec.compute.compiled.sessions import FewSessions
 from gru4rec.compute.plain import Best, Bools, Compact, Doubles, Ints, Plain, SessionIndex
 
 
@@ -112,24 +113,22 @@ class Compiled(Plain):
         """See `Plain`."""
         if k > ranking.LARGEST_K:
             return super().best_items(output, bias, states, k, seen)
-        search = self.search(output, bias, states, k, seen)
-        if search is None:
+        if len(states) > MOST:
             return ranking.best_items(output, bias, states, k, seen, self._tile)
-        search.loop(search.n_parts)
+        search = Search(output, bias, states.contiguous(), k)
+        search.begin(len(states), k, seen)
+        search.loop.run_begun()
         return search.result()
 
-    def search(
+    def make_few_sessions(
         self,
+        table: Tensor,
+        layers: Sequence[Mapping[str, Tensor]],
         output: Tensor,
         bias: Tensor,
-        states: Tensor,
-        k: int,
-        seen: Sequence[Sequence[int]] | None = None,
-    ) -> Search | None:
+    ) -> FewSessions | None:
         """See `Plain`."""
-        if k > ranking.LARGEST_K or len(states) > MOST:
-            return None
-        return Search(output, bias, states, k, seen)
+        return FewSessions(table, layers, output, bias)
 
     def make_background(self) -> Background | None:
         """See `Plain`."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from gru4rec.compute.compiled.arithmetic import ONE, ZERO, dot, row_function, sigmoid, tanh
-from gru4rec.compute.compiled.arrays import Floats
+from gru4rec.compute.compiled.arrays import Floats, Ints
 from gru4rec.compute.compiled.compiling import compiled
 from gru4rec.compute.compiled.loops import loop
 
@@ -178,3 +178,70 @@ def original_gru_of_one(
     for j in range(units):
         z, candidate = sigmoid(sums[2 * units + j]), tanh(sums[j])
         out[j] = h[j] + z * (candidate - h[j])
+
+
+@loop
+def read_by_gru(
+    begin: int,
+    end: int,
+    table: Annotated[Floats, "n_rows", "width"],
+    rows: Annotated[Ints, "n_steps"],
+    ends: Annotated[Ints, "n"],
+    hidden: Annotated[Floats, "n", "units"],
+    outputs: Annotated[Floats, "n_steps", "units"],
+    weight_ih: Annotated[Floats, "gates", "width"],
+    weight_hh: Annotated[Floats, "gates", "units"],
+    bias_ih: Annotated[Floats, "gates"],
+    bias_hh: Annotated[Floats, "gates"],
+    n_rows: int,  # noqa: ARG001
+    n_steps: int,  # noqa: ARG001
+    width: int,  # noqa: ARG001
+    units: int,  # noqa: ARG001
+    gates: int,  # noqa: ARG001
+) -> None:
+    """Advances each session by its rows of the table, one after the other, by `gru_of_one`.
+
+    Args:
+        begin: First session.
+        end: The one after the last.
+        table: Input rows.
+        rows: Which of them, session after session.
+        ends: Where those of each session end.
+        hidden: State of each session; becomes the new one.
+        outputs: Receives the state after each step.
+        weight_ih: See `cells.gru`; so are the next three.
+    """
+    for i in range(begin, end):
+        for step in range(ends[i - 1] if i > 0 else 0, ends[i]):
+            gru_of_one(
+                table[rows[step]], hidden[i], weight_ih, weight_hh, bias_ih, bias_hh, outputs[step]
+            )
+            hidden[i] = outputs[step]
+
+
+@loop
+def read_by_original_gru(
+    begin: int,
+    end: int,
+    table: Annotated[Floats, "n_rows", "width"],
+    rows: Annotated[Ints, "n_steps"],
+    ends: Annotated[Ints, "n"],
+    hidden: Annotated[Floats, "n", "units"],
+    outputs: Annotated[Floats, "n_steps", "units"],
+    weight_rz: Annotated[Floats, "units", 2, "units"],
+    weight_h: Annotated[Floats, "units", "units"],
+    bias: Annotated[Floats, "gates"],
+    n_rows: int,  # noqa: ARG001
+    n_steps: int,  # noqa: ARG001
+    width: int,  # noqa: ARG001
+    units: int,
+    gates: int,  # noqa: ARG001
+) -> None:
+    """Does what `read_by_gru` does, by `original_gru_of_one`."""
+    of_gates = weight_rz.reshape(units, 2 * units)
+    for i in range(begin, end):
+        for step in range(ends[i - 1] if i > 0 else 0, ends[i]):
+            original_gru_of_one(
+                table[rows[step]], hidden[i], of_gates, weight_h, bias, outputs[step]
+            )
+            hidden[i] = outputs[step]

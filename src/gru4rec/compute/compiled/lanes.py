@@ -41,7 +41,7 @@ def multiply_rows(_: Any, rows: Any, first: Any, states: Any, group: Any, out: A
         out: Receives the products in the places of states and rows, shape (n_states, n rows);
             what is there of the last group beyond its states is left out.
     """
-    return types.void(rows, first, states, group, out), _multiplying(units=1)
+    return types.void(rows, first, states, group, out), _multiplying(units=1, n_groups=1)
 
 
 @intrinsic
@@ -56,12 +56,25 @@ def multiply_pairs(_: Any, rows: Any, first: Any, states: Any, group: Any, out: 
         group: See there.
         out: See there.
     """
-    return types.void(rows, first, states, group, out), _multiplying(units=2)
+    return types.void(rows, first, states, group, out), _multiplying(units=2, n_groups=1)
 
 
-def _multiplying(units: int) -> Callable[[Any, Any, Any, Any], Any]:
+@intrinsic
+def multiply_rows_twice(_: Any, rows: Any, first: Any, states: Any, group: Any, out: Any) -> Any:
+    """Does what `multiply_rows` does with a group and the next one: a row is read once for both."""
+    return types.void(rows, first, states, group, out), _multiplying(units=1, n_groups=2)
+
+
+@intrinsic
+def multiply_pairs_twice(_: Any, rows: Any, first: Any, states: Any, group: Any, out: Any) -> Any:
+    """Does what `multiply_pairs` does with a group and the next one."""
+    return types.void(rows, first, states, group, out), _multiplying(units=2, n_groups=2)
+
+
+def _multiplying(units: int, n_groups: int) -> Callable[[Any, Any, Any, Any], Any]:
     """What makes the code, which takes so many units of a state in each step."""
     n_states, part = LANES // units, ir.VectorType(_FLOAT, units)
+    n_rows_at_once = ROWS // n_groups
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         def data(place: int, of: ir.Type) -> Any:
@@ -72,37 +85,56 @@ def _multiplying(units: int) -> Callable[[Any, Any, Any, Any], Any]:
 
         _, first, _, group, _ = values
         (table, _), (lanes, (_, steps, _)) = data(0, part), data(2, _VECTOR)
-        lanes = builder.gep(lanes, [builder.mul(group, steps)])
+        groups = [
+            builder.gep(lanes, [builder.mul(builder.add(group, _INT(number)), steps)])
+            for number in range(n_groups)
+        ]
         starts = [
             builder.gep(table, [builder.mul(builder.add(first, _INT(number)), steps)])
             for number in range(ROWS)
         ]
-        soon = builder.gep(starts[0], [_INT(AHEAD // units)])
-        totals = [cgutils.alloca_once_value(builder, _VECTOR([0.0] * LANES)) for _ in starts]
-        with cgutils.for_range(builder, steps) as step:
-            # row by row, though all are read together: memory is slow where places are far apart
-            ask_for_line(builder, builder.gep(soon, [builder.mul(step.index, _INT(ROWS))]))
-            lane = _aligned(builder.load(builder.gep(lanes, [step.index])))
-            for start, total in zip(starts, totals, strict=True):
-                numbers = _aligned(builder.load(builder.gep(start, [step.index])))
-                repeated = builder.shuffle_vector(
-                    numbers, numbers, _indices([*range(units)] * n_states)
-                )
-                product = builder.fmul(repeated, lane, flags=["contract"])
-                added = builder.fadd(builder.load(total), product, flags=["contract"])
-                builder.store(added, total)
-        sums = iter(_transposed(builder, [*map(builder.load, totals)]))
+        parts = [
+            _sums(builder, units, steps, starts[begin : begin + n_rows_at_once], groups)
+            for begin in range(0, ROWS, n_rows_at_once)
+        ]
         to, (n, n_rows) = data(4, _FLOAT)
-        for number in range(n_states):
-            sum_of_units = functools.reduce(builder.fadd, itertools.islice(sums, units))
-            state = builder.add(builder.mul(group, _INT(n_states)), _INT(number))
-            with builder.if_then(builder.icmp_signed("<", state, n)):
-                place = builder.gep(to, [builder.add(builder.mul(state, n_rows), first)])
-                place = builder.bitcast(place, _VECTOR.as_pointer())
-                _aligned(builder.store(sum_of_units, place))
+        for number, of_group in enumerate(zip(*parts, strict=True)):
+            sums = iter(_transposed(builder, [*itertools.chain.from_iterable(of_group)]))
+            for lane in range(n_states):
+                sum_of_units = functools.reduce(builder.fadd, itertools.islice(sums, units))
+                before = builder.mul(builder.add(group, _INT(number)), _INT(n_states))
+                state = builder.add(before, _INT(lane))
+                with builder.if_then(builder.icmp_signed("<", state, n)):
+                    place = builder.gep(to, [builder.add(builder.mul(state, n_rows), first)])
+                    place = builder.bitcast(place, _VECTOR.as_pointer())
+                    _aligned(builder.store(sum_of_units, place))
         return context.get_dummy_value()
 
     return generate
+
+
+def _sums(
+    builder: Any, units: int, steps: Any, starts: list[Any], groups: list[Any]
+) -> list[list[Any]]:
+    """Makes a loop over steps; returns for each group the sums of its vectors with each row."""
+    totals = [
+        [cgutils.alloca_once_value(builder, _VECTOR([0.0] * LANES)) for _ in starts] for _ in groups
+    ]
+    soon = builder.gep(starts[0], [_INT(AHEAD // units)])
+    with cgutils.for_range(builder, steps) as step:
+        # row by row, though some are read together: memory is slow where places are far apart
+        ask_for_line(builder, builder.gep(soon, [builder.mul(step.index, _INT(len(starts)))]))
+        lanes = [_aligned(builder.load(builder.gep(group, [step.index]))) for group in groups]
+        for row, start in enumerate(starts):
+            numbers = _aligned(builder.load(builder.gep(start, [step.index])))
+            repeated = builder.shuffle_vector(
+                numbers, numbers, _indices([*range(units)] * (LANES // units))
+            )
+            for lane, total in zip(lanes, (sums[row] for sums in totals), strict=True):
+                product = builder.fmul(repeated, lane, flags=["contract"])
+                added = builder.fadd(builder.load(total), product, flags=["contract"])
+                builder.store(added, total)
+    return [[builder.load(total) for total in sums] for sums in totals]
 
 
 def _aligned(access: Any) -> Any:

@@ -283,7 +283,12 @@ class Loop:
         n_threads = torch.get_num_threads()
         # one part for each: what a thread's cache holds is then what it works on in the next loop
         self.begin(n, max(self.grain, -(-n // n_threads)), values)
-        runtime = openmp.find_openmp() if n > self.grain and n_threads > 1 else None
+        self.run_begun()
+
+    def run_begun(self) -> None:
+        """Runs what `begin` has made ready."""
+        n_threads, many = torch.get_num_threads(), self._arguments.n > self.grain
+        runtime = openmp.find_openmp() if many and n_threads > 1 else None
         if runtime is None:
             self.run(self.pointer)
         else:

@@ -12,7 +12,15 @@ from gru4rec.compute.compiled.addresses import prefetch
 from gru4rec.compute.compiled.arithmetic import dot
 from gru4rec.compute.compiled.arrays import Floats, Ints
 from gru4rec.compute.compiled.compiling import compiled
-from gru4rec.compute.compiled.lanes import AHEAD, LANES, ROWS, multiply_pairs, multiply_rows
+from gru4rec.compute.compiled.lanes import (
+    AHEAD,
+    LANES,
+    ROWS,
+    multiply_pairs,
+    multiply_pairs_twice,
+    multiply_rows,
+    multiply_rows_twice,
+)
 from gru4rec.compute.compiled.loops import loop
 
 _ONE, _ZERO = np.float32(1), np.float32(0)
@@ -189,13 +197,50 @@ def best_of_tile(
         sizes[i] = keep_best(scores[i], biases, first, left_out, values[i], items[i], sizes[i])
 
 
+@_compiled
+def arrange(states: Floats, groups: Floats) -> None:
+    """Arranges states as `lanes` takes them.
+
+    Args:
+        states: Shape (n_states, width).
+        groups: Receives them by groups of eight with as many steps as units, or of four with half
+            as many, shape (n_groups, steps, LANES); of the last one the rest stays as it is.
+    """
+    n_states, width = states.shape
+    _, steps, _ = groups.shape
+    units = width // steps
+    size = LANES // units
+    for i in range(n_states):
+        group, lane = groups[i // size], i % size * units
+        for step in range(steps):
+            for unit in range(units):
+                group[step, lane + unit] = states[i, step * units + unit]
+
+
+@_compiled
+def multiply(rows: Floats, first: int, groups: Floats, out: Floats) -> None:
+    """Multiplies eight rows with all groups that `arrange` made, two at a time; see `lanes`."""
+    n_groups, steps, _ = groups.shape
+    for group in range(0, n_groups - 1, 2):
+        if steps == rows.shape[1]:
+            multiply_rows_twice(rows, first, groups, group, out)
+        else:
+            multiply_pairs_twice(rows, first, groups, group, out)
+    if n_groups % 2 == 1:
+        if steps == rows.shape[1]:
+            multiply_rows(rows, first, groups, n_groups - 1, out)
+        else:
+            multiply_pairs(rows, first, groups, n_groups - 1, out)
+
+
 @loop
 def search_part(
     begin: int,
     end: int,
     rows: Annotated[Floats, "n_items", "width"],
     biases: Annotated[Floats, "n_items"],
-    states: Annotated[Floats, "n_groups", "steps", LANES],
+    states: Annotated[Floats, "n_states", "width"],
+    groups: Annotated[Floats, "n", "n_groups", "steps", LANES],
     seen: Annotated[Ints, "n_seen"],
     seen_ends: Annotated[Ints, "n_states"],
     scores: Annotated[Floats, "n", "n_states", BLOCK],
@@ -204,21 +249,23 @@ def search_part(
     sizes: Annotated[Ints, "n", "n_states"],
     n: int,
     n_items: int,
-    n_groups: int,
+    n_groups: int,  # noqa: ARG001
     n_states: int,
     n_seen: int,  # noqa: ARG001
-    steps: int,
+    steps: int,  # noqa: ARG001
     width: int,
     k: int,  # noqa: ARG001
 ) -> None:
     """Multiplies a part of the rows with a few states, and runs `keep_best`, block by block.
 
-    The scores of a block stay in the first cache. A single state comes as it is; several come in
-    groups as `lanes` takes them: of eight with as many steps as units, else of four with half as
-    many. The last group is filled up with anything. There are at least eight rows to a part.
+    The scores of a block stay in the first cache. `groups` is room for the states as `arrange`
+    leaves them, of finite numbers; a single state needs none. There are at least eight rows to a
+    part.
     """
     ahead = max(1, AHEAD // width)
     for part in range(begin, end):
+        if n_states > 1:
+            arrange(states, groups[part])
         start, stop = n_items * part // n, n_items * (part + 1) // n
         n_blocks = (stop - start + BLOCK - 1) // BLOCK
         for block in range(n_blocks):
@@ -227,18 +274,13 @@ def search_part(
             some, size = rows[first:last], last - first
             out = scores[part].reshape(n_states * BLOCK)[: n_states * size].reshape(n_states, size)
             if n_states == 1:
-                state = states.reshape(steps * LANES)[:width]
                 for i in range(size):
                     prefetch(some, i + ahead)
-                    out[0, i] = dot(some[i], state)
+                    out[0, i] = dot(some[i], states[0])
             else:
                 for i in range(0, size, ROWS):
                     # the last eight are taken together, whoever took some of them before
-                    for group in range(n_groups):
-                        if steps == width:
-                            multiply_rows(some, min(i, size - ROWS), states, group, out)
-                        else:
-                            multiply_pairs(some, min(i, size - ROWS), states, group, out)
+                    multiply(some, min(i, size - ROWS), groups[part], out)
             for i in range(n_states):
                 left_out = seen[seen_ends[i - 1] if i > 0 else 0 : seen_ends[i]]
                 sizes[part, i] = keep_best(

@@ -1,6 +1,6 @@
 """Where sessions are kept between two requests: one entry in `STORES` for each kind.
 
-A store keeps records of bytes by session, and changes one only if it is still what it was when it
+A store keeps records by session, and changes one only if it is still what it was when it
 was read, so that several workers may share it.
 """
 

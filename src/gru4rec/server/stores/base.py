@@ -1,8 +1,9 @@
 """What all stores of sessions do."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from gru4rec.errors import GRU4RecError
+from gru4rec.server.records import Record
 
 
 class StoreAwayError(GRU4RecError):
@@ -10,7 +11,7 @@ class StoreAwayError(GRU4RecError):
 
 
 class SessionStore(Protocol):
-    """Records of bytes, never empty, by the id of their session.
+    """Records by the id of their session.
 
     All methods are called on one event loop, which goes on while they wait.
 
@@ -20,19 +21,21 @@ class SessionStore(Protocol):
 
     is_shared: bool
 
-    async def get(self, session: str) -> bytes | None:
+    async def get(self, session: str) -> tuple[Record | None, Any]:
         """Returns the record, and keeps it for its full time from now on; None: there is none.
+
+        The second is what `replace` knows it by.
 
         Raises:
             StoreAwayError: See there.
         """
 
-    async def replace(self, session: str, old: bytes | None, new: bytes) -> bool:
+    async def replace(self, session: str, version: Any, new: Record) -> bool:
         """Writes a record if it is still as it was read.
 
         Args:
             session: Its session.
-            old: What `get` returned.
+            version: The second that `get` returned.
             new: What takes its place.
 
         Returns:

@@ -4,6 +4,8 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
+from gru4rec.server.records import Record
+
 
 class MemoryStore:
     """Keeps sessions for a time after their last use; of too many, the least recently used goes.
@@ -21,25 +23,25 @@ class MemoryStore:
     ) -> None:
         self._seconds, self._max_sessions, self._clock = seconds, max_sessions, clock
         # each with when it goes; in the order of their last use, which is that of going, too
-        self._records: OrderedDict[str, tuple[float, bytes]] = OrderedDict()
+        self._records: OrderedDict[str, tuple[float, Record]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._records)
 
-    async def get(self, session: str) -> bytes | None:
+    async def get(self, session: str) -> tuple[Record | None, Record | None]:
         """See `SessionStore.get`."""
         self._forget_old()
         if session not in self._records:
-            return None
+            return None, None
         _, record = self._records[session]
         self._put(session, record)
-        return record
+        return record, record
 
-    async def replace(self, session: str, old: bytes | None, new: bytes) -> bool:
+    async def replace(self, session: str, version: Record | None, new: Record) -> bool:
         """See `SessionStore.replace`."""
         self._forget_old()
         _, now = self._records.get(session, (0.0, None))
-        if now != old:
+        if now is not version:
             return False
         self._put(session, new)
         if len(self._records) > self._max_sessions:
@@ -56,7 +58,7 @@ class MemoryStore:
     async def close(self) -> None:
         """Memory needs no closing."""
 
-    def _put(self, session: str, record: bytes) -> None:
+    def _put(self, session: str, record: Record) -> None:
         self._records[session] = self._clock() + self._seconds, record
         self._records.move_to_end(session)
 

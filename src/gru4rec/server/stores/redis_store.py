@@ -1,6 +1,7 @@
 """Sessions in Redis or Valkey: shared by all workers, and there after a restart."""
 
 import contextlib
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,8 +9,11 @@ from redis import asyncio as redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from gru4rec.errors import ConfigError
+from gru4rec.errors import ConfigError, DataError
+from gru4rec.server.records import Record
 from gru4rec.server.stores.base import StoreAwayError
+
+logger = logging.getLogger(__name__)
 
 _PREFIX = "gru4rec:session:"
 _ANSWER_SECONDS = 2.0  # a store that is slower is away; a busy process is not to take it for that
@@ -61,16 +65,21 @@ class RedisStore:
         self._redis: Any = redis.Redis.from_pool(pool)
         self._replace = self._redis.register_script(_REPLACE)
 
-    async def get(self, session: str) -> bytes | None:
+    async def get(self, session: str) -> tuple[Record | None, bytes | None]:
         """See `SessionStore.get`."""
         with _answering():
-            record: bytes | None = await self._redis.getex(_key(session), px=self._milliseconds)
-            return record
+            text = await self._redis.getex(_key(session), px=self._milliseconds)
+        try:
+            return (Record.from_json(text) if text else None), text
+        except DataError as error:
+            # it would be in the way for ever
+            logger.warning("%s; it begins anew", error)
+            return None, text
 
-    async def replace(self, session: str, old: bytes | None, new: bytes) -> bool:
+    async def replace(self, session: str, version: bytes | None, new: Record) -> bool:
         """See `SessionStore.replace`."""
         with _answering():
-            arguments: list[bytes | int] = [old or b"", new, self._milliseconds]
+            arguments: list[bytes | int] = [version or b"", new.to_json(), self._milliseconds]
             return bool(await self._replace([_key(session)], arguments))
 
     async def delete(self, session: str) -> None:

@@ -26,8 +26,11 @@ def test_the_best_are_found_equal_ones_by_index(
         for row, left_out in enumerate(seen):
             scores[row, left_out] = -torch.inf
 
-    search = Search(output, bias, states, k, seen if leaves_out else None)
-    search.loop(search.n_parts)
+    search = Search(output, bias, torch.cat([states, states]), largest_k=2 * k)
+    search.begin(2 * n, 2 * k, None)  # what it has found before is forgotten
+    search.loop.run_begun()
+    search.begin(n, k, seen if leaves_out else None)
+    search.loop.run_begun()
     best = search.result()
 
     values, order = torch.sort(scores, dim=1, descending=True, stable=True)

@@ -1,0 +1,52 @@
+"""What is kept of a session between two requests."""
+
+import base64
+import json
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gru4rec.errors import DataError
+from gru4rec.serving.state import check_state
+
+_to_json = json.JSONEncoder(separators=(",", ":")).encode
+
+
+class Record(NamedTuple):
+    """A session as it is kept; never changed, another one takes its place.
+
+    Attributes:
+        model: Digest of the model that the hidden states are of.
+        items: Ids of its last items, oldest first, also of those that the model does not know.
+        hidden: Its units, little-endian 32-bit floats, of each layer.
+        events: Ids of its last events.
+    """
+
+    model: str
+    items: tuple[Any, ...]
+    hidden: tuple[bytes, ...]
+    events: tuple[str, ...]
+
+    def to_json(self) -> bytes:
+        """Returns it as text, with the state as `LiveSession.state` returns it."""
+        hidden = [base64.b64encode(layer).decode() for layer in self.hidden]
+        state = {"model": self.model, "items": self.items, "hidden": hidden}
+        return _to_json({"state": state, "events": self.events}).encode()
+
+    @classmethod
+    def from_json(cls, text: bytes) -> "Record":
+        """Does the reverse of `to_json`.
+
+        Raises:
+            DataError: It is no such text.
+        """
+        try:
+            content = json.loads(text)
+            state, events = check_state(content["state"]), tuple(content["events"])
+            hidden = tuple(base64.b64decode(layer, validate=True) for layer in state["hidden"])
+            is_finite = all(np.isfinite(np.frombuffer(layer, "<f4")).all() for layer in hidden)
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(f"a session that was kept cannot be read: {error}") from None
+        if not is_finite:
+            raise DataError("the hidden states of a session that was kept are not finite")
+        return cls(state["model"], tuple(state["items"]), hidden, events)
