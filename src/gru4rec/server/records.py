@@ -9,6 +9,9 @@ import numpy as np
 from gru4rec.errors import DataError
 from gru4rec.serving.state import check_state
 
+# the garbage collector leaves alone what it has seen to be plain tuples of bytes and text
+Packed = tuple[str, tuple[bytes, ...], str]
+
 _to_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -26,6 +29,17 @@ class Record(NamedTuple):
     items: tuple[Any, ...]
     hidden: tuple[bytes, ...]
     events: tuple[str, ...]
+
+    def pack(self) -> Packed:
+        """Returns it in little memory, which the garbage collector does not look through."""
+        return self.model, self.hidden, _to_json([self.items, self.events])
+
+    @classmethod
+    def unpack(cls, packed: Packed) -> "Record":
+        """Does the reverse of `pack`."""
+        model, hidden, text = packed
+        items, events = json.loads(text)
+        return cls(model, tuple(items), hidden, tuple(events))
 
     def to_json(self) -> bytes:
         """Returns it as text, with the state as `LiveSession.state` returns it."""

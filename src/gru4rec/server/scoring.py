@@ -74,9 +74,12 @@ class Query(NamedTuple):
 
     @property
     def n_products(self) -> int:
-        """How many numbers are multiplied with those of the table."""
+        """How many numbers are multiplied with those of the table, and of the layers."""
         n_items = self.network.n_items if self.shortlist is None else len(self.shortlist)
-        return len(self.sessions) * n_items * self.network.architecture.layers[-1]
+        layers = self.network.architecture.layers
+        n_steps = sum([len(session.items) for session in self.sessions])
+        of_step = sum([6 * units * units for units in layers])
+        return len(self.sessions) * n_items * layers[-1] + n_steps * of_step
 
 
 class _Waiting(NamedTuple):
@@ -119,6 +122,9 @@ class Scorer:
             self._working.cancel()
             await asyncio.gather(self._working, return_exceptions=True)
             self._working = None
+        for waiting in self._waiting:
+            waiting.answer.cancel()
+        self._waiting = []
         if self._background:
             self._background.close()
             self._background = None
@@ -143,7 +149,7 @@ class Scorer:
             except Exception as error:  # told to each who waits
                 answers = [error] * len(batch)
             except asyncio.CancelledError:
-                for waiting in (*batch, *self._waiting):
+                for waiting in batch:
                     waiting.answer.cancel()
                 raise
             ended = time.perf_counter()

@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+from weakref import WeakValueDictionary
 
 from gru4rec.compute import Went
 from gru4rec.data.vocabulary import UNKNOWN
@@ -65,6 +66,7 @@ class ServerSessions:
 
     def __init__(self, store: SessionStore, scorer: Scorer, max_items: int) -> None:
         self._store, self._scorer, self._max_items = store, scorer, max_items
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def read(self, served: Served, session: str, asked: Asked, clock: Clock) -> Went:
         """Returns the next items of a session as it is; one that is not there has just begun.
@@ -86,25 +88,36 @@ class ServerSessions:
             StoreAwayError: The store does not answer, or the session is changed all the time; the
                 clicks may come again, with ids of events in any case without counting twice.
         """
-        for attempt in range(_ATTEMPTS):
-            with clock.span("store"):
-                record, version = await self._store.get(session)
-            opened, outcome = _Opened(served, record), Outcome()
-            opened.add(clicks, outcome)
-            outcome.best = await self._best(opened, asked, clock)
-            if outcome.counts["repeated"] == len(clicks):
-                return outcome
-            new = Record(
-                served.gru.digest,
-                tuple(opened.items[-self._max_items :]),
-                outcome.best.hidden,
-                tuple(opened.events[-_EVENTS:]),
-            )
-            with clock.span("store"):
-                if await self._store.replace(session, version, new):
+        # who comes from this process at the same time waits, instead of doing all of it in vain
+        turn = self._turns.setdefault(session, asyncio.Lock())
+        async with turn:
+            for attempt in range(_ATTEMPTS):
+                outcome = await self._try_to_add(served, session, clicks, asked, clock)
+                if outcome:
                     return outcome
-                await asyncio.sleep(random.uniform(0, 0.001 * min(attempt, 20)))  # noqa: S311
+                with clock.span("store"):
+                    await asyncio.sleep(random.uniform(0, 0.001 * min(attempt, 20)))  # noqa: S311
         raise StoreAwayError("others change this session all the time; try again")
+
+    async def _try_to_add(
+        self, served: Served, session: str, clicks: Sequence[Click], asked: Asked, clock: Clock
+    ) -> Outcome | None:
+        """Does what `add` does; None: another has changed the session meanwhile."""
+        with clock.span("store"):
+            record, version = await self._store.get(session)
+        opened, outcome = _Opened(served, record), Outcome()
+        opened.add(clicks, outcome)
+        outcome.best = await self._best(opened, asked, clock)
+        if outcome.counts["repeated"] == len(clicks):
+            return outcome
+        new = Record(
+            served.gru.digest,
+            tuple(opened.items[-self._max_items :]),
+            outcome.best.hidden,
+            tuple(opened.events[-_EVENTS:]),
+        )
+        with clock.span("store"):
+            return outcome if await self._store.replace(session, version, new) else None
 
     async def forget(self, session: str) -> None:
         """Forgets a session, if it is there.

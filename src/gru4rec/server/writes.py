@@ -34,6 +34,7 @@ class _Joining:
         self._transport.close()
 
     def _write(self) -> None:
-        if self._parts:
+        # to write on one that the client has reset is an error of uvloop's
+        if self._parts and not self._transport.is_closing():
             self._transport.write(b"".join(self._parts))
-            self._parts = []
+        self._parts = []

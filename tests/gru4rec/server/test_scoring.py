@@ -263,3 +263,16 @@ def test_a_server_that_ends_waits_for_the_thread(
         assert scorer._working is None
 
     run(go())
+
+
+def test_who_has_not_begun_when_the_server_ends_is_cancelled(
+    gru: GRU4Rec, run: Callable[..., Any]
+) -> None:
+    async def go() -> list[Any]:
+        async with opened(gru) as scorer:
+            answer = asyncio.create_task(scorer.best(ask(gru, [[3]], 5), Clock()))
+            await asyncio.sleep(0)
+        return await asyncio.gather(answer, return_exceptions=True)
+
+    [ended] = run(go())
+    assert isinstance(ended, asyncio.CancelledError)

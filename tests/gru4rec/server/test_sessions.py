@@ -1,6 +1,7 @@
 """What is kept of sessions, and how they go on from it."""
 
 import asyncio
+import gc
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -33,10 +34,10 @@ class Kept(MemoryStore):
     def __init__(self, record: Record | None = None) -> None:
         super().__init__(60, 10)
         if record:
-            self._put("anna", record)
+            self._put("anna", record.pack())
 
     def record(self) -> Record:
-        return self._records["anna"][1]
+        return Record.unpack(self._records["anna"][1])
 
 
 def add(store: MemoryStore, gru: GRU4Rec, items: Sequence[Any], **asked: Any) -> Outcome:
@@ -104,23 +105,35 @@ def test_nothing_is_kept_of_clicks_that_are_refused(gru: GRU4Rec) -> None:
     before = store.record()
     with pytest.raises(DataError, match="by integers, but text"):
         add(store, gru, [4, "a"])
-    assert store.record() is before
+    assert store.record() == before
 
 
-def test_clicks_that_come_at_once_are_all_kept(gru: GRU4Rec) -> None:
-    store = Kept()
-    sessions = ServerSessions(store, Scorer(Metrics()), 50)
+def test_clicks_that_come_at_once_are_all_kept_and_done_once(gru: GRU4Rec) -> None:
+    class Counting(Scorer):
+        async def best(self, *arguments: Any) -> Any:
+            asked.append(None)
+            return await super().best(*arguments)
+
+    store, asked = Kept(), list[None]()
+    sessions = ServerSessions(store, Counting(Metrics()), 500)
 
     async def add_all() -> None:
-        await asyncio.gather(
-            *(
-                sessions.add(served(gru), "anna", [Click(item)], Asked(3), Clock())
-                for item in range(20)
-            )
-        )
+        clicks = ([Click(item)] for item in range(200))
+        calls = (sessions.add(served(gru), "anna", some, Asked(3), Clock()) for some in clicks)
+        await asyncio.gather(*calls)
 
     asyncio.run(add_all())
-    assert sorted(store.record().items) == [*range(20)]
+    assert sorted(store.record().items) == [*range(200)]
+    assert len(asked) == 200
+
+
+def test_of_what_is_kept_in_memory_the_garbage_collector_sees_nothing(gru: GRU4Rec) -> None:
+    store = Kept()
+    add(store, gru, [3, 99])
+    for _ in range(3):  # from the inside to the outside
+        gc.collect()
+    kept = store._records["anna"]
+    assert not any(map(gc.is_tracked, [kept, *kept]))
 
 
 def test_a_session_that_always_changes_is_given_up(gru: GRU4Rec) -> None:

@@ -67,3 +67,21 @@ def test_what_is_there_at_once_is_written_at_once(
     events = asyncio.run(ask())
     assert events[0].startswith(b"HTTP/1.1 200 OK\r\n")
     assert [event.rpartition(b"\r\n")[2].decode() for event in events] == wanted
+
+
+def test_nothing_is_written_when_the_client_has_gone() -> None:
+    async def ask() -> list[bytes]:
+        config, state = Config(app, http=JoinedWrites, lifespan="off"), ServerState()
+        config.load()
+        protocol, transport = JoinedWrites(config, state, {}), Written()
+        protocol.connection_made(transport)
+        protocol.data_received(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        [task] = state.tasks
+        while not task.done():
+            await asyncio.sleep(0)
+            if protocol.cycle.response_complete:
+                transport.close()
+        await asyncio.sleep(0)
+        return transport.events
+
+    assert asyncio.run(ask()) == [b"closed"]

@@ -4,7 +4,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-from gru4rec.server.records import Record
+from gru4rec.server.records import Packed, Record
 
 
 class MemoryStore:
@@ -23,27 +23,27 @@ class MemoryStore:
     ) -> None:
         self._seconds, self._max_sessions, self._clock = seconds, max_sessions, clock
         # each with when it goes; in the order of their last use, which is that of going, too
-        self._records: OrderedDict[str, tuple[float, Record]] = OrderedDict()
+        self._records: OrderedDict[str, tuple[float, Packed]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._records)
 
-    async def get(self, session: str) -> tuple[Record | None, Record | None]:
+    async def get(self, session: str) -> tuple[Record | None, Packed | None]:
         """See `SessionStore.get`."""
         self._forget_old()
         if session not in self._records:
             return None, None
-        _, record = self._records[session]
-        self._put(session, record)
-        return record, record
+        _, packed = self._records[session]
+        self._put(session, packed)
+        return Record.unpack(packed), packed
 
-    async def replace(self, session: str, version: Record | None, new: Record) -> bool:
+    async def replace(self, session: str, version: Packed | None, new: Record) -> bool:
         """See `SessionStore.replace`."""
         self._forget_old()
         _, now = self._records.get(session, (0.0, None))
         if now is not version:
             return False
-        self._put(session, new)
+        self._put(session, new.pack())
         if len(self._records) > self._max_sessions:
             self._records.popitem(last=False)
         return True
@@ -58,8 +58,8 @@ class MemoryStore:
     async def close(self) -> None:
         """Memory needs no closing."""
 
-    def _put(self, session: str, record: Record) -> None:
-        self._records[session] = self._clock() + self._seconds, record
+    def _put(self, session: str, packed: Packed) -> None:
+        self._records[session] = self._clock() + self._seconds, packed
         self._records.move_to_end(session)
 
     def _forget_old(self) -> None:
