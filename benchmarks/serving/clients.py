@@ -115,8 +115,9 @@ class _Client(asyncio.Protocol):
         self._ask(self._due if self._rate else now)
 
     def _ask(self, begun: float | None) -> None:
-        self._begun = begun or time.perf_counter()
-        if max(self._begun, time.perf_counter()) > self._ends_at:
+        now = time.perf_counter()
+        self._begun = begun or now
+        if now > self._ends_at:
             self.ended.set_result(None)
             self._transport.close()
             return

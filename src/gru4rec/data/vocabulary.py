@@ -33,7 +33,6 @@ class Vocabulary(Shown):
 
     def __init__(self, ids: Ids) -> None:
         self._index = pd.Index(ids, dtype=np.int64 if ids.dtype == np.int64 else object)
-        self._ids: Ids = self._index.to_numpy()
         if not self._index.is_unique:
             repeated = self._index[self._index.duplicated()].tolist()[0]
             raise DataError(f"item id {shown(repeated)} occurs twice in the vocabulary")
@@ -46,7 +45,7 @@ class Vocabulary(Shown):
     @property
     def ids(self) -> Ids:
         """Item ids in index order, shape (n,)."""
-        return self._ids
+        return self._index.to_numpy()
 
     @property
     def holds_text(self) -> bool:
@@ -100,7 +99,7 @@ class Vocabulary(Shown):
 
     def decode(self, indices: Indices) -> Ids:
         """Returns the item id of each index, shape as given."""
-        return self._ids[indices]
+        return self.ids[indices]
 
     def extended(self, items: Sequence[Any] | Ids) -> "Vocabulary":
         """Returns a vocabulary with the unknown ones of `items` appended, by first appearance."""

@@ -1,13 +1,12 @@
 """What is kept of a session between two requests."""
 
-import base64
 import json
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from gru4rec.errors import DataError
-from gru4rec.serving.state import check_state
+from gru4rec.serving.state import as_text, check_state, from_text
 
 # the garbage collector leaves alone what it has seen to be plain tuples of bytes and text
 Packed = tuple[str, tuple[bytes, ...], str]
@@ -43,8 +42,7 @@ class Record(NamedTuple):
 
     def to_json(self) -> bytes:
         """Returns it as text, with the state as `LiveSession.state` returns it."""
-        hidden = [base64.b64encode(layer).decode() for layer in self.hidden]
-        state = {"model": self.model, "items": self.items, "hidden": hidden}
+        state = {"model": self.model, "items": self.items, "hidden": as_text(self.hidden)}
         return _to_json({"state": state, "events": self.events}).encode()
 
     @classmethod
@@ -57,10 +55,10 @@ class Record(NamedTuple):
         try:
             content = json.loads(text)
             state, events = check_state(content["state"]), tuple(content["events"])
-            hidden = tuple(base64.b64decode(layer, validate=True) for layer in state["hidden"])
-            is_finite = all(np.isfinite(np.frombuffer(layer, "<f4")).all() for layer in hidden)
+            hidden = from_text(state["hidden"])
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(f"a session that was kept cannot be read: {error}") from None
-        if not is_finite:
+        if not all(np.isfinite(layer).all() for layer in hidden):
             raise DataError("the hidden states of a session that was kept are not finite")
-        return cls(state["model"], tuple(state["items"]), hidden, events)
+        units = tuple(layer.tobytes() for layer in hidden)
+        return cls(state["model"], tuple(state["items"]), units, events)

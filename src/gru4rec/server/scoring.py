@@ -24,7 +24,7 @@ from gru4rec.serving.shortlist import Shortlist
 _MOST = 16  # sessions of a batch: more take as much longer as they are more
 _USUAL_K = 63  # up to here it costs little to find more items than were asked for
 # what others may wait for, 1 to 3 milliseconds; to change threads would cost as much
-FEW_STEPS = 16
+_FEW_STEPS = 16
 _FEW_PRODUCTS = 1 << 26
 _VERY_FEW = 1 << 21  # what takes no longer than to change threads
 
@@ -65,7 +65,7 @@ class Query(NamedTuple):
     def kind(self) -> tuple[object, ...]:
         """What queries that one product can answer have in common."""
         size = max(self.k, _USUAL_K).bit_length()
-        return id(self.network), id(self.shortlist), size, self.n_steps > FEW_STEPS
+        return id(self.network), id(self.shortlist), size, self.n_steps > _FEW_STEPS
 
     @property
     def n_steps(self) -> int:
@@ -168,7 +168,7 @@ class Scorer:
     async def _answer(self, queries: Sequence[Query]) -> list[list[Went]]:
         """Answers queries of one kind: at once if that is quick, else while others go on."""
         n_products = sum(query.n_products for query in queries)
-        is_quick = queries[0].n_steps <= FEW_STEPS and n_products <= _FEW_PRODUCTS
+        is_quick = queries[0].n_steps <= _FEW_STEPS and n_products <= _FEW_PRODUCTS
         few = self._ready(queries)
         if few is None:
             return await run(is_quick, answer_together, queries)
@@ -194,8 +194,8 @@ class Scorer:
 
     def _ready(self, queries: Sequence[Query]) -> FewSessions | None:
         """Makes ready what queries of one kind ask for; None where there is a better way."""
-        network, _, _, _, shortlist = queries[0]
-        if shortlist is not None or (network.compact and len(queries) == 1):
+        network = queries[0].network
+        if queries[0].shortlist is not None or (network.compact and len(queries) == 1):
             return None
         if self._few is None or self._few[0] is not network:
             self._few = network, network.few_sessions()

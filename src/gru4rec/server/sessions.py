@@ -4,7 +4,6 @@ import asyncio
 import logging
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
@@ -41,8 +40,7 @@ class Asked(NamedTuple):
     shortlist: Shortlist | None = None
 
 
-@dataclass
-class Outcome:
+class Outcome(NamedTuple):
     """What clicks have done.
 
     Attributes:
@@ -51,8 +49,8 @@ class Outcome:
         best: The next items.
     """
 
-    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(CLICKS, 0))
-    best: Went = field(init=False)
+    counts: dict[str, int]
+    best: Went
 
 
 class ServerSessions:
@@ -105,10 +103,10 @@ class ServerSessions:
         """Does what `add` does; None: another has changed the session meanwhile."""
         with clock.span("store"):
             record, version = await self._store.get(session)
-        opened, outcome = _Opened(served, record), Outcome()
-        opened.add(clicks, outcome)
-        outcome.best = await self._best(opened, asked, clock)
-        if outcome.counts["repeated"] == len(clicks):
+        opened = _Opened(served, record)
+        counts = opened.add(clicks)
+        outcome = Outcome(counts, await self._best(opened, asked, clock))
+        if counts["repeated"] == len(clicks):
             return outcome
         new = Record(
             served.gru.digest,
@@ -160,21 +158,22 @@ class _Opened:
             return
         self.items, self.events = [*record.items], [*record.events]
 
-    def add(self, clicks: Sequence[Click], outcome: Outcome) -> None:
-        """Adds clicks and the ids of their events."""
-        there = set(self.events)
+    def add(self, clicks: Sequence[Click]) -> dict[str, int]:
+        """Adds clicks and the ids of their events, and returns the counts of an `Outcome`."""
+        counts, there = dict.fromkeys(CLICKS, 0), set(self.events)
         for item, event in clicks:
             if event in there:
-                outcome.counts["repeated"] += 1
+                counts["repeated"] += 1
                 continue
             index = self.served.gru.vocabulary.find(item)
-            outcome.counts["unknown" if index == UNKNOWN else "known"] += 1
+            counts["unknown" if index == UNKNOWN else "known"] += 1
             if index != UNKNOWN:
                 self.going.items.append(index)
             self.items.append(item)
             if event is not None:
                 there.add(event)
                 self.events.append(event)
+        return counts
 
     def seen(self) -> list[int]:
         """Returns the indices of its items that the model knows."""

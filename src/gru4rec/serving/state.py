@@ -2,10 +2,11 @@
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TypedDict
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import torch
 from torch import Tensor
@@ -40,10 +41,27 @@ def digest_of(network: Network, vocabulary: Vocabulary) -> str:
     return digest.hexdigest()[:32]
 
 
+def as_text(layers: Iterable[bytes]) -> list[str]:
+    """Turns the units of each layer, little-endian 32-bit floats, to base64."""
+    return [base64.b64encode(layer).decode() for layer in layers]
+
+
+def from_text(hidden: Sequence[str]) -> list[npt.NDArray[np.float32]]:
+    """Does the reverse of `as_text`, per layer (units,).
+
+    Raises:
+        DataError: It is no base64 of 32-bit floats.
+    """
+    try:
+        return [np.frombuffer(base64.b64decode(text, validate=True), "<f4") for text in hidden]
+    except (TypeError, ValueError):
+        raise DataError(f"the hidden states of a session are {shown(hidden)}, no base64") from None
+
+
 def pack(hidden: Sequence[Tensor]) -> list[str]:
     """Turns the hidden states of one session, per layer (1, units), to text, to the last bit."""
     arrays = [layer.cpu().numpy().astype("<f4", copy=False) for layer in hidden]
-    return [base64.b64encode(array.tobytes()).decode() for array in arrays]
+    return as_text(array.tobytes() for array in arrays)
 
 
 def unpack(hidden: Sequence[str], network: Network) -> list[Tensor]:
@@ -52,10 +70,7 @@ def unpack(hidden: Sequence[str], network: Network) -> list[Tensor]:
     Raises:
         DataError: They are no states of this network.
     """
-    try:
-        arrays = [np.frombuffer(base64.b64decode(text, validate=True), "<f4") for text in hidden]
-    except (TypeError, ValueError):
-        raise DataError(f"the hidden states of a session are {shown(hidden)}, no base64") from None
+    arrays = from_text(hidden)
     units = [len(array) for array in arrays]
     if units != list(network.architecture.layers) or not all(np.isfinite(a).all() for a in arrays):
         raise DataError(

@@ -1,3 +1,4 @@
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -118,3 +119,8 @@ def test_find_says_what_encode_says() -> None:
     for vocabulary, item in ((integers, 2**63), (integers, "a"), (text, 7), (integers, True)):
         with pytest.raises(DataError):
             vocabulary.find(item)
+
+
+def test_a_vocabulary_is_pickled_with_its_ids_once() -> None:
+    ids = np.arange(10_000) * 3
+    assert len(pickle.dumps(Vocabulary(ids))) < 1.1 * ids.nbytes

@@ -18,7 +18,7 @@ from gru4rec.compute.compiled.ranking import left_out
 from gru4rec.compute.plain import Best, Floats, Ints
 
 MOST = 16  # states: more are multiplied sooner by torch
-_FEW = MOST - LANES // 2
+_FEW = MOST - LANES // 2  # of more, groups of eight are as full as groups of four
 _WORTH = 16_384  # items that are worth a thread
 
 
